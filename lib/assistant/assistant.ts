@@ -1,0 +1,409 @@
+/**
+ * The assistant, without HTTP (PROTOCOL.md sections 4 to 7; the paper's svr).
+ *
+ * It helps whoever sends a ticket sealed to one of its keys, the MAC of the ticket's device and the verifier of the
+ * ticket's password. It keeps no account: what it remembers are guesses, request numbers and marks, in the store.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import * as v from 'valibot';
+import { toBase64url } from '../crypto/bytes.ts';
+import { matchesKey, parseSealed, type SealedJwe, seal } from '../crypto/jwe.ts';
+import { openSealed, sealResponse } from '../crypto/jwe-node.ts';
+import { type ErrorCode, isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../errors.ts';
+import { readPayload } from '../protocol/codec.ts';
+import { DISABLE_REQUEST, disablingName } from '../protocol/disabling.ts';
+import {
+  ASSIST_BODY,
+  DISABLE_BODY,
+  MAX_CLOCK_SKEW,
+  macInput,
+  type Operation,
+  REPLAY_WINDOW,
+  REQUEST,
+  REQUEST_FRAME,
+  type Request,
+  ticketHash,
+} from '../protocol/messages.ts';
+import { readTicket, stateId, type Ticket, ticketPayload } from '../protocol/ticket.ts';
+import type { ReserveAnswer, SettleAnswer, Store } from '../store/store.ts';
+import { AddressBudget } from './address-budget.ts';
+import type { AssistantEvent, AssistantListener } from './events.ts';
+import { type GuessPolicy, guessPolicy } from './guesses.ts';
+import type { AssistantKey, KeySet } from './keys.ts';
+import { type Operations, operations, type ServedSchemes } from './operations.ts';
+import {
+  ExponentiationPool,
+  type ExponentiationPoolOptions,
+  type ExponentiationPoolStatus,
+} from './workers.ts';
+
+/** What the app's own policy may look at before anything is counted. */
+export interface PolicyRequest {
+  readonly op: Operation;
+  readonly scheme: Ticket['scheme'];
+  readonly id: string;
+  readonly u: string;
+  /** The client's address as the router saw it. */
+  readonly address?: string | undefined;
+}
+
+export interface AssistantOptions {
+  /** The keys that tickets are sealed to. */
+  readonly keys: KeySet;
+  /** Where guesses, marks and request numbers are remembered; shared by all processes that hold the same keys. */
+  readonly store: Store;
+  /** How many wrong passwords are answered. Default: PROTOCOL.md section 7. */
+  readonly policy?: Partial<GuessPolicy>;
+  /** What is served. Default: every scheme; RSA with 2048 and 3072 bits; ElGamal on P-256, ffdhe2048, ffdhe3072. */
+  readonly serve?: ServedSchemes;
+  /** Threads for the exponentiations of shared keys. Default: one less than the processors, at least one. */
+  readonly workers?: ExponentiationPoolOptions;
+  /** The app's own say, after the MAC was found good and before anything is counted: false answers `refused`. */
+  readonly allow?: (request: PolicyRequest) => boolean | Promise<boolean>;
+  /** Hears what happens; never gets a secret. */
+  readonly onEvent?: AssistantListener;
+  /** How many ids that the store did not know may fail, for one address, in an hour. Default 300. */
+  readonly newIdsPerHour?: number;
+  /** Seconds since the epoch. Default: the machine's clock. */
+  readonly now?: () => number;
+}
+
+/** What the transport knows of a request besides its body. */
+export interface RequestContext {
+  /** The client's address, for limits and the audit log. */
+  readonly address?: string | undefined;
+}
+
+interface OpenTicket {
+  readonly ticket: Ticket;
+  readonly key: AssistantKey;
+  readonly isRetiring: boolean;
+}
+
+const REJECTED: ReadonlySet<string> = new Set<ErrorCode>([
+  'invalid_request',
+  'unknown_key',
+  'bad_ticket',
+  'stale_request',
+  'unsupported',
+  'bad_mac',
+]);
+
+/**
+ * One request in, one answer out.
+ *
+ * @throws TypeError at construction for an option that is missing or of the wrong kind
+ */
+export class Assistant {
+  readonly #keys: KeySet;
+  readonly #store: Store;
+  readonly #policy: GuessPolicy;
+  readonly #operations: Operations;
+  readonly #workers: ExponentiationPool;
+  readonly #allow: AssistantOptions['allow'];
+  readonly #onEvent: AssistantListener;
+  readonly #newIds: AddressBudget;
+  readonly #now: () => number;
+
+  constructor(options: AssistantOptions) {
+    if (typeof options?.keys?.find !== 'function') throw new TypeError('keys must be a KeySet');
+    if (typeof options.store?.reserve !== 'function') throw new TypeError('store must be a Store');
+    for (const name of ['allow', 'onEvent', 'now'] as const) {
+      if (options[name] !== undefined && typeof options[name] !== 'function') {
+        throw new TypeError(`${name} must be a function`);
+      }
+    }
+    this.#keys = options.keys;
+    this.#store = options.store;
+    this.#policy = guessPolicy(options.policy);
+    this.#workers = new ExponentiationPool(options.workers);
+    this.#operations = operations(options.serve ?? {}, this.#workers);
+    this.#allow = options.allow;
+    this.#onEvent = options.onEvent ?? (() => {});
+    this.#newIds = new AddressBudget(options.newIdsPerHour ?? 300, 3600);
+    this.#now = options.now ?? (() => Math.floor(Date.now() / 1000));
+  }
+
+  /** Prepares the store and starts the worker threads. Requests that come earlier are answered all the same. */
+  async init(): Promise<void> {
+    await this.#store.init();
+    await this.#workers.start();
+  }
+
+  /** Ends the worker threads; requests in flight are finished, later ones answered `unavailable`. */
+  async close(): Promise<void> {
+    await this.#workers.close();
+  }
+
+  /** What the worker threads are doing. */
+  get workers(): ExponentiationPoolStatus {
+    return this.#workers.status;
+  }
+
+  /** The answer to `GET keys`. */
+  keys(): { readonly keys: readonly object[] } {
+    return this.#keys.jwks();
+  }
+
+  /**
+   * The answer to `POST assist`: the seven steps of PROTOCOL.md section 4, in order.
+   *
+   * @throws RoamingKeyError with any code that travels; once the request could be opened, with `response`
+   */
+  async assist(body: unknown, context: RequestContext = {}): Promise<{ readonly response: string }> {
+    try {
+      return await this.#assist(body, context);
+    } catch (error) {
+      throw this.#report(error, context);
+    }
+  }
+
+  async #assist(body: unknown, { address }: RequestContext): Promise<{ readonly response: string }> {
+    // 1. Parse.
+    const parsed = v.safeParse(ASSIST_BODY, body, { abortEarly: true });
+    if (!parsed.success) throw new RoamingKeyError('invalid_request', 'ticket, request and mac expected');
+    const { ticket: tau, request: gamma, mac } = parsed.output;
+
+    // 2. The ticket.
+    const { ticket, key, isRetiring } = await this.#openTicket(tau);
+
+    // 3. Its device's MAC. Whoever fails here has made nobody's counter move.
+    const expected = createHmac('sha256', ticket.a).update(macInput(gamma, tau)).digest();
+    if (!timingSafeEqual(expected, mac))
+      throw new RoamingKeyError('bad_mac', 'the MAC does not belong to this ticket');
+
+    // 4. The request.
+    const jwe = parseSealed(gamma, 'rk-request+jwe');
+    const payload = jwe && matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
+    const frame = payload && readPayload(payload, REQUEST_FRAME);
+    if (!payload || !frame) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
+    const dialogue = new Dialogue(frame, this.#now);
+    try {
+      const request = readPayload(payload, REQUEST);
+      if (!request)
+        throw new RoamingKeyError('invalid_request', 'the request has members missing, wrong or unknown');
+      const id = stateId(ticket);
+      const about = { id, u: toBase64url(ticket.u), op: request.op, scheme: ticket.scheme, address };
+      await this.#checkRequest(request, ticket, tau, about);
+
+      // 5. Reserve, before the password is looked at.
+      const reservation = { id, jti: toBase64url(request.jti), policy: this.#policy };
+      const admitNew = address === undefined || (await this.#newIds.hasRoom(address));
+      const seenUntil = request.iat + REPLAY_WINDOW;
+      this.#passReservation(
+        await this.#store.reserve({ ...reservation, u: about.u, seenUntil, admitNew }),
+        about,
+      );
+
+      // 6. The password.
+      if (!timingSafeEqual(request.beta, ticket.b)) {
+        const failure = await this.#store.fail(reservation);
+        if (failure.isNew && address !== undefined) await this.#newIds.spend(address);
+        const { attemptsLeft, retryAt } = failure;
+        this.#emit({ type: 'wrongPassword', attemptsLeft, retryAt, ...about });
+        throw new RoamingKeyError('wrong_password', 'the password is wrong', {
+          attemptsLeft,
+          ...(retryAt !== undefined && { retryAt }),
+        });
+      }
+
+      // 7. Help, then settle; the result leaves only if no mark was set meanwhile.
+      let result: object;
+      let renewed: object | undefined;
+      try {
+        result = await this.#operations.run(request, ticket);
+        if (isRetiring && request.op !== 'retire') renewed = await this.#renew(ticket);
+      } catch (error) {
+        await this.#store.release(reservation);
+        throw error;
+      }
+      const settled = await this.#store.settle({
+        ...reservation,
+        u: about.u,
+        retire: request.op === 'retire',
+      });
+      const { failedSince } = this.#passSettling(settled, about);
+      this.#emit({ type: 'assisted', failedSince, renewed: renewed !== undefined, ...about });
+      if (request.op === 'retire') this.#emit({ type: 'retired', ...about });
+      return { response: dialogue.answer({ ...result, failedSince, ...(renewed && { renewed }) }) };
+    } catch (error) {
+      throw dialogue.refuse(toRoamingKeyError(error));
+    } finally {
+      dialogue.end();
+    }
+  }
+
+  /**
+   * The answer to `POST disable`: marks the key whose disabling secret is shown.
+   *
+   * @throws RoamingKeyError `invalid_request`, `unknown_key`, or `unavailable` when the mark may not be durable
+   */
+  async disable(body: unknown, context: RequestContext = {}): Promise<{ readonly response: string }> {
+    try {
+      const parsed = v.safeParse(DISABLE_BODY, body, { abortEarly: true });
+      if (!parsed.success) throw new RoamingKeyError('invalid_request', 'request expected');
+      const jwe = parseSealed(parsed.output.request, 'rk-disable+jwe');
+      if (!jwe) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
+      const { key } = this.#findKey(jwe);
+      const payload = matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
+      const request = payload && readPayload(payload, DISABLE_REQUEST);
+      if (!request) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
+      const u = toBase64url(disablingName(request.t));
+      const { isNew } = await this.#store.disable({ u, t: toBase64url(request.t) });
+      this.#emit({ type: 'disabled', u, isNew, ...context });
+      const response = { v: 1, op: 'disable', disabled: true, now: this.#now() };
+      return { response: sealResponse(response, request.rho) };
+    } catch (error) {
+      throw this.#report(error, context);
+    }
+  }
+
+  /**
+   * The answer to `GET disabled`: disabling secrets in the order in which they were shown.
+   *
+   * @throws RoamingKeyError `unavailable`
+   */
+  async disabledFeed(
+    after: string | undefined,
+  ): Promise<{ readonly disabled: readonly string[]; readonly next: string }> {
+    try {
+      return await this.#store.feed({ limit: 1000, ...(after !== undefined && { after }) });
+    } catch (error) {
+      throw this.#report(error, {});
+    }
+  }
+
+  #findKey(jwe: SealedJwe): { readonly key: AssistantKey; readonly retiring: boolean } {
+    const found = this.#keys.find(jwe.kid);
+    if (!found) throw new RoamingKeyError('unknown_key', 'the message is sealed to a key that is not here');
+    return found;
+  }
+
+  async #openTicket(tau: string): Promise<OpenTicket> {
+    const bad = () => new RoamingKeyError('bad_ticket', 'the ticket cannot be opened, or is not one');
+    const jwe = parseSealed(tau, 'rk-ticket+jwe');
+    if (!jwe) throw bad();
+    const { key, retiring } = this.#findKey(jwe);
+    const payload = matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
+    const ticket = payload && readTicket(payload);
+    if (!ticket) throw bad();
+    if (ticket.exp !== undefined && ticket.exp <= this.#now()) {
+      throw new RoamingKeyError('bad_ticket', 'the ticket has expired');
+    }
+    this.#operations.checkTicket(ticket);
+    return { ticket, key, isRetiring: retiring };
+  }
+
+  async #checkRequest(request: Request, ticket: Ticket, tau: string, about: PolicyRequest): Promise<void> {
+    if (!timingSafeEqual(ticketHash(tau), request.th)) {
+      throw new RoamingKeyError('bad_mac', 'the request belongs to another ticket');
+    }
+    if (Math.abs(this.#now() - request.iat) > MAX_CLOCK_SKEW) {
+      throw new RoamingKeyError('stale_request', "the device's clock is wrong");
+    }
+    this.#operations.checkRequest(request, ticket);
+    if (this.#allow && !(await this.#allow({ ...about }))) {
+      this.#emit({ type: 'refusedByPolicy', ...about });
+      throw new RoamingKeyError('refused', 'refused by this server');
+    }
+  }
+
+  #passReservation(reserved: ReserveAnswer, about: PolicyRequest): void {
+    switch (reserved.answer) {
+      case 'reserved':
+        return;
+      case 'disabled':
+      case 'retired':
+        throw this.#marked(reserved.answer, about);
+      case 'replayed':
+        this.#emit({ type: 'replayed', ...about });
+        throw new RoamingKeyError('replayed', 'this request was sent before');
+      case 'locked': {
+        const { retryAt } = reserved;
+        this.#emit({ type: 'locked', retryAt, ...about });
+        throw new RoamingKeyError('locked', 'too many wrong passwords', {
+          attemptsLeft: 0,
+          ...(retryAt !== undefined && { retryAt }),
+        });
+      }
+      case 'busy':
+        this.#emit({ type: 'busy', ...about });
+        throw new RoamingKeyError('busy', 'too many requests at a time', { retryAt: reserved.retryAt });
+    }
+  }
+
+  #passSettling(settled: SettleAnswer, about: PolicyRequest) {
+    if (settled.answer === 'settled') return settled;
+    throw this.#marked(settled.answer, about);
+  }
+
+  #marked(mark: 'disabled' | 'retired', about: PolicyRequest): RoamingKeyError {
+    this.#emit({ type: mark === 'disabled' ? 'refusedDisabled' : 'refusedRetired', ...about });
+    return new RoamingKeyError(mark, mark === 'disabled' ? 'this key is disabled' : 'this ticket is retired');
+  }
+
+  /** The same payload sealed to the active key: id and u stay, so counters and marks bite every copy. */
+  async #renew(ticket: Ticket): Promise<object> {
+    const { jwk } = this.#keys.active;
+    return { ticket: await seal(ticketPayload(ticket, ticket), 'rk-ticket+jwe', jwk), key: jwk };
+  }
+
+  #report(error: unknown, context: RequestContext): RoamingKeyError {
+    const told = toRoamingKeyError(error);
+    if (told.code === 'unavailable')
+      this.#emit({ type: 'unavailable', error: told.cause ?? told, ...context });
+    else if (REJECTED.has(told.code)) this.#emit({ type: 'rejected', code: told.code, ...context });
+    return told;
+  }
+
+  #emit(event: AssistantEvent): void {
+    try {
+      this.#onEvent(event);
+    } catch {
+      // An audit log that fails must not change what a request gets.
+    }
+  }
+}
+
+/** Every failure that is not the protocol's own is the server's: no help, and nothing of it told to the peer. */
+function toRoamingKeyError(error: unknown): RoamingKeyError {
+  if (isRoamingKeyError(error) && isWireErrorCode(error.code)) return error;
+  return new RoamingKeyError('unavailable', 'the service cannot answer now', { cause: error });
+}
+
+/** One request's ρ, op and jti: what an answer needs to be known as the assistant's. */
+class Dialogue {
+  readonly #frame: { readonly op: Operation; readonly rho: Uint8Array; readonly jti: Uint8Array };
+  readonly #now: () => number;
+
+  constructor(frame: { op: Operation; rho: Uint8Array; jti: Uint8Array }, now: () => number) {
+    this.#frame = frame;
+    this.#now = now;
+  }
+
+  answer(members: object): string {
+    const { op, jti, rho } = this.#frame;
+    return sealResponse({ v: 1, op, jti: toBase64url(jti), ...members }, rho);
+  }
+
+  refuse(error: RoamingKeyError): RoamingKeyError {
+    const { code, attemptsLeft, retryAt, message, cause, status } = error;
+    const response = this.answer({
+      code,
+      now: this.#now(),
+      ...(attemptsLeft !== undefined && { attemptsLeft }),
+      ...(retryAt !== undefined && { retryAt }),
+    });
+    return new RoamingKeyError(code, message, {
+      cause,
+      status,
+      response,
+      ...(attemptsLeft !== undefined && { attemptsLeft }),
+      ...(retryAt !== undefined && { retryAt }),
+    });
+  }
+
+  end(): void {
+    this.#frame.rho.fill(0);
+  }
+}

@@ -1,0 +1,50 @@
+import type { Operation } from '../protocol/messages.ts';
+import type { Scheme } from '../protocol/password.ts';
+import type { FailedSince } from '../store/store.ts';
+
+interface OnTicket {
+  /** The ticket's state id: names a counter, neither user nor key. */
+  readonly id: string;
+  /** The name under which the ticket can be disabled. */
+  readonly u: string;
+  readonly op: Operation;
+  readonly scheme: Scheme;
+  /** Where the request came from, as the app's router saw it. */
+  readonly address?: string | undefined;
+}
+
+/**
+ * What happened, for an audit log. Never holds a secret, a share, a ticket, a password verifier or a result.
+ * Times are seconds since the epoch.
+ */
+export type AssistantEvent =
+  /** The password was right and help was given. */
+  | ({ readonly type: 'assisted'; readonly failedSince: FailedSince; readonly renewed: boolean } & OnTicket)
+  /** The password was compared and wrong. `retryAt` is absent when that stopped the id for good. */
+  | ({
+      readonly type: 'wrongPassword';
+      readonly attemptsLeft: number;
+      readonly retryAt?: number | undefined;
+    } & OnTicket)
+  /** Refused before the password was looked at: too many failures. `retryAt` is absent when for good. */
+  | ({ readonly type: 'locked'; readonly retryAt?: number | undefined } & OnTicket)
+  /** Refused before the password was looked at. */
+  | ({
+      readonly type: 'busy' | 'replayed' | 'refusedDisabled' | 'refusedRetired' | 'refusedByPolicy';
+    } & OnTicket)
+  /** The owner retired this ticket, after a password change for instance. */
+  | ({ readonly type: 'retired' } & OnTicket)
+  /** A disabling secret was shown; `isNew` is false where its key was disabled already. */
+  | {
+      readonly type: 'disabled';
+      readonly u: string;
+      readonly isNew: boolean;
+      readonly address?: string | undefined;
+    }
+  /** A request that was malformed, stale or not its device's; nothing was counted. */
+  | { readonly type: 'rejected'; readonly code: string; readonly address?: string | undefined }
+  /** No help could be given: store, key or worker pool failed. */
+  | { readonly type: 'unavailable'; readonly error: unknown; readonly address?: string | undefined };
+
+/** Takes every event as it happens; what it throws is ignored. */
+export type AssistantListener = (event: AssistantEvent) => void;

@@ -1,0 +1,93 @@
+import cors from 'cors';
+import { type RequestHandler, Router } from 'express';
+import { RoamingKeyError } from '../errors.ts';
+import { addressLimit, clientAddress } from '../http/client-address.ts';
+import { jsonBody } from '../http/json-body.ts';
+import { type ProblemOptions, problemHandler } from '../http/problem.ts';
+import { MAX_BODY, MAX_REQUEST } from '../protocol/messages.ts';
+import { Assistant, type AssistantOptions } from './assistant.ts';
+
+export interface AssistantRouterOptions extends AssistantOptions {
+  /**
+   * Web origins whose pages may talk to this assistant, or `true` for all. Default none: pages of the assistant's own
+   * origin, and clients that are no browsers.
+   */
+  readonly cors?: true | string | readonly string[];
+  /** How many disablings one address may ask for in a minute. Default 60. */
+  readonly disablesPerMinute?: number;
+  /** Told of every answer with a status from 500. Default: `console.error`. */
+  readonly onError?: ProblemOptions['onError'];
+}
+
+/** An Express router that also lets its app prepare and end what is behind it. */
+export interface AssistantRouter extends Router {
+  /** What answers behind the routes. */
+  readonly assistant: Assistant;
+}
+
+/** For how long, in seconds, others may keep the key list and a page of the feed. */
+const KEYS_MAX_AGE = 300;
+const FEED_MAX_AGE = 5;
+
+/**
+ * The assistant as an Express router: `GET /keys`, `POST /assist`, `POST /disable`, `GET /disabled`.
+ * Mount it at any path. Behind a proxy, set Express's `trust proxy`, or all the world is one address to its limits.
+ *
+ * @throws TypeError for an option that is missing or of the wrong kind
+ * @source PROTOCOL.md sections 3 to 7 and 10
+ *
+ * @example
+ * app.use('/assistant', assistant({ keys: await KeySet.file('data/keys.json'), store: new SqliteStore('data/rk.db') }))
+ */
+export function assistant(options: AssistantRouterOptions): AssistantRouter {
+  const { cors: origins, disablesPerMinute = 60, onError, ...rest } = options;
+  const core = new Assistant(rest);
+  const problems: ProblemOptions = { ...(onError && { onError }), ...(rest.now && { clock: rest.now }) };
+  const router = Router();
+  if (origins !== undefined) router.use(crossOrigin(origins));
+
+  router.get('/keys', (_req, res) => {
+    res.set('Cache-Control', `public, max-age=${KEYS_MAX_AGE}`);
+    res.set('Content-Type', 'application/jwk-set+json');
+    res.send(JSON.stringify(core.keys()));
+  });
+
+  router.post('/assist', jsonBody({ limit: MAX_BODY }), async (req, res) => {
+    res.set('Cache-Control', 'no-store');
+    res.json(await core.assist(req.body, { address: clientAddress(req) }));
+  });
+
+  router.post(
+    '/disable',
+    addressLimit({ limit: disablesPerMinute, windowSeconds: 60, ...problems }),
+    jsonBody({ limit: MAX_REQUEST + 1024 }),
+    async (req, res) => {
+      res.set('Cache-Control', 'no-store');
+      res.json(await core.disable(req.body, { address: clientAddress(req) }));
+    },
+  );
+
+  router.get('/disabled', async (req, res) => {
+    const { after } = req.query;
+    if (after !== undefined && (typeof after !== 'string' || after.length > 256)) {
+      throw new RoamingKeyError('invalid_request', 'after must be a cursor');
+    }
+    const page = await core.disabledFeed(after);
+    res.set('Cache-Control', `public, max-age=${FEED_MAX_AGE}`);
+    res.json(page);
+  });
+
+  router.use(problemHandler(problems));
+  return Object.assign(router, { assistant: core });
+}
+
+function crossOrigin(origins: true | string | readonly string[]): RequestHandler {
+  const list = origins === true ? '*' : typeof origins === 'string' ? [origins] : [...origins];
+  if (
+    Array.isArray(list) &&
+    !list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin)
+  ) {
+    throw new TypeError('cors must be true or web origins, such as https://app.example');
+  }
+  return cors({ origin: list, methods: ['GET', 'POST'], exposedHeaders: ['Retry-After'], maxAge: 600 });
+}

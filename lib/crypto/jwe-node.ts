@@ -1,0 +1,99 @@
+/**
+ * The same JWE profile as `jwe.ts` on node:crypto, for the assistant, whose work this mostly is. The two are held
+ * against each other by tests in both directions.
+ */
+import {
+  constants,
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createPublicKey,
+  diffieHellman,
+  type KeyObject,
+  privateDecrypt,
+  randomBytes,
+} from 'node:crypto';
+import { toBase64url, utf8, wipe } from './bytes.ts';
+import type { EphemeralJwk, SealedJwe } from './jwe.ts';
+
+/**
+ * The private operation that opens a message: for ECDH-ES the shared secret Z (32 bytes) with the ephemeral key, for
+ * RSA-OAEP-256 the content encryption key (32 bytes).
+ */
+export type Unwrap = (
+  request:
+    | { readonly alg: 'ECDH-ES'; readonly epk: EphemeralJwk }
+    | { readonly alg: 'RSA-OAEP-256'; readonly encryptedKey: Uint8Array },
+) => Uint8Array | Promise<Uint8Array>;
+
+/** `Unwrap` for a private key in this process's memory. Points off the curve and all-zero results throw. */
+export function localUnwrap(privateKey: KeyObject): Unwrap {
+  return (request) => {
+    if (request.alg === 'ECDH-ES') {
+      const publicKey = createPublicKey({ key: { ...request.epk }, format: 'jwk' });
+      return diffieHellman({ privateKey, publicKey });
+    }
+    return privateDecrypt(
+      { key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
+      request.encryptedKey,
+    );
+  };
+}
+
+const TAG_LENGTH = 16;
+
+const RESPONSE_HEADER = toBase64url(
+  utf8(JSON.stringify({ alg: 'dir', enc: 'A256GCM', typ: 'rk-response+jwe' })),
+);
+
+/** The context of the Concat KDF for direct agreement on an A256GCM key, without party information. */
+const KDF_CONTEXT = Buffer.from([0, 0, 0, 7, ...utf8('A256GCM'), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
+
+/** Concat KDF (RFC 7518 section 4.6) for one key of 256 bits: a single round, done here without waiting. */
+function contentKey(z: Uint8Array): Buffer {
+  return createHash('sha256')
+    .update(Buffer.of(0, 0, 0, 1))
+    .update(z)
+    .update(KDF_CONTEXT)
+    .digest();
+}
+
+/**
+ * Opens a message whose header has been found to match the key.
+ *
+ * @returns the payload, or `undefined`; every failure goes through the same steps and tells the same
+ */
+export async function openSealed(jwe: SealedJwe, unwrap: Unwrap): Promise<Uint8Array | undefined> {
+  let key: Uint8Array | undefined;
+  let secret: Uint8Array | undefined;
+  try {
+    secret = await unwrap(
+      jwe.epk ? { alg: 'ECDH-ES', epk: jwe.epk } : { alg: 'RSA-OAEP-256', encryptedKey: jwe.encryptedKey },
+    );
+    key = jwe.epk ? contentKey(secret) : secret;
+  } catch {
+    // A key that does not unwrap must not be told from a ciphertext that does not verify (RFC 7516 section 11.5).
+  }
+  if (key?.length !== 32) key = randomBytes(32);
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', key, jwe.iv, { authTagLength: TAG_LENGTH });
+    decipher.setAAD(jwe.aad);
+    decipher.setAuthTag(jwe.tag);
+    const opened = decipher.update(jwe.ciphertext);
+    decipher.final();
+    return opened;
+  } catch {
+    return undefined;
+  } finally {
+    wipe(key, secret);
+  }
+}
+
+/** Seals an answer under ρ: `{"alg":"dir","enc":"A256GCM","typ":"rk-response+jwe"}`. */
+export function sealResponse(payload: object, rho: Uint8Array): string {
+  const iv = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', rho, iv, { authTagLength: TAG_LENGTH });
+  cipher.setAAD(utf8(RESPONSE_HEADER));
+  const ciphertext = Buffer.concat([cipher.update(JSON.stringify(payload), 'utf8'), cipher.final()]);
+  return `${RESPONSE_HEADER}..${toBase64url(iv)}.${toBase64url(ciphertext)}.${toBase64url(cipher.getAuthTag())}`;
+}

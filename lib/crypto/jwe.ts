@@ -1,0 +1,215 @@
+/**
+ * The one JWE profile of the protocol (PROTOCOL.md section 3): compact, A256GCM, protected headers of exactly
+ * `alg enc typ kid epk` (no epk for RSA-OAEP, no kid and epk for `dir`), everything canonical.
+ */
+import { CompactEncrypt, calculateJwkThumbprint, compactDecrypt, importJWK, type JWK } from 'jose';
+import * as v from 'valibot';
+import { RoamingKeyError } from '../errors.ts';
+import { fromBase64url, utf8 } from './bytes.ts';
+
+/** The four kinds of message; a JWE of one kind is never taken for another. */
+export type JweType = 'rk-ticket+jwe' | 'rk-request+jwe' | 'rk-disable+jwe' | 'rk-response+jwe';
+
+const coordinate = v.pipe(
+  v.string(),
+  v.check((text) => fromBase64url(text)?.length === 32),
+);
+const X25519_POINT = v.strictObject({ kty: v.literal('OKP'), crv: v.literal('X25519'), x: coordinate });
+const P256_POINT = v.strictObject({
+  kty: v.literal('EC'),
+  crv: v.literal('P-256'),
+  x: coordinate,
+  y: coordinate,
+});
+const RSA_EXPONENT = v.literal('AQAB');
+const RSA_MODULUS = v.pipe(
+  v.string(),
+  v.check((text) => {
+    const n = fromBase64url(text);
+    return n !== undefined && [256, 384, 512].includes(n.length) && (n[0] as number) >= 0x80;
+  }),
+);
+const kid = v.pipe(
+  v.string(),
+  v.check((text) => fromBase64url(text)?.length === 32),
+);
+const published = { kid, use: v.optional(v.literal('enc')) };
+
+/** The public half of an assistant's key, as `GET {assistant}/keys` and device records hold it. */
+export const ASSISTANT_JWK = v.variant('kty', [
+  v.strictObject({ ...X25519_POINT.entries, ...published, alg: v.optional(v.literal('ECDH-ES')) }),
+  v.strictObject({ ...P256_POINT.entries, ...published, alg: v.optional(v.literal('ECDH-ES')) }),
+  v.strictObject({
+    kty: v.literal('RSA'),
+    n: RSA_MODULUS,
+    e: RSA_EXPONENT,
+    ...published,
+    alg: v.optional(v.literal('RSA-OAEP-256')),
+  }),
+]);
+
+/** The public half of an assistant's key; `kid` is its RFC 7638 thumbprint. */
+export type AssistantJwk = v.InferOutput<typeof ASSISTANT_JWK>;
+
+/** An ephemeral public key in a header. */
+export type EphemeralJwk = v.InferOutput<typeof X25519_POINT> | v.InferOutput<typeof P256_POINT>;
+
+const common = { enc: v.literal('A256GCM'), typ: v.string(), kid };
+const SEALED_HEADER = v.variant('alg', [
+  v.strictObject({ alg: v.literal('ECDH-ES'), ...common, epk: v.variant('kty', [X25519_POINT, P256_POINT]) }),
+  v.strictObject({ alg: v.literal('RSA-OAEP-256'), ...common }),
+]);
+
+/** A sealed message whose form is in order; nothing in it has been trusted or decrypted yet. */
+export interface SealedJwe {
+  readonly kid: string;
+  readonly alg: 'ECDH-ES' | 'RSA-OAEP-256';
+  readonly epk: EphemeralJwk | undefined;
+  readonly encryptedKey: Uint8Array<ArrayBuffer>;
+  /** The header as it was sent: the additional authenticated data. */
+  readonly aad: Uint8Array<ArrayBuffer>;
+  readonly iv: Uint8Array<ArrayBuffer>;
+  readonly ciphertext: Uint8Array<ArrayBuffer>;
+  readonly tag: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Takes a compact JWE apart, strictly.
+ *
+ * @returns its parts, or `undefined` where it departs from the profile in anything
+ */
+export function parseSealed(jwe: string, typ: JweType): SealedJwe | undefined {
+  const parts = jwe.split('.');
+  if (parts.length !== 5) return undefined;
+  const [header, encryptedKey, iv, ciphertext, tag] = parts.map(fromBase64url);
+  if (!header || !encryptedKey || iv?.length !== 12 || !ciphertext || tag?.length !== 16) return undefined;
+  const read = readHeader(header);
+  if (read?.typ !== typ) return undefined;
+  const epk = read.alg === 'ECDH-ES' ? read.epk : undefined;
+  if ((epk === undefined) === (encryptedKey.length === 0)) return undefined;
+  return {
+    kid: read.kid,
+    alg: read.alg,
+    epk,
+    encryptedKey,
+    aad: utf8(parts[0] as string),
+    iv,
+    ciphertext,
+    tag,
+  };
+}
+
+function readHeader(header: Uint8Array): v.InferOutput<typeof SEALED_HEADER> | undefined {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
+    const value: unknown = JSON.parse(text);
+    // Any order of members and blanks between them will do, but no member may stand twice.
+    if (JSON.stringify(value) !== text.replace(/[ \t\r\n]/g, '')) return undefined;
+    const result = v.safeParse(SEALED_HEADER, value, { abortEarly: true });
+    return result.success ? result.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The algorithm that goes with an assistant's key. */
+export function sealingAlg(jwk: AssistantJwk): 'ECDH-ES' | 'RSA-OAEP-256' {
+  return jwk.kty === 'RSA' ? 'RSA-OAEP-256' : 'ECDH-ES';
+}
+
+/** Whether a message names the algorithm and the curve of this key. */
+export function matchesKey(jwe: SealedJwe, jwk: AssistantJwk): boolean {
+  if (jwe.kid !== jwk.kid || jwe.alg !== sealingAlg(jwk)) return false;
+  return jwk.kty === 'RSA' || (jwe.epk?.kty === jwk.kty && jwe.epk.crv === jwk.crv);
+}
+
+/** What a sealing may be told instead of drawing it at random: for decoys and for replaying a dialogue. */
+export interface SealingRandomness {
+  /** Private JWK of the ephemeral key. */
+  readonly epk?: JWK;
+  /** 12 bytes. */
+  readonly iv?: Uint8Array;
+}
+
+/**
+ * Seals a payload to an assistant's key.
+ *
+ * @throws RoamingKeyError `bad_record` if the key is no point of its curve or of small order
+ */
+export async function seal(
+  payload: object,
+  typ: JweType,
+  jwk: AssistantJwk,
+  randomness: SealingRandomness = {},
+): Promise<string> {
+  const alg = sealingAlg(jwk);
+  const jwe = new CompactEncrypt(utf8(JSON.stringify(payload)));
+  jwe.setProtectedHeader({ alg, enc: 'A256GCM', typ, kid: jwk.kid });
+  if (randomness.iv) jwe.setInitializationVector(randomness.iv);
+  if (randomness.epk) {
+    jwe.setKeyManagementParameters({
+      epk: (await importJWK(randomness.epk, alg, { extractable: true })) as CryptoKey,
+    });
+  }
+  try {
+    return await jwe.encrypt(await importJWK(bareJwk(jwk), alg));
+  } catch (cause) {
+    throw new RoamingKeyError('bad_record', "the assistant's public key cannot be used", { cause });
+  }
+}
+
+/** Seals a payload under a symmetric key that both sides hold (`alg: dir`). */
+export async function sealDirect(
+  payload: object,
+  typ: JweType,
+  key: Uint8Array,
+  iv?: Uint8Array,
+): Promise<string> {
+  const jwe = new CompactEncrypt(utf8(JSON.stringify(payload)));
+  jwe.setProtectedHeader({ alg: 'dir', enc: 'A256GCM', typ });
+  if (iv) jwe.setInitializationVector(iv);
+  return jwe.encrypt(key);
+}
+
+/**
+ * Opens what `sealDirect` made.
+ *
+ * @returns the payload, or `undefined` where header, key or ciphertext are not right
+ */
+export async function openDirect(
+  jwe: string,
+  typ: JweType,
+  key: Uint8Array,
+): Promise<Uint8Array | undefined> {
+  const parts = jwe.split('.');
+  if (parts.length !== 5 || !parts.every((part) => fromBase64url(part) !== undefined)) return undefined;
+  try {
+    const { plaintext, protectedHeader } = await compactDecrypt(jwe, key, {
+      keyManagementAlgorithms: ['dir'],
+      contentEncryptionAlgorithms: ['A256GCM'],
+    });
+    const exact = Object.keys(protectedHeader).length === 3 && protectedHeader['typ'] === typ;
+    return exact ? plaintext : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The key material of an assistant's key alone, without kid, use and alg. */
+export function bareJwk(jwk: AssistantJwk): JWK {
+  const { kid: _kid, use: _use, alg: _alg, ...bare } = jwk;
+  return bare;
+}
+
+/**
+ * Reads an assistant's public JWK and checks that its `kid` is its thumbprint (RFC 7638, SHA-256).
+ *
+ * @returns the key, or `undefined` where it is none that tickets may be sealed to
+ */
+export async function readAssistantJwk(value: unknown): Promise<AssistantJwk | undefined> {
+  const result = v.safeParse(ASSISTANT_JWK, value);
+  if (!result.success) return undefined;
+  return (await calculateJwkThumbprint(bareJwk(result.output))) === result.output.kid
+    ? result.output
+    : undefined;
+}

@@ -1,0 +1,183 @@
+/**
+ * The device's side of a dialogue with the assistant (PROTOCOL.md section 4).
+ *
+ * Nothing is believed that did not come back under ρ: an error in clear text is a hint at most.
+ */
+import * as v from 'valibot';
+import { equalBytes, fromBase64url, randomBytes, toBase64url, wipe } from '../crypto/bytes.ts';
+import { type AssistantJwk, openDirect, parseSealed, readAssistantJwk, seal } from '../crypto/jwe.ts';
+import { type ErrorCode, isRoamingKeyError, RoamingKeyError } from '../errors.ts';
+import {
+  type ErrorResponse,
+  type Question,
+  type Response,
+  readResponse,
+  requestMac,
+  requestPayload,
+} from '../protocol/messages.ts';
+import { verifier } from '../protocol/password.ts';
+import type { DeviceRecord } from '../protocol/record.ts';
+import { readSecureUrl } from '../protocol/url.ts';
+import { send, type TransportOptions } from './transport.ts';
+
+export interface AssistantClientOptions extends TransportOptions {
+  /** Seconds since the epoch. Default: the device's clock. */
+  readonly now?: () => number;
+}
+
+/** A device's clock, in whole seconds. */
+export const systemClock = (): number => Math.floor(Date.now() / 1000);
+
+/** Codes that the assistant tells only after it opened the request, so never without a genuine answer. */
+const ALWAYS_SEALED: readonly ErrorCode[] = [
+  'wrong_password',
+  'locked',
+  'disabled',
+  'retired',
+  'replayed',
+  'stale_request',
+  'refused',
+];
+
+const KEY_LIST = v.looseObject({ keys: v.pipe(v.array(v.unknown()), v.maxLength(100)) });
+const BODY = v.looseObject({ response: v.string() });
+
+/** One assistant, as a device talks to it. */
+export class AssistantClient {
+  /** The assistant's URL without a slash at its end. */
+  readonly url: string;
+  readonly #options: AssistantClientOptions;
+  readonly #now: () => number;
+
+  /** @throws TypeError where `url` is neither https nor on the loopback */
+  constructor(url: string, options: AssistantClientOptions = {}) {
+    const secure = readSecureUrl(url);
+    if (secure === undefined) throw new TypeError('assistant must be an https URL, or http on the loopback');
+    this.url = secure;
+    this.#options = options;
+    this.#now = options.now ?? systemClock;
+  }
+
+  /**
+   * The keys the assistant has published, its active one first.
+   *
+   * @throws RoamingKeyError `network`, `unavailable`, `bad_response`
+   */
+  async keys(): Promise<readonly AssistantJwk[]> {
+    const { body } = await send(`${this.url}/keys`, {}, this.#options).catch((error: unknown) => {
+      throw asHint(error);
+    });
+    const list = v.safeParse(KEY_LIST, body);
+    // Keys of a kind this release does not know are left alone, so that assistants can offer newer ones.
+    const keys = list.success ? await Promise.all(list.output.keys.map(readPublishedJwk)) : [];
+    const usable = keys.filter((key) => key !== undefined);
+    if (usable.length === 0)
+      throw new RoamingKeyError('bad_response', 'the assistant has published no usable key');
+    return usable;
+  }
+
+  /**
+   * Asks for help with a record's ticket.
+   *
+   * @param k the password's K
+   * @throws RoamingKeyError any code of the assistant's (`attemptsLeft`, `retryAt` only where genuine), `network`,
+   *   `bad_response` where the answer is not the assistant's, `bad_record` where key and ticket do not fit
+   */
+  async ask(record: DeviceRecord, k: Uint8Array, question: Question): Promise<Response> {
+    const { jwk } = record.assistant;
+    if (!(await readAssistantJwk(jwk)) || parseSealed(record.ticket, 'rk-ticket+jwe')?.kid !== jwk.kid) {
+      throw new RoamingKeyError('bad_record', "the record's ticket and assistant key do not belong together");
+    }
+    const beta = verifier(k);
+    try {
+      const first = await this.#attempt(record, beta, question, this.#now());
+      if (!('code' in first)) return first;
+      if (first.code !== 'stale_request') throw toError(first);
+      // A genuine answer tells the right time: once more, with that.
+      const second = await this.#attempt(record, beta, question, first.now);
+      if ('code' in second) throw toError(second);
+      return second;
+    } finally {
+      wipe(beta);
+    }
+  }
+
+  async #attempt(
+    record: DeviceRecord,
+    beta: Uint8Array,
+    question: Question,
+    iat: number,
+  ): Promise<Response | ErrorResponse> {
+    const rho = randomBytes(32);
+    const jti = randomBytes(16);
+    const a = fromBase64url(record.a) as Uint8Array;
+    try {
+      const { ticket } = record;
+      const payload = requestPayload(question, { beta, rho, iat, jti, ticket });
+      const request = await seal(payload, 'rk-request+jwe', record.assistant.jwk);
+      const mac = toBase64url(requestMac(a, request, ticket));
+      const { sealed, hint } = await this.#post({ ticket, request, mac });
+      const opened = await openDirect(sealed, 'rk-response+jwe', rho);
+      const answer = opened && readResponse(opened);
+      if (!answer || answer.op !== question.op || !equalBytes(answer.jti, jti)) {
+        throw new RoamingKeyError('bad_response', "the answer is not the assistant's answer to this request");
+      }
+      if ((hint === undefined) === 'code' in answer) {
+        throw new RoamingKeyError('bad_response', "the answer's status is not what the assistant meant");
+      }
+      return answer;
+    } finally {
+      wipe(rho, a);
+    }
+  }
+
+  async #post(body: object): Promise<{ sealed: string; hint?: RoamingKeyError }> {
+    try {
+      const answer = v.safeParse(BODY, (await send(`${this.url}/assist`, { body }, this.#options)).body);
+      if (answer.success) return { sealed: answer.output.response };
+      throw new RoamingKeyError('bad_response', 'the assistant answered without an answer');
+    } catch (error) {
+      if (!isRoamingKeyError(error)) throw error;
+      if (error.response !== undefined) return { sealed: error.response, hint: error };
+      throw asHint(error);
+    }
+  }
+}
+
+/**
+ * An error that was told in clear text, as far as it may be passed on: what would make an app take a key for disabled,
+ * or a password for wrong, is nobody's to say without a genuine answer.
+ */
+export function asHint(error: unknown): unknown {
+  if (!isRoamingKeyError(error, ...ALWAYS_SEALED)) return error;
+  return new RoamingKeyError('bad_response', 'somebody other than the assistant refused this request', {
+    cause: error,
+  });
+}
+
+/** Reads a key from a list, whose entries may carry members that matter to others. */
+async function readPublishedJwk(value: unknown): Promise<AssistantJwk | undefined> {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { kty, crv, x, y, n, e, kid, use, alg } = value as Record<string, unknown>;
+  const known = Object.entries({ kty, crv, x, y, n, e, kid, use, alg }).filter(
+    ([, member]) => member !== undefined,
+  );
+  const jwk = await readAssistantJwk(Object.fromEntries(known));
+  if (!jwk) return undefined;
+  const { use: _use, alg: _alg, ...bare } = jwk;
+  return bare;
+}
+
+const MESSAGES: Partial<Record<ErrorCode, string>> = {
+  wrong_password: 'the password is wrong',
+  locked: 'too many wrong passwords were tried on this key',
+  disabled: 'this key was disabled by its owner',
+  retired: 'this device record was replaced by a newer one',
+};
+
+function toError({ code, attemptsLeft, retryAt }: ErrorResponse): RoamingKeyError {
+  return new RoamingKeyError(code, MESSAGES[code] ?? `the assistant answered ${code}`, {
+    ...(attemptsLeft !== undefined && { attemptsLeft }),
+    ...(retryAt !== undefined && { retryAt }),
+  });
+}

@@ -1,0 +1,103 @@
+import { fromBase64url } from '../crypto/bytes.ts';
+import { parseSealed, readAssistantJwk } from '../crypto/jwe.ts';
+import { RoamingKeyError } from '../errors.ts';
+import type { Question, Response } from '../protocol/messages.ts';
+import { type Argon2id, argon2idInline, stretchPassword } from '../protocol/password.ts';
+import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
+import { AssistantClient, type AssistantClientOptions } from './assistant-client.ts';
+
+export interface AssistedRecordOptions extends AssistantClientOptions {
+  /**
+   * The one assistant this app uses. Then a record that names another, or an assistant's key that this one has not
+   * published, is refused: whoever swaps them in a record would otherwise harvest what unlocks it.
+   */
+  readonly assistant?: string;
+  /** Keeps a record that has changed, when the assistant renewed its key or the password changed. */
+  readonly save?: (record: DeviceRecord) => Promise<void>;
+  /** Where Argon2id is computed. Default: on this thread, by WebAssembly. */
+  readonly argon2id?: Argon2id;
+}
+
+/** How long a published key list is taken for current, in milliseconds. */
+const KEY_LIST_AGE = 300_000;
+
+/** A device record and the assistant it names: stretches passwords, asks, and follows the assistant's key rotation. */
+export class AssistedRecord {
+  #record: DeviceRecord;
+  readonly #options: AssistedRecordOptions;
+  readonly #client: AssistantClient;
+  #saving: Promise<unknown> = Promise.resolve();
+  #published: { readonly kids: ReadonlySet<string>; readonly at: number } | undefined;
+
+  /** @throws RoamingKeyError `bad_record` */
+  constructor(record: DeviceRecord, options: AssistedRecordOptions) {
+    this.#record = parseRecord(record);
+    this.#options = options;
+    this.#client = new AssistantClient(this.#record.assistant.url, options);
+    if (options.assistant !== undefined && new AssistantClient(options.assistant).url !== this.#client.url) {
+      throw new RoamingKeyError('bad_record', 'this device record belongs to another assistant');
+    }
+  }
+
+  get current(): DeviceRecord {
+    return this.#record;
+  }
+
+  /** Puts another record in the place of this one, durably where the app keeps it. */
+  async replace(record: DeviceRecord): Promise<void> {
+    await this.#save(record, () => true);
+  }
+
+  /** Saves one record at a time, so that what is kept is what came last. */
+  #save(record: DeviceRecord, isWanted: () => boolean): Promise<void> {
+    const saved = this.#saving.then(async () => {
+      if (!isWanted()) return;
+      await this.#options.save?.(record);
+      this.#record = record;
+    });
+    this.#saving = saved.catch(() => {});
+    return saved;
+  }
+
+  /** The password's K for this record; the caller wipes it. */
+  async stretch(password: string): Promise<Uint8Array> {
+    const { salt, kdf } = this.#record;
+    const { argon2id = argon2idInline } = this.#options;
+    return stretchPassword(password, fromBase64url(salt) as Uint8Array, kdf, argon2id);
+  }
+
+  /** Asks for help with this record's ticket, or with that of an earlier one. */
+  async ask(k: Uint8Array, question: Question, record: DeviceRecord = this.#record): Promise<Response> {
+    if (this.#options.assistant !== undefined) await this.#requirePublished(record.assistant.jwk.kid);
+    const response = await this.#client.ask(record, k, question);
+    if (response.renewed) await this.#renew(record, response.renewed);
+    return response;
+  }
+
+  async #requirePublished(kid: string): Promise<void> {
+    if (!this.#published?.kids.has(kid) || Date.now() - this.#published.at > KEY_LIST_AGE) {
+      this.#published = { kids: new Set((await this.#client.keys()).map((key) => key.kid)), at: Date.now() };
+    }
+    if (!this.#published.kids.has(kid)) {
+      throw new RoamingKeyError(
+        'bad_record',
+        'this device record names a key that its assistant has not published',
+      );
+    }
+  }
+
+  /** Moves to the assistant's new key, if it has published it; the old ticket works on until its key is gone. */
+  async #renew(asked: DeviceRecord, { ticket, key }: NonNullable<Response['renewed']>): Promise<void> {
+    try {
+      const jwk = await readAssistantJwk(key);
+      if (!jwk || parseSealed(ticket, 'rk-ticket+jwe')?.kid !== jwk.kid) return;
+      if (!(await this.#client.keys()).some((published) => published.kid === jwk.kid)) return;
+      const { use: _use, alg: _alg, ...bare } = jwk;
+      const renewed = parseRecord({ ...asked, ticket, assistant: { url: asked.assistant.url, jwk: bare } });
+      // The password may have been changed meanwhile: then this ticket belongs to a record that is no longer in force.
+      await this.#save(renewed, () => this.#record === asked);
+    } catch {
+      // The next success renews again; what the user asked for has succeeded.
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import { chmod, mkdir, readdir, stat, unlink } from 'node:fs/promises';
+import path from 'node:path';
+import { parseRecord } from '../protocol/record.ts';
+import { readJsonFile, replaceJsonFile, syncFolder } from './private-file.ts';
+import { type Records, recordName } from './records.ts';
+
+/** Keeps clear of hidden files, and of what Windows takes for devices (CON, NUL). */
+const PREFIX = 'key-';
+const SUFFIX = '.json';
+
+/**
+ * Device records as files for Node: one file a name, mode 0600, in a folder of their own, mode 0700.
+ *
+ * A damaged file is `bad_record`, and is left as it is until it is saved anew or removed. Errors of the file system
+ * come through unchanged.
+ *
+ * @param folder made at the first save; if others may enter it, saving takes that right from them
+ * @throws TypeError if `folder` is empty or not a string
+ *
+ * @example
+ * const records = fileRecords(path.join(os.homedir(), '.roaming-keys'));
+ * await records.save('alice@example.org', record);
+ */
+export function fileRecords(folder: string): Records {
+  if (typeof folder !== 'string' || folder === '') throw new TypeError('folder must be a path');
+  const root = path.resolve(folder);
+  return {
+    async load(name) {
+      const value = await readJsonFile(path.join(root, fileName(name))).catch((error: unknown) => {
+        if (isMissing(error)) return MISSING;
+        throw error;
+      });
+      return value === MISSING ? undefined : parseRecord(value);
+    },
+    async save(name, record) {
+      const file = path.join(root, fileName(name));
+      const checked = parseRecord(record);
+      await mkdir(root, { recursive: true, mode: 0o700 });
+      if (((await stat(root)).mode & 0o077) !== 0) await chmod(root, 0o700);
+      await replaceJsonFile(file, checked);
+    },
+    async remove(name) {
+      try {
+        await unlink(path.join(root, fileName(name)));
+      } catch (error) {
+        if (isMissing(error)) return;
+        throw error;
+      }
+      await syncFolder(root);
+    },
+    async list() {
+      try {
+        return (await readdir(root))
+          .map(nameOfFile)
+          .filter((name) => name !== undefined)
+          .sort();
+      } catch (error) {
+        if (isMissing(error)) return [];
+        throw error;
+      }
+    },
+  };
+}
+
+const MISSING = Symbol('missing');
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/**
+ * A file name for any record name: lower-case letters, digits and `-_@.` stand for themselves, every other byte as
+ * `%` and two lower-case hex digits. So no name leaves the folder, and file systems that ignore case, or that
+ * normalise Unicode, still tell all names apart.
+ */
+function fileName(name: string): string {
+  const safe = Array.from(recordName(name), (byte) => {
+    const character = String.fromCharCode(byte);
+    return /[a-z0-9_@.-]/.test(character) ? character : `%${byte.toString(16).padStart(2, '0')}`;
+  });
+  return `${PREFIX}${safe.join('')}${SUFFIX}`;
+}
+
+/** The record name that a file stands for; `undefined` for files that are not ours. */
+function nameOfFile(file: string): string | undefined {
+  if (!file.startsWith(PREFIX) || !file.endsWith(SUFFIX)) return undefined;
+  try {
+    const name = decodeURIComponent(file.slice(PREFIX.length, -SUFFIX.length));
+    return fileName(name) === file ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,32 @@
+/** Client side of passport-roaming-key, for browsers and Node. */
+export type { KeyUse, PrivateKeyFormat, PrivateKeyKind, PrivateKeySource } from '../crypto/private-key.ts';
+export type { PublicJwk } from '../crypto/public-jwk.ts';
+export { type ErrorCode, isRoamingKeyError, RoamingKeyError } from '../errors.ts';
+export { type DisablingKit, disablingCode, kitFromCode, parseKit } from '../protocol/disabling.ts';
+export { type Argon2id, argon2idInline, DEFAULT_KDF, type KdfParameters } from '../protocol/password.ts';
+export { type DeviceRecord, parseRecord } from '../protocol/record.ts';
+export {
+  type ChangePasswordOptions,
+  Device,
+  type DeviceOptions,
+  type HoldOptions,
+  type Purpose,
+  type SignJwsOptions,
+  type SignOptions,
+  type Unlocked,
+  type UnlockOptions,
+  type WithPassword,
+} from './device.ts';
+export { type DisableOptions, disable } from './disable.ts';
+export { type EncryptToOptions, encryptTo } from './encrypt-to.ts';
+export {
+  type EnrollOptions,
+  type ExistingKey,
+  enroll,
+  type RetrieveOptions,
+  type SharedElgamalOptions,
+  type SharedRsaOptions,
+} from './enroll.ts';
+export type { RelyingPartyAnswer, RelyingPartyOptions, SignatureAlg } from './login-proof.ts';
+export type { Enrolment } from './make-record.ts';
+export { memoryRecords, type Records } from './records.ts';

@@ -1,0 +1,134 @@
+/** The device's half of a login (PROTOCOL.md section 8): a challenge is fetched, a proof is signed and posted. */
+import * as v from 'valibot';
+import { randomBytes, toBase64url, utf8 } from '../crypto/bytes.ts';
+import type { KeyUse } from '../crypto/private-key.ts';
+import { type PublicJwk, thumbprint } from '../crypto/public-jwk.ts';
+import { RoamingKeyError } from '../errors.ts';
+import { readSecureUrl } from '../protocol/url.ts';
+import { send, type TransportOptions } from './transport.ts';
+
+/** Algorithms in which a login can be proven. */
+export type LoginAlg = 'Ed25519' | 'ES256' | 'PS256' | 'RS256';
+
+/** Algorithms of signatures (RFC 7518, RFC 9864). */
+export type SignatureAlg = Exclude<KeyUse, 'ECDH-ES' | 'RSA-OAEP-256'>;
+
+/** Something that signs with the key of `jwk`, be it a CryptoKey or device and assistant together. */
+export interface Signer {
+  readonly alg: SignatureAlg;
+  readonly jwk: PublicJwk;
+  sign(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+}
+
+/** Where and as whom to log in. */
+export interface RelyingPartyOptions {
+  /** Where the proof is posted, such as `https://app.example/login`. */
+  readonly url: string;
+  /** The account's name at that app. */
+  readonly account: string;
+  /** Where challenges are made. Default: `url` followed by `/challenge`. */
+  readonly challengeUrl?: string;
+  /**
+   * The app's origin, which the proof is made for. Default: that of `url`. Comes from the caller and never from the
+   * app's answer, so that a phishing site gets a proof that is worthless elsewhere.
+   */
+  readonly audience?: string;
+  /** More headers to send, such as a session cookie where `fetch` keeps none. */
+  readonly headers?: Record<string, string>;
+  /** How a browser treats cookies. Default `same-origin`. */
+  readonly credentials?: RequestCredentials;
+}
+
+/** What the app answered. */
+export interface RelyingPartyAnswer {
+  /** The answer's JSON; `undefined` without one. */
+  readonly body: unknown;
+  /** For a client without a cookie jar: `headers.getSetCookie()`. */
+  readonly headers: Headers;
+}
+
+const CHALLENGE = v.looseObject({
+  challenge: v.pipe(v.string(), v.nonEmpty(), v.maxLength(1024)),
+  expiresIn: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  now: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+});
+const MAX_LIFETIME = 120;
+
+/**
+ * Proves possession of a key to an app.
+ *
+ * @param kind `login`, or `register` with the u under which the key can be disabled (base64url)
+ * @throws RoamingKeyError `refused`, `disabled`, `busy`, `unavailable`, `network`, `bad_response`
+ * @throws TypeError for a URL that is neither https nor on the loopback
+ */
+export async function prove(
+  signer: Signer,
+  kind: { readonly type: 'login' } | { readonly type: 'register'; readonly u: string },
+  options: RelyingPartyOptions,
+  transport: TransportOptions,
+): Promise<RelyingPartyAnswer> {
+  const { url, account, challengeUrl = `${url.replace(/\/+$/, '')}/challenge` } = options;
+  for (const [name, value] of Object.entries({ url, challengeUrl })) {
+    if (readSecureUrl(value) === undefined)
+      throw new TypeError(`${name} must be an https URL, or http on the loopback`);
+  }
+  const { audience = new URL(url).origin, headers, credentials = 'same-origin' } = options;
+  const asked = v.safeParse(
+    CHALLENGE,
+    (await send(challengeUrl, { body: {}, headers, credentials }, transport)).body,
+  );
+  if (!asked.success) throw new RoamingKeyError('bad_response', 'the app sent no challenge');
+  const { challenge, expiresIn, now } = asked.output;
+  const claims = {
+    aud: audience,
+    sub: account,
+    nonce: challenge,
+    iat: now,
+    exp: now + Math.min(expiresIn, MAX_LIFETIME),
+    jti: toBase64url(randomBytes(16)),
+  };
+  const proof =
+    kind.type === 'login'
+      ? await sign(signer, { typ: 'rk-login+jwt' }, claims)
+      : await sign(signer, { typ: 'rk-register+jwt', jwk: signer.jwk }, { ...claims, u: kind.u });
+  return send(url, { body: { proof }, headers, credentials }, transport);
+}
+
+async function sign(signer: Signer, header: object, claims: object): Promise<string> {
+  const kid = await thumbprint(signer.jwk);
+  const encode = (value: object) => toBase64url(utf8(JSON.stringify(value)));
+  const input = `${encode({ alg: signer.alg, ...header, kid })}.${encode(claims)}`;
+  return `${input}.${toBase64url(await signer.sign(utf8(input)))}`;
+}
+
+const OPERATION: Partial<Record<SignatureAlg, AlgorithmIdentifier | RsaPssParams | EcdsaParams>> = {
+  Ed25519: { name: 'Ed25519' },
+  ES256: { name: 'ECDSA', hash: 'SHA-256' },
+  PS256: { name: 'RSA-PSS', saltLength: 32 },
+  PS384: { name: 'RSA-PSS', saltLength: 48 },
+  PS512: { name: 'RSA-PSS', saltLength: 64 },
+};
+const PKCS1 = { name: 'RSASSA-PKCS1-v1_5' };
+
+/** A signer on a private CryptoKey that was imported for `alg`. */
+export function cryptoKeySigner(key: CryptoKey, alg: SignatureAlg, jwk: PublicJwk): Signer {
+  return {
+    alg,
+    jwk,
+    sign: async (data) => new Uint8Array(await crypto.subtle.sign(OPERATION[alg] ?? PKCS1, key, data)),
+  };
+}
+
+/** Whether data would parse as a JWS of this protocol, which a general signature must never be (section 8). */
+export function isProofInput(data: Uint8Array): boolean {
+  const dot = data.indexOf(0x2e);
+  if (dot < 0) return false;
+  try {
+    const header = new TextDecoder().decode(data.subarray(0, dot)).replace(/-/g, '+').replace(/_/g, '/');
+    const text = new TextDecoder().decode(Uint8Array.from(atob(header), (c) => c.charCodeAt(0)));
+    const { typ } = JSON.parse(text) as { typ?: unknown };
+    return typeof typ === 'string' && /^(application\/)?rk-/i.test(typ.trim());
+  } catch {
+    return false;
+  }
+}

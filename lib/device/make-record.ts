@@ -1,0 +1,109 @@
+import * as v from 'valibot';
+import { randomBytes, toBase64url, wipe } from '../crypto/bytes.ts';
+import { type AssistantJwk, seal } from '../crypto/jwe.ts';
+import type { PublicJwk } from '../crypto/public-jwk.ts';
+import { type DisablingKit, disablingName } from '../protocol/disabling.ts';
+import {
+  type Argon2id,
+  argon2idInline,
+  DEFAULT_KDF,
+  KDF_PARAMETERS,
+  type KdfParameters,
+  stretchPassword,
+  verifier,
+} from '../protocol/password.ts';
+import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
+import { type TicketShare, ticketPayload } from '../protocol/ticket.ts';
+import { AssistantClient, type AssistantClientOptions, systemClock } from './assistant-client.ts';
+
+/** What every enrolment needs, whatever the scheme. */
+export interface EnrolmentOptions extends AssistantClientOptions {
+  /** The assistant's URL: https, or http on the loopback. It need not know of anything beforehand. */
+  readonly assistant: string;
+  /** What the user will type. Leaves this function in no form that it could be guessed from. */
+  readonly password: string;
+  /** Cost of a guess. Default: Argon2id with 64 MiB, three passes, four lanes. */
+  readonly kdf?: Partial<Omit<KdfParameters, 'name'>>;
+  /** When the ticket shall end, in seconds since the epoch. Default never. */
+  readonly expiresAt?: number;
+  /** Where Argon2id is computed. Default: on this thread, by WebAssembly. */
+  readonly argon2id?: Argon2id;
+}
+
+/** What enrolment leaves: nothing else remains, anywhere. */
+export interface Enrolment {
+  /** To keep on the device. */
+  readonly record: DeviceRecord;
+  /** To keep anywhere but on the device: the only way to disable the key when the device is gone. */
+  readonly kit: DisablingKit;
+}
+
+/** The assistant and the key to which a ticket shall be sealed. */
+export interface SealingTarget {
+  readonly url: string;
+  readonly jwk: AssistantJwk;
+}
+
+/** The active key of an assistant, asked for over HTTP. */
+export async function sealingTarget(url: string, options: AssistantClientOptions): Promise<SealingTarget> {
+  const client = new AssistantClient(url, options);
+  const [jwk] = await client.keys();
+  return { url: client.url, jwk: jwk as AssistantJwk };
+}
+
+/**
+ * Makes record, ticket and kit with fresh salt, a and t (PROTOCOL.md section 3). The assistant is not asked: it
+ * learns of the ticket when the ticket is used.
+ *
+ * @param share makes the scheme's part of the ticket from the password's K
+ * @throws RoamingKeyError `bad_password`
+ * @throws TypeError for KDF parameters below the floor or above the ceiling, or an `expiresAt` that is past
+ */
+export async function makeRecord(
+  target: SealingTarget,
+  jwk: PublicJwk,
+  share: (k: Uint8Array) => TicketShare,
+  {
+    password,
+    kdf,
+    expiresAt,
+    argon2id = argon2idInline,
+    now = systemClock,
+  }: Omit<EnrolmentOptions, 'assistant'>,
+): Promise<Enrolment> {
+  const cost = v.safeParse(KDF_PARAMETERS, { ...DEFAULT_KDF, ...kdf });
+  if (!cost.success) throw new TypeError('kdf is weaker than the floor or costlier than the ceiling');
+  const iat = now();
+  if (expiresAt !== undefined && !(Number.isSafeInteger(expiresAt) && expiresAt > iat)) {
+    throw new TypeError('expiresAt must be a whole number of seconds in the future');
+  }
+  const salt = randomBytes(32);
+  const a = randomBytes(32);
+  const t = randomBytes(16);
+  const u = disablingName(t);
+  let k: Uint8Array | undefined;
+  let b: Uint8Array | undefined;
+  let part: TicketShare | undefined;
+  try {
+    k = await stretchPassword(password, salt, cost.output, argon2id);
+    b = verifier(k);
+    part = share(k);
+    const frame = { a, b, u, iat, ...(expiresAt !== undefined && { exp: expiresAt }) };
+    const ticket = await seal(ticketPayload(frame, part), 'rk-ticket+jwe', target.jwk);
+    const record = parseRecord({
+      version: 1,
+      scheme: part.scheme,
+      salt: toBase64url(salt),
+      a: toBase64url(a),
+      u: toBase64url(u),
+      kdf: cost.output,
+      ticket,
+      jwk,
+      assistant: target,
+    });
+    return { record, kit: { version: 1, assistant: { url: target.url }, t: toBase64url(t) } };
+  } finally {
+    wipe(k, b, a, t);
+    if (part) wipe(...Object.values(part).filter((value) => value instanceof Uint8Array));
+  }
+}

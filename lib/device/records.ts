@@ -1,0 +1,66 @@
+import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
+
+/**
+ * Where device records are kept, by a name that the app chooses, such as an account.
+ *
+ * A record may be read by others as far as the password is worth anything (PROTOCOL.md section 1, G2), but nobody else
+ * should be able to change it. A name is 1 to 80 bytes of UTF-8; names that differ in case alone are two names.
+ */
+export interface Records {
+  /**
+   * The record of that name, or `undefined` if there is none.
+   *
+   * @throws RoamingKeyError `bad_record` if it is damaged; it stays as it is
+   */
+  load(name: string): Promise<DeviceRecord | undefined>;
+  /**
+   * Puts a record under a name, in place of any other, durably: after a crash there is the old one or the new one.
+   *
+   * @throws RoamingKeyError `bad_record` if it is none; nothing has been changed then
+   */
+  save(name: string, record: DeviceRecord): Promise<void>;
+  /** Forgets the record of that name, if there is one. */
+  remove(name: string): Promise<void>;
+  /** All names that have a record, damaged or not, in the order of their code units. */
+  list(): Promise<string[]>;
+}
+
+const MAX_NAME_BYTES = 80;
+
+/**
+ * Checks a record's name, so that every kind of storage takes the same names.
+ *
+ * @returns its UTF-8 bytes
+ * @throws RangeError if it is empty, longer than 80 bytes of UTF-8, or not well-formed Unicode
+ */
+export function recordName(name: string): Uint8Array<ArrayBuffer> {
+  const bytes = new TextEncoder().encode(name);
+  if (bytes.length === 0 || bytes.length > MAX_NAME_BYTES || /\p{Surrogate}/u.test(name)) {
+    throw new RangeError(`name must be well-formed text of 1 to ${MAX_NAME_BYTES} bytes`);
+  }
+  return bytes;
+}
+
+/** Records that last as long as the process or the page. */
+export function memoryRecords(): Records {
+  // Kept as text, so that nobody changes a record from outside.
+  const texts = new Map<string, string>();
+  return {
+    async load(name) {
+      recordName(name);
+      const text = texts.get(name);
+      return text === undefined ? undefined : parseRecord(JSON.parse(text));
+    },
+    async save(name, record) {
+      recordName(name);
+      texts.set(name, JSON.stringify(parseRecord(record)));
+    },
+    async remove(name) {
+      recordName(name);
+      texts.delete(name);
+    },
+    async list() {
+      return [...texts.keys()].sort();
+    },
+  };
+}

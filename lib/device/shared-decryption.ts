@@ -1,0 +1,39 @@
+/** Decrypting with a key that is shared with the assistant (PROTOCOL.md section 5, scheme `elgamal`). */
+import { wipe } from '../crypto/bytes.ts';
+import { RoamingKeyError } from '../errors.ts';
+import { completeDecryption } from '../protocol/elgamal-decryption.ts';
+import { openElgamalJwe, readElgamalJwe } from '../protocol/elgamal-jwe.ts';
+import { readElgamalPublicJwk } from '../protocol/elgamal-keys.ts';
+import { deviceShare } from '../protocol/password.ts';
+import type { DeviceRecord } from '../protocol/record.ts';
+import type { Ask } from './shared-signing.ts';
+
+/**
+ * Decrypts a compact JWE with the assistant's help. The assistant learns its ephemeral key and nothing of its content.
+ *
+ * @param k the password's K
+ * @throws RoamingKeyError `invalid_request`, `unsupported` for a JWE that this key cannot decrypt, before anything is
+ *   sent, and `invalid_request` where it turns out damaged; `bad_response` where the assistant's half is wrong
+ */
+export async function decryptShared(
+  record: DeviceRecord,
+  k: Uint8Array,
+  ask: Ask,
+  jwe: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const publicKey = readElgamalPublicJwk(record.jwk);
+  if (!publicKey)
+    throw new RoamingKeyError('bad_record', "this device record's public key is in none of the groups");
+  const ciphertext = await readElgamalJwe(jwe, publicKey);
+  const response = await ask({ op: 'decrypt', w: ciphertext.w });
+  if (response.op !== 'decrypt')
+    throw new RoamingKeyError('bad_response', 'the answer is to another request');
+  const f = deviceShare(k, 'elgamal', publicKey.group.scalarLength + 16);
+  let z: Uint8Array | undefined;
+  try {
+    z = await completeDecryption({ publicKey, f, w: ciphertext.w, answer: response });
+    return await openElgamalJwe(ciphertext, z);
+  } finally {
+    wipe(f, z);
+  }
+}

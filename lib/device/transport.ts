@@ -1,0 +1,107 @@
+/** HTTP as the device needs it: bounded in time and size, no redirects, one error family. */
+import { isWireErrorCode, RoamingKeyError } from '../errors.ts';
+
+/** How a device reaches servers. */
+export interface TransportOptions {
+  /** Default: the platform's own. */
+  readonly fetch?: typeof globalThis.fetch;
+  /** How long an answer may take, in seconds. Default 30. */
+  readonly timeout?: number;
+}
+
+interface HttpRequest {
+  /** Sent as JSON; a request without one is a GET. */
+  readonly body?: object;
+  readonly headers?: Record<string, string> | undefined;
+  /** Default `omit`: an assistant has no use for cookies. */
+  readonly credentials?: RequestCredentials | undefined;
+}
+
+/** An answer that was a success. */
+export interface HttpAnswer {
+  readonly headers: Headers;
+  /** The parsed JSON; `undefined` where the answer had no JSON body. */
+  readonly body: unknown;
+}
+
+/** The longest answer that is read: a feed's page is the largest. */
+const MAX_ANSWER = 512 * 1024;
+
+/**
+ * Sends one request.
+ *
+ * @throws RoamingKeyError `network` without an answer in time; the server's own code for a problem it tells;
+ *   `unavailable` or `bad_response` for an answer that is none of ours
+ */
+export async function send(
+  url: string,
+  request: HttpRequest,
+  options: TransportOptions,
+): Promise<HttpAnswer> {
+  const { fetch = globalThis.fetch, timeout = 30 } = options;
+  const { body, headers, credentials = 'omit' } = request;
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(url, {
+      ...(body && { method: 'POST', body: JSON.stringify(body) }),
+      headers: {
+        accept: 'application/json',
+        ...(body && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      credentials,
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeout * 1000),
+    });
+    text = await readText(response);
+  } catch (cause) {
+    if (cause instanceof RoamingKeyError) throw cause;
+    throw new RoamingKeyError('network', `no answer from ${new URL(url).origin}`, { cause });
+  }
+  const json = parseJson(text);
+  if (response.ok) return { headers: response.headers, body: json };
+  throw problem(response, json);
+}
+
+async function readText(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  if (!reader) return '';
+  const decoder = new TextDecoder();
+  let text = '';
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    length += value.length;
+    if (length > MAX_ANSWER) {
+      await reader.cancel();
+      throw new RoamingKeyError('bad_response', 'the answer is too long');
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function problem(response: Response, body: unknown): RoamingKeyError {
+  const told = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+  const { code, title, detail } = told;
+  if (!isWireErrorCode(code)) {
+    const ours = response.status >= 500 ? 'unavailable' : 'bad_response';
+    return new RoamingKeyError(ours, `the server answered ${response.status} without saying why`);
+  }
+  const message = typeof detail === 'string' ? detail : typeof title === 'string' ? title : code;
+  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
+  return new RoamingKeyError(code, message.slice(0, 300), {
+    status: response.status,
+    ...(Number.isSafeInteger(retryAfter) && { retryAt: Math.floor(Date.now() / 1000) + retryAfter }),
+    ...(typeof told['response'] === 'string' && { response: told['response'] }),
+  });
+}

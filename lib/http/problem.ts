@@ -1,0 +1,138 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorRequestHandler } from 'express';
+import { isRoamingKeyError, isWireErrorCode, RoamingKeyError, type WireErrorCode } from '../errors.ts';
+
+/** The body of an error answer (RFC 9457); times are whole seconds since the epoch. */
+export interface Problem {
+  /** One URI per code. */
+  readonly type: string;
+  /** One sentence per code; never anything of the request. */
+  readonly title: string;
+  readonly status: number;
+  readonly code: WireErrorCode;
+  /** The answer sealed to the asking device, a compact JWE. */
+  readonly response?: string;
+  readonly attemptsLeft?: number;
+  readonly retryAt?: number;
+}
+
+/** How errors are answered. */
+export interface ProblemOptions {
+  /**
+   * Told of every answer with a status from 500, with what caused it. Default: `console.error`, as Express does it
+   * with errors that nobody handled.
+   */
+  readonly onError?: (error: unknown, req: IncomingMessage) => void;
+  /** Whole seconds since the epoch. Default: the system's clock. */
+  readonly clock?: () => number;
+}
+
+const TITLES: Readonly<Record<WireErrorCode, string>> = {
+  invalid_request: 'The request is not of the form that is expected here',
+  unknown_key: 'The key that the request is sealed to is not known here',
+  bad_ticket: 'The ticket cannot be used',
+  stale_request: 'The request is too old, or of the future',
+  replayed: 'The request was made before',
+  unsupported: 'The request asks for something that is not offered here',
+  bad_mac: 'The request does not come from the device that the ticket was made for',
+  wrong_password: 'The password is wrong',
+  disabled: 'The key is disabled',
+  retired: 'The ticket is retired',
+  refused: 'The request is refused',
+  locked: 'Too many wrong passwords',
+  busy: 'Too many requests',
+  unavailable: 'The service cannot answer now',
+};
+
+/** Errors of Express and its body parser that say that the request, not the server, is at fault. */
+const BODY_ERRORS: ReadonlySet<unknown> = new Set([
+  'charset.unsupported',
+  'encoding.unsupported',
+  'entity.parse.failed',
+  'entity.too.large',
+  'request.aborted',
+  'request.size.invalid',
+]);
+
+/**
+ * Turns whatever was thrown into an error of this package's family that may be told to a peer.
+ *
+ * @returns the error itself where it is one that travels; `invalid_request` for bodies that cannot be read
+ *   (status 413 for those that are too large); `unavailable`, with the cause, for everything else
+ */
+export function asWireError(error: unknown): RoamingKeyError {
+  if (isRoamingKeyError(error) && isWireErrorCode(error.code)) return error;
+  if (error instanceof Error) {
+    const { type, status } = error as { type?: unknown; status?: unknown };
+    if (type === 'entity.too.large')
+      return new RoamingKeyError('invalid_request', 'the body is too large', { status: 413 });
+    if (BODY_ERRORS.has(type) || (error instanceof URIError && status === 400))
+      return new RoamingKeyError('invalid_request', 'the request cannot be read');
+  }
+  return new RoamingKeyError('unavailable', 'an error nobody expected', { cause: error });
+}
+
+/** The body that tells a peer of `error`: code, status and times, nothing of messages, causes or stacks. */
+export function toProblem(error: unknown): Problem {
+  const { code, status, response, attemptsLeft, retryAt } = asWireError(error);
+  const known = code as WireErrorCode;
+  return {
+    type: `urn:roaming-key:1:${known}`,
+    title: TITLES[known],
+    status,
+    code: known,
+    ...(response === undefined ? {} : { response }),
+    ...(attemptsLeft === undefined ? {} : { attemptsLeft }),
+    ...(retryAt === undefined ? {} : { retryAt }),
+  };
+}
+
+/**
+ * Answers a request with `application/problem+json` (PROTOCOL.md section 10, RFC 9457): `Cache-Control: no-store`,
+ * `WWW-Authenticate` with 401, `Retry-After` with 429 and 503 where it is known when to try again.
+ *
+ * @param error anything that was thrown; what is not of this package's family becomes `unavailable`
+ */
+export function sendProblem(
+  req: IncomingMessage,
+  res: ServerResponse,
+  error: unknown,
+  options: ProblemOptions = {},
+): void {
+  const { onError = (e) => console.error(e), clock = systemClock } = options;
+  const problem = toProblem(error);
+  if (problem.status >= 500) onError(error, req);
+  const body = JSON.stringify(problem);
+  res.statusCode = problem.status;
+  res.setHeader('Content-Type', 'application/problem+json');
+  res.setHeader('Content-Length', Buffer.byteLength(body));
+  res.setHeader('Cache-Control', 'no-store');
+  if (problem.status === 401) res.setHeader('WWW-Authenticate', `RoamingKey error="${problem.code}"`);
+  const wait = secondsToWait(problem, clock);
+  if (wait !== undefined) res.setHeader('Retry-After', String(wait));
+  res.end(body);
+}
+
+/**
+ * Express error handler that answers with {@link sendProblem}; for the end of a router.
+ *
+ * @example
+ * app.use(problemHandler({ onError: (error) => log.error(error) }));
+ */
+export function problemHandler(options: ProblemOptions = {}): ErrorRequestHandler {
+  return (error, req, res, next) => {
+    if (res.headersSent) next(error);
+    else sendProblem(req, res, error, options);
+  };
+}
+
+/** Whole seconds since the epoch, by this machine's clock. */
+export function systemClock(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+function secondsToWait({ status, code, retryAt }: Problem, clock: () => number): number | undefined {
+  if (status !== 429 && status !== 503) return undefined;
+  if (retryAt !== undefined) return Math.max(1, retryAt - clock());
+  return code === 'busy' ? 1 : undefined;
+}

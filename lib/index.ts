@@ -1,0 +1,27 @@
+/** Server side of passport-roaming-key: the assistant, the Passport strategy and the stores behind them. */
+export {
+  Assistant,
+  type AssistantOptions,
+  type PolicyRequest,
+  type RequestContext,
+} from './assistant/assistant.ts';
+export type { AssistantEvent, AssistantListener } from './assistant/events.ts';
+export { DEFAULT_GUESS_POLICY, type GuessPolicy } from './assistant/guesses.ts';
+export { type AssistantKey, type AssistantKeyType, KeySet } from './assistant/keys.ts';
+export type { ServedSchemes } from './assistant/operations.ts';
+export { type AssistantRouter, type AssistantRouterOptions, assistant } from './assistant/router.ts';
+export type { AssistantJwk } from './crypto/jwe.ts';
+export type { Unwrap } from './crypto/jwe-node.ts';
+export { type ErrorCode, isRoamingKeyError, RoamingKeyError, type WireErrorCode } from './errors.ts';
+export { type ProblemOptions, problemHandler, sendProblem } from './http/problem.ts';
+export { MemoryStore, type MemoryStoreOptions } from './store/memory.ts';
+export { SqliteStore, type SqliteStoreOptions } from './store/sqlite.ts';
+export type { Mark, Store } from './store/store.ts';
+export { type ChallengeOptions, challenge } from './strategy/challenge.ts';
+export { type DisabledFeed, type DisabledFeedOptions, disabledFeed } from './strategy/disabled-feed.ts';
+export { type LiveKeyOptions, requireLiveKey, rememberKey } from './strategy/live-key.ts';
+export { type LoginOptions, login } from './strategy/login.ts';
+export { mergeKey, type RegisteredKey, type Registration } from './strategy/registered-key.ts';
+export { type RegistrationOptions, registration } from './strategy/registration.ts';
+export type { RelyingPartyOptions } from './strategy/relying-party.ts';
+export { type LoginInfo, RoamingKeyStrategy, type StrategyOptions } from './strategy/strategy.ts';

@@ -1,0 +1,43 @@
+/** How the protocol's JSON is read: once, strictly, into typed values with bytes as bytes. */
+import * as v from 'valibot';
+import { fromBase64url } from '../crypto/bytes.ts';
+
+/** A base64url member of `min` to `max` bytes (exactly `min` where no `max` is given), read as bytes. */
+export function bytes(min: number, max: number = min) {
+  return v.pipe(
+    v.string(),
+    v.maxLength(Math.ceil((max * 4) / 3)),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const decoded = fromBase64url(dataset.value);
+      if (decoded && decoded.length >= min && decoded.length <= max) return decoded;
+      addIssue({ message: `base64url of ${min} to ${max} bytes expected` });
+      return NEVER;
+    }),
+  );
+}
+
+/** Whole seconds since the epoch. */
+export const seconds = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Reads a payload that must be spelled as `JSON.stringify` spells it, so that it has no duplicate members and every
+ * reader sees the same value.
+ *
+ * @returns the value, or `undefined` where the bytes are anything else
+ */
+export function readPayload<S extends v.GenericSchema>(
+  payload: Uint8Array,
+  schema: S,
+): v.InferOutput<S> | undefined {
+  try {
+    const text = decoder.decode(payload);
+    const value: unknown = JSON.parse(text);
+    if (JSON.stringify(value) !== text) return undefined;
+    const result = v.safeParse(schema, value, { abortEarly: true });
+    return result.success ? result.output : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,79 @@
+/** The device record (PROTOCOL.md section 3): what lies on the device, useless without the assistant. */
+import * as v from 'valibot';
+import { fromBase64url } from '../crypto/bytes.ts';
+import { ASSISTANT_JWK, type AssistantJwk } from '../crypto/jwe.ts';
+import { PUBLIC_JWK, type PublicJwk } from '../crypto/public-jwk.ts';
+import { RoamingKeyError } from '../errors.ts';
+import { MAX_TICKET } from './messages.ts';
+import { KDF_PARAMETERS, type KdfParameters, type Scheme } from './password.ts';
+import { assistantUrl } from './url.ts';
+
+/** Plain JSON; bytes are base64url. Safe to copy, as far as the password is worth anything. */
+export interface DeviceRecord {
+  readonly version: 1;
+  readonly scheme: Scheme;
+  /** 32 bytes; never leaves the device, so that nobody else can test a password. */
+  readonly salt: string;
+  /** Key of the requests' MAC, 32 bytes. */
+  readonly a: string;
+  /** Name under which the key can be disabled, 32 bytes. */
+  readonly u: string;
+  readonly kdf: KdfParameters;
+  readonly ticket: string;
+  /** The public key whose private half this record leads to. */
+  readonly jwk: PublicJwk;
+  readonly assistant: { readonly url: string; readonly jwk: AssistantJwk };
+}
+
+const thirtyTwoBytes = v.pipe(
+  v.string(),
+  v.check((text) => fromBase64url(text)?.length === 32),
+);
+
+const KEY_TYPES: Record<Scheme, readonly PublicJwk['kty'][]> = {
+  retrieve: ['OKP', 'EC', 'RSA'],
+  rsa: ['RSA'],
+  elgamal: ['EC', 'DH'],
+};
+
+const RECORD = v.pipe(
+  v.strictObject({
+    version: v.literal(1),
+    scheme: v.picklist(['retrieve', 'rsa', 'elgamal']),
+    salt: thirtyTwoBytes,
+    a: thirtyTwoBytes,
+    u: thirtyTwoBytes,
+    kdf: KDF_PARAMETERS,
+    ticket: v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_TICKET)),
+    jwk: PUBLIC_JWK,
+    assistant: v.strictObject({ url: assistantUrl, jwk: ASSISTANT_JWK }),
+  }),
+  v.check(({ scheme, jwk }) => KEY_TYPES[scheme].includes(jwk.kty)),
+);
+
+/**
+ * Reads a device record.
+ *
+ * @throws RoamingKeyError `bad_record` if it is damaged, of another version, or its KDF parameters are too weak or
+ *   too costly; the message names the member
+ */
+export function parseRecord(value: unknown): DeviceRecord {
+  const record = v.safeParse(RECORD, value, { abortEarly: true });
+  if (record.success) return record.output;
+  const version =
+    typeof value === 'object' && value !== null && 'version' in value ? value.version : undefined;
+  if (version !== undefined && version !== 1) {
+    throw new RoamingKeyError(
+      'bad_record',
+      'this device record is of a version that this release cannot read',
+    );
+  }
+  const member = v.getDotPath(record.issues[0]);
+  const what = member?.startsWith('kdf')
+    ? 'its password protection is too weak or too costly'
+    : 'it is damaged';
+  throw new RoamingKeyError(
+    'bad_record',
+    `this device record is refused: ${what}${member ? ` (${member})` : ''}`,
+  );
+}

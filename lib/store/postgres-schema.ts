@@ -1,0 +1,81 @@
+/** Each entry leads from the version that is its index to the next. Entries are never changed, only added. */
+const MIGRATIONS: readonly ((schema: string) => string)[] = [
+  (schema) => `
+  CREATE TABLE ${schema}.disabled (seq bigint PRIMARY KEY, u text NOT NULL UNIQUE, t text NOT NULL, at bigint NOT NULL,
+    tag text NOT NULL);
+  CREATE TABLE ${schema}.retired (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id text NOT NULL UNIQUE,
+    at bigint NOT NULL);
+  CREATE TABLE ${schema}.guesses (id text PRIMARY KEY, tally text NOT NULL, empty_at bigint);
+  CREATE INDEX guesses_empty ON ${schema}.guesses (empty_at) WHERE empty_at IS NOT NULL;
+  CREATE TABLE ${schema}.once (scope text NOT NULL, name text NOT NULL, until bigint NOT NULL, PRIMARY KEY (scope, name));
+  CREATE INDEX once_until ON ${schema}.once (until);`,
+];
+
+/** The version of the schema that this package writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/** What brings a schema from `version` up to date, as one text. */
+export function migrationFrom(version: number, schema: string): string {
+  return [
+    `CREATE TABLE IF NOT EXISTS ${schema}.schema_version (version integer NOT NULL)`,
+    ...MIGRATIONS.slice(version).map((step) => step(schema)),
+    `DELETE FROM ${schema}.schema_version`,
+    `INSERT INTO ${schema}.schema_version (version) VALUES (${SCHEMA_VERSION})`,
+  ].join(';\n');
+}
+
+const NOW = 'floor(extract(epoch FROM clock_timestamp()))::bigint';
+
+const keepTally = (schema: string, first: number) => `
+  INSERT INTO ${schema}.guesses (id, tally, empty_at) VALUES ($${first}, $${first + 1}, $${first + 2})
+  ON CONFLICT (id) DO UPDATE SET tally = excluded.tally, empty_at = excluded.empty_at`;
+
+const take = (schema: string) => `
+  INSERT INTO ${schema}.once AS o (scope, name, until) VALUES ($1, $2, $3)
+  ON CONFLICT (scope, name) DO UPDATE SET until = greatest(o.until, excluded.until)`;
+
+/** The statements of the store. `scope` is an id for seen requests, empty for claims. */
+export function statements(schema: string) {
+  return {
+    // Asks the catalogue's tables: what to_regclass knows may be older than a lock that was just waited for.
+    hasVersion: `SELECT EXISTS (SELECT FROM pg_catalog.pg_tables
+      WHERE schemaname = $1 AND tablename = 'schema_version') AS found`,
+    hasSchema: 'SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1) AS found',
+    readVersion: `SELECT version FROM ${schema}.schema_version`,
+    known: `SELECT ${NOW} AS now,
+      EXISTS (SELECT FROM ${schema}.disabled WHERE u = $1) AS disabled,
+      EXISTS (SELECT FROM ${schema}.retired WHERE id = $2) AS retired,
+      (SELECT until FROM ${schema}.once WHERE scope = $2 AND name = $3) AS seen,
+      (SELECT tally FROM ${schema}.guesses WHERE id = $2) AS tally`,
+    tally: `SELECT ${NOW} AS now, (SELECT tally FROM ${schema}.guesses WHERE id = $1) AS tally`,
+    liveTally: `SELECT ${NOW} AS now, (SELECT tally FROM ${schema}.guesses
+      WHERE id = $1 AND (empty_at IS NULL OR empty_at > ${NOW})) AS tally`,
+    take: take(schema),
+    takeAndKeepTally: `WITH taken AS (${take(schema)}) ${keepTally(schema, 4)}`,
+    keepTally: keepTally(schema, 1),
+    dropTally: `DELETE FROM ${schema}.guesses WHERE id = $1`,
+    dropScope: `DELETE FROM ${schema}.once WHERE scope = $1`,
+    claim: `INSERT INTO ${schema}.once AS o (scope, name, until) SELECT '', $1, $2::bigint WHERE $2::bigint > ${NOW}
+      ON CONFLICT (scope, name) DO UPDATE SET until = excluded.until WHERE o.until <= ${NOW}`,
+    pruneOnce: `DELETE FROM ${schema}.once WHERE until <= ${NOW} AND (scope, name) IN
+      (SELECT scope, name FROM ${schema}.once WHERE until <= ${NOW} LIMIT $1)`,
+    pruneTallies: `DELETE FROM ${schema}.guesses WHERE empty_at <= ${NOW} AND id IN
+      (SELECT id FROM ${schema}.guesses WHERE empty_at <= ${NOW} LIMIT $1)`,
+    disable: `INSERT INTO ${schema}.disabled (seq, u, t, at, tag)
+      SELECT (SELECT coalesce(max(seq), 0) FROM ${schema}.disabled) + row_number() OVER (ORDER BY o), u, t,
+        coalesce(at, ${NOW}), tag
+      FROM (SELECT DISTINCT ON (u) u, t, at, tag, o
+        FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) WITH ORDINALITY AS new (u, t, at, tag, o)
+        WHERE NOT EXISTS (SELECT FROM ${schema}.disabled AS old WHERE old.u = new.u) ORDER BY u, o) AS fresh`,
+    retire: `INSERT INTO ${schema}.retired (id, at)
+      SELECT id, coalesce(at, ${NOW}) FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS new (id, at, o)
+      ORDER BY o ON CONFLICT (id) DO NOTHING`,
+    isDisabled: `SELECT EXISTS (SELECT FROM ${schema}.disabled WHERE u = $1) AS found`,
+    feedTag: `SELECT tag FROM ${schema}.disabled WHERE seq = $1`,
+    feed: `SELECT seq, tag, u, t, at FROM ${schema}.disabled WHERE seq > $1 ORDER BY seq LIMIT $2`,
+    retired: `SELECT seq, id, at FROM ${schema}.retired WHERE seq > $1 ORDER BY seq LIMIT $2`,
+    settings: `SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only,
+      current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
+      current_setting('synchronous_commit') AS synchronous_commit`,
+  };
+}

@@ -1,0 +1,374 @@
+import { Bound, type BoundOptions, type CheckOptions, report } from './bounded.ts';
+import {
+  decideFail,
+  decideRelease,
+  decideReserve,
+  decideSettle,
+  decideUnlock,
+  emptyAt,
+  type Tally,
+  type TallyUpdate,
+} from './ledger.ts';
+import {
+  batches,
+  cursorOf,
+  EXPORT_PAGE,
+  type FeedEntry,
+  mergeMarks,
+  newTag,
+  type RetiredEntry,
+  readCursor,
+} from './marks.ts';
+import { Connections, ignore, type Lock, type PgPool, type Query } from './postgres-connection.ts';
+import { migrationFrom, SCHEMA_VERSION, statements } from './postgres-schema.ts';
+import type {
+  FailAnswer,
+  FeedPage,
+  Mark,
+  ReservationKey,
+  ReserveAnswer,
+  ReserveRequest,
+  SettleAnswer,
+  SettleRequest,
+  Store,
+} from './store.ts';
+
+export interface PostgresStoreOptions extends BoundOptions, CheckOptions {
+  /** A `Pool` of npm `pg`. */
+  readonly pool: PgPool;
+  /** The schema that holds the tables; made where it is missing. Default `roaming_key`. */
+  readonly schema?: string;
+  /** Whether closing the store ends the pool. Default false. */
+  readonly owned?: boolean;
+}
+
+const PRUNE_EVERY = 256;
+const PRUNE_AT_ONCE = 1024;
+
+/**
+ * Keeps everything in PostgreSQL 13 or later: one statement or one short transaction an operation, by the server's clock.
+ *
+ * What belongs to one id is serialised by an advisory lock, as a row that is not there yet cannot be locked; a success
+ * holds the lock of its `u` shared, so that disabling waits for successes in flight; the feed is appended to by one
+ * transaction at a time, so that no entry shows up behind a reader. All processes must reach the same primary.
+ *
+ * @throws TypeError naming the option that is wrong
+ * @example
+ * const store = new PostgresStore({ pool: new Pool({ connectionString: 'postgres://localhost/app' }) })
+ * await store.init()
+ */
+export class PostgresStore implements Store {
+  readonly #pool: PgPool;
+  readonly #schema: string;
+  readonly #owned: boolean;
+  readonly #checks: CheckOptions;
+  readonly #bound: Bound;
+  readonly #connections: Connections;
+  readonly #sql: ReturnType<typeof statements>;
+  #opening: Promise<void> | undefined;
+  #isOpen = false;
+  #isClosed = false;
+  #untilPrune = PRUNE_EVERY;
+
+  constructor(options: PostgresStoreOptions) {
+    const { pool, schema = 'roaming_key', owned = false } = options;
+    if (typeof pool?.connect !== 'function') throw new TypeError('pool must be a Pool of npm pg');
+    if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
+      throw new TypeError('schema must be 1 to 63 small letters, digits and underscores');
+    }
+    this.#pool = pool;
+    this.#schema = schema;
+    this.#owned = owned;
+    this.#checks = options;
+    this.#bound = new Bound(options);
+    this.#connections = new Connections(pool, this.#bound);
+    this.#sql = statements(`"${schema}"`);
+  }
+
+  async init(): Promise<void> {
+    if (this.#isClosed) throw new Error('The store is closed.');
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    await this.#opening;
+  }
+
+  async reserve(request: ReserveRequest): Promise<ReserveAnswer> {
+    const { id, u, jti, seenUntil } = request;
+    const answer = await this.#transaction([this.#idLock(id)], false, async (query) => {
+      const { now, known } = await this.#known(query, u, id, jti);
+      const decided = decideReserve(known, request, now);
+      const tally = this.#tallyRow(id, decided.tally, request);
+      if (tally) await query(this.#sql.takeAndKeepTally, [id, jti, seenUntil, ...tally]);
+      else await query(this.#sql.take, [id, jti, seenUntil]);
+      return decided.answer;
+    });
+    await this.#pruneSometimes();
+    return answer;
+  }
+
+  fail(request: ReservationKey): Promise<FailAnswer> {
+    return this.#transaction([this.#idLock(request.id)], false, async (query) => {
+      const { now, tally } = await this.#tally(query, request.id);
+      const decided = decideFail(tally, request, now);
+      await this.#keep(query, request.id, decided.tally, request);
+      return decided.answer;
+    });
+  }
+
+  settle(request: SettleRequest): Promise<SettleAnswer> {
+    const { id, u, jti, retire = false } = request;
+    const locks = [this.#idLock(id), { ...this.#uLock(u), shared: true }];
+    return this.#transaction(locks, retire, async (query) => {
+      const { now, known } = await this.#known(query, u, id, jti);
+      const decided = decideSettle(known, request, now);
+      if (decided.retire) await query(this.#sql.retire, [[id], [now]]);
+      await this.#keep(query, id, decided.tally, request);
+      return decided.answer;
+    });
+  }
+
+  release(request: ReservationKey): Promise<void> {
+    return this.#transaction([this.#idLock(request.id)], false, async (query) => {
+      const { now, tally } = await this.#tally(query, request.id);
+      await this.#keep(query, request.id, decideRelease(tally, request, now), request);
+    });
+  }
+
+  async disable({ u, t }: { readonly u: string; readonly t: string }): Promise<{ readonly isNew: boolean }> {
+    const locks = [this.#uLock(u), this.#feedLock()];
+    const { rowCount } = await this.#transaction(locks, true, (query) =>
+      query(this.#sql.disable, [[u], [t], [null], [newTag()]]),
+    );
+    return { isNew: rowCount === 1 };
+  }
+
+  async isDisabled(u: string): Promise<boolean> {
+    const { rows } = await this.#one((query) => query(this.#sql.isDisabled, [u]));
+    return (rows[0] as { found: boolean }).found;
+  }
+
+  feed({ after, limit }: { readonly after?: string; readonly limit: number }): Promise<FeedPage> {
+    return this.#one(async (query) => {
+      const cursor = readCursor(after);
+      const at = cursor && (await query(this.#sql.feedTag, [cursor.seq])).rows[0];
+      const known = cursor && (at as { tag: string } | undefined)?.tag === cursor.tag ? cursor : undefined;
+      const page = (await query(this.#sql.feed, [known?.seq ?? 0, limit])).rows.map(feedEntry);
+      const last = page.at(-1) ?? known;
+      return { disabled: page.map(({ t }) => t), next: last ? cursorOf(last) : '' };
+    });
+  }
+
+  async claimOnce({
+    name,
+    expiresAt,
+  }: {
+    readonly name: string;
+    readonly expiresAt: number;
+  }): Promise<boolean> {
+    const { rowCount } = await this.#one((query) => query(this.#sql.claim, [name, expiresAt]));
+    await this.#pruneSometimes();
+    return rowCount === 1;
+  }
+
+  unlock(id: string): Promise<boolean> {
+    return this.#transaction([this.#idLock(id)], false, async (query) => {
+      const { now, tally } = await this.#tally(query, id, this.#sql.liveTally);
+      if (!tally) return false;
+      const left = decideUnlock(tally, now);
+      if (left) await query(this.#sql.keepTally, [id, JSON.stringify(left), null]);
+      else await query(this.#sql.dropTally, [id]);
+      return true;
+    });
+  }
+
+  forget(id: string): Promise<boolean> {
+    return this.#transaction([this.#idLock(id)], false, async (query) => {
+      const seen = (await query(this.#sql.dropScope, [id])).rowCount ?? 0;
+      const tally = (await query(this.#sql.dropTally, [id])).rowCount ?? 0;
+      return seen + tally > 0;
+    });
+  }
+
+  exportMarks(): AsyncIterable<Mark> {
+    return mergeMarks(
+      async (after) =>
+        (await this.#one((query) => query(this.#sql.feed, [after, EXPORT_PAGE]))).rows.map(feedEntry),
+      async (after) =>
+        (await this.#one((query) => query(this.#sql.retired, [after, EXPORT_PAGE]))).rows.map(retiredEntry),
+    );
+  }
+
+  async importMarks(marks: AsyncIterable<Mark> | Iterable<Mark>): Promise<number> {
+    let added = 0;
+    for await (const batch of batches(marks)) {
+      const disabled = batch.filter((mark) => mark.kind === 'disabled');
+      const retired = batch.filter((mark) => mark.kind === 'retired');
+      added += await this.#transaction([this.#feedLock()], true, async (query) => {
+        const rows = [
+          disabled.map(({ u }) => u),
+          disabled.map(({ t }) => t),
+          disabled.map(({ at }) => at),
+          disabled.map(() => newTag()),
+        ];
+        const first = await query(this.#sql.disable, rows);
+        const second = await query(this.#sql.retire, [
+          retired.map(({ id }) => id),
+          retired.map(({ at }) => at),
+        ]);
+        return (first.rowCount ?? 0) + (second.rowCount ?? 0);
+      });
+    }
+    return added;
+  }
+
+  async prune(): Promise<number> {
+    let sum = 0;
+    for (let rows = -1; rows !== 0; sum += rows) rows = await this.#prune();
+    return sum;
+  }
+
+  async health(): Promise<void> {
+    await this.isDisabled('');
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#owned) await this.#bound.wait(this.#pool.end());
+    else this.#pool.off('error', ignore);
+  }
+
+  async #open(): Promise<void> {
+    await this.#connections.use(async (query) => {
+      const [settings] = (await query(this.#sql.settings)).rows as [Record<string, unknown>];
+      if (settings['read_only'])
+        throw new Error('The PostgreSQL server is read-only: connect to the primary.');
+      const found: string[] = [];
+      if (settings['fsync'] !== 'on') {
+        found.push('PostgreSQL may lose or damage everything in a power cut: set fsync = on.');
+      }
+      if (settings['full_page_writes'] !== 'on') {
+        found.push('PostgreSQL may damage tables in a power cut: set full_page_writes = on.');
+      }
+      if (settings['synchronous_commit'] === 'off') {
+        found.push('PostgreSQL may forget the last wrong passwords in a crash: set synchronous_commit = on.');
+      }
+      report(found, this.#checks);
+    });
+    if ((await this.#connections.use((query) => this.#version(query))) !== SCHEMA_VERSION)
+      await this.#migrate();
+    this.#isOpen = true;
+  }
+
+  async #version(query: Query): Promise<number> {
+    const { rows } = await query(this.#sql.hasVersion, [this.#schema]);
+    if (!(rows[0] as { found: boolean }).found) return 0;
+    const [row] = (await query(this.#sql.readVersion)).rows as [{ version: number } | undefined];
+    const version = Number(row?.version ?? 0);
+    if (version > SCHEMA_VERSION) {
+      throw new Error(`The store's schema has version ${version}; this package knows ${SCHEMA_VERSION}.`);
+    }
+    return version;
+  }
+
+  async #migrate(): Promise<void> {
+    await this.#connections.transaction([{ name: `${this.#schema} migrate` }], true, async (query) => {
+      const schema = `"${this.#schema}"`;
+      const version = await this.#version(query);
+      if (version === SCHEMA_VERSION) return;
+      const { rows } = await query(this.#sql.hasSchema, [this.#schema]);
+      if (!(rows[0] as { found: boolean }).found) await query(`CREATE SCHEMA ${schema}`);
+      await query(migrationFrom(version, schema));
+    });
+  }
+
+  async #one<T>(act: (query: Query) => Promise<T>): Promise<T> {
+    return this.#bound.run(async () => {
+      if (!this.#isOpen || this.#isClosed) await this.init();
+      return this.#connections.use(act);
+    });
+  }
+
+  async #transaction<T>(
+    locks: readonly Lock[],
+    durably: boolean,
+    act: (query: Query) => Promise<T>,
+  ): Promise<T> {
+    return this.#bound.run(async () => {
+      if (!this.#isOpen || this.#isClosed) await this.init();
+      return this.#connections.transaction(locks, durably, act);
+    });
+  }
+
+  #idLock(id: string): Lock {
+    return { name: `${this.#schema} id ${id}` };
+  }
+
+  #uLock(u: string): Lock {
+    return { name: `${this.#schema} u ${u}` };
+  }
+
+  #feedLock(): Lock {
+    return { name: `${this.#schema} feed` };
+  }
+
+  async #known(query: Query, u: string, id: string, jti: string) {
+    const [row] = (await query(this.#sql.known, [u, id, jti])).rows as [KnownRow];
+    const now = Number(row.now);
+    const { disabled, retired } = row;
+    return { now, known: { disabled, retired, seen: Number(row.seen ?? 0) > now, tally: parse(row.tally) } };
+  }
+
+  async #tally(query: Query, id: string, text = this.#sql.tally) {
+    const [row] = (await query(text, [id])).rows as [Pick<KnownRow, 'now' | 'tally'>];
+    return { now: Number(row.now), tally: parse(row.tally) };
+  }
+
+  #tallyRow(id: string, tally: TallyUpdate, { policy }: ReservationKey) {
+    return tally ? [id, JSON.stringify(tally), emptyAt(tally, policy)] : undefined;
+  }
+
+  async #keep(query: Query, id: string, tally: TallyUpdate, request: ReservationKey): Promise<void> {
+    const row = this.#tallyRow(id, tally, request);
+    if (row) await query(this.#sql.keepTally, row);
+    else if (tally === null) await query(this.#sql.dropTally, [id]);
+  }
+
+  /** What is left over by a failure here goes with the next time. */
+  async #pruneSometimes(): Promise<void> {
+    this.#untilPrune -= 1;
+    if (this.#untilPrune > 0) return;
+    this.#untilPrune = PRUNE_EVERY;
+    await this.#prune().catch(ignore);
+  }
+
+  #prune(): Promise<number> {
+    return this.#one(async (query) => {
+      const once = (await query(this.#sql.pruneOnce, [PRUNE_AT_ONCE])).rowCount ?? 0;
+      return once + ((await query(this.#sql.pruneTallies, [PRUNE_AT_ONCE])).rowCount ?? 0);
+    });
+  }
+}
+
+interface KnownRow {
+  readonly now: string | number;
+  readonly disabled: boolean;
+  readonly retired: boolean;
+  readonly seen: string | number | null;
+  readonly tally: string | null;
+}
+
+function parse(tally: string | null): Tally | undefined {
+  return tally === null ? undefined : (JSON.parse(tally) as Tally);
+}
+
+function feedEntry(row: unknown): FeedEntry {
+  const { seq, tag, u, t, at } = row as FeedEntry;
+  return { seq: Number(seq), tag, u, t, at: Number(at) };
+}
+
+function retiredEntry(row: unknown): RetiredEntry {
+  const { seq, id, at } = row as RetiredEntry;
+  return { seq: Number(seq), id, at: Number(at) };
+}

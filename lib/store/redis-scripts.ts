@@ -1,0 +1,242 @@
+import { createHash } from 'node:crypto';
+import { type GuessPolicy, waitAfter } from '../assistant/guesses.ts';
+
+/**
+ * What every script begins with: the server's clock and the tally of `ledger.ts`, step for step, since a script cannot
+ * call it; a test holds the two against each other on random histories. The waits come from `waitAfter`, as a table.
+ *
+ * A tally is JSON: f failures, l last failure (0: none), s stopped, r recent failures, o open reservations [jti, deadline].
+ */
+const PRELUDE = `
+local now = tonumber(redis.call('TIME')[1])
+local policy = ARGV[1] ~= '' and cjson.decode(ARGV[1])
+
+local function later_than(times, limit)
+  local kept = {}
+  for _, at in ipairs(times) do if at > limit then kept[#kept + 1] = at end end
+  return kept
+end
+
+local function without(open, jti)
+  local kept, found = {}, false
+  for _, one in ipairs(open) do
+    if one[1] == jti then found = true else kept[#kept + 1] = one end
+  end
+  return kept, found
+end
+
+local function is_stopped(tally)
+  return tally.s or tally.f >= policy.limit or #tally.r >= policy.limit
+end
+
+local function add_failure(tally, at)
+  tally.r = later_than(tally.r, at - policy.window)
+  tally.r[#tally.r + 1] = at
+  tally.f = tally.f + 1
+  tally.l = math.max(tally.l, at)
+  tally.s = is_stopped(tally)
+end
+
+local function load(key)
+  local kept = redis.call('GET', key)
+  return kept and cjson.decode(kept)
+end
+
+local function current(key)
+  local tally = load(key)
+  if not tally then return { f = 0, l = 0, s = false, r = {}, o = {} } end
+  local open, lapsed = {}, {}
+  for _, one in ipairs(tally.o) do
+    if one[2] <= now then lapsed[#lapsed + 1] = one[2] else open[#open + 1] = one end
+  end
+  table.sort(lapsed)
+  tally.o = open
+  for _, deadline in ipairs(lapsed) do add_failure(tally, deadline) end
+  tally.r = later_than(tally.r, now - policy.window)
+  return tally
+end
+
+local function is_empty(tally)
+  return tally.f == 0 and not tally.s and #tally.r == 0 and #tally.o == 0
+end
+
+local function keep(key, tally)
+  if is_empty(tally) then
+    redis.call('DEL', key)
+    return
+  end
+  redis.call('SET', key, cjson.encode(tally))
+  if tally.f == 0 and not tally.s and #tally.o == 0 then
+    redis.call('EXPIREAT', key, math.max(unpack(tally.r)) + policy.window)
+  end
+end
+
+local function wait_after(failures)
+  if failures < policy.free then return 0 end
+  return policy.waits[math.min(failures - policy.free + 1, #policy.waits)]
+end
+`;
+
+const RESERVE = `
+local disabled, retired, seen, guesses = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local u, id, jti, until_, admit_new = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6] == '1'
+if until_ <= now then return redis.error_reply('CLOCK the clocks of the store and of the assistant differ too much') end
+
+redis.call('ZREMRANGEBYSCORE', seen, '-inf', now)
+local before = redis.call('ZSCORE', seen, jti)
+if not before or tonumber(before) < until_ then redis.call('ZADD', seen, until_, jti) end
+redis.call('EXPIREAT', seen, redis.call('ZREVRANGE', seen, 0, 0, 'WITHSCORES')[2])
+
+local function answer(name, retry_at)
+  return cjson.encode({ answer = name, now = now, retryAt = retry_at })
+end
+if redis.call('HEXISTS', disabled, u) == 1 then return answer('disabled') end
+if redis.call('ZSCORE', retired, id) then return answer('retired') end
+local tally = current(guesses)
+local _, is_open = without(tally.o, jti)
+if before or is_open then return answer('replayed') end
+if not admit_new and is_empty(tally) then return answer('busy', now + 1) end
+if is_stopped(tally) then return answer('locked') end
+local retry_at = tally.l + wait_after(tally.f)
+if tally.f >= policy.free and now < retry_at then return answer('locked', retry_at) end
+local has_room = #tally.o < 1
+if tally.f < policy.free then has_room = tally.f + #tally.o < policy.free end
+if not has_room or tally.f + #tally.o >= policy.limit or #tally.r + #tally.o >= policy.limit then
+  return answer('busy', now + 1)
+end
+tally.o[#tally.o + 1] = { jti, now + policy.timeout }
+keep(guesses, tally)
+return answer('reserved')
+`;
+
+const FAIL = `
+local tally = current(KEYS[1])
+local open, was_open = without(tally.o, ARGV[2])
+local is_new = was_open and tally.f == 0 and #tally.r == 0
+if was_open then
+  tally.o = open
+  add_failure(tally, now)
+  keep(KEYS[1], tally)
+end
+local answer = { now = now, attemptsLeft = 0, isNew = is_new }
+if not is_stopped(tally) then
+  answer.attemptsLeft = math.max(0, math.min(policy.free - tally.f, policy.limit - #tally.r))
+  answer.retryAt = math.max(now, (tally.l > 0 and tally.l or now) + wait_after(tally.f))
+end
+return cjson.encode(answer)
+`;
+
+const SETTLE = `
+local disabled, retired, guesses = KEYS[1], KEYS[2], KEYS[3]
+local u, id, jti, retire = ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
+local tally = current(guesses)
+tally.o = without(tally.o, jti)
+local marked = redis.call('HEXISTS', disabled, u) == 1 and 'disabled' or redis.call('ZSCORE', retired, id) and 'retired'
+if marked then
+  keep(guesses, tally)
+  return cjson.encode({ answer = marked, now = now })
+end
+local since = { count = tally.f, last = tally.f > 0 and tally.l or cjson.null }
+tally.f = 0
+keep(guesses, tally)
+if retire then redis.call('ZADD', retired, now, id) end
+return cjson.encode({ answer = 'settled', now = now, failedSince = since })
+`;
+
+const RELEASE = `
+local tally = current(KEYS[1])
+local open, was_open = without(tally.o, ARGV[2])
+if was_open then
+  tally.o = open
+  keep(KEYS[1], tally)
+end
+return 1
+`;
+
+const DISABLE = `
+if redis.call('HSETNX', KEYS[1], ARGV[2], 1) == 0 then return 0 end
+local at = ARGV[5] == '' and now or ARGV[5]
+redis.call('RPUSH', KEYS[2], cjson.encode({ u = ARGV[2], t = ARGV[3], tag = ARGV[4], at = tonumber(at) }))
+return 1
+`;
+
+const RETIRE = `return redis.call('ZADD', KEYS[1], 'NX', ARGV[3], ARGV[2])`;
+
+const IS_DISABLED = `return redis.call('HEXISTS', KEYS[1], ARGV[2])`;
+
+const FEED = `
+local after = tonumber(ARGV[2])
+if ARGV[3] ~= '' then
+  local entry = redis.call('LINDEX', KEYS[1], after - 1)
+  if not entry or cjson.decode(entry).tag ~= ARGV[3] then after = 0 end
+end
+return { after, redis.call('LRANGE', KEYS[1], after, after + tonumber(ARGV[4]) - 1) }
+`;
+
+const RETIRED = `
+return redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[2] + ARGV[3] - 1, 'WITHSCORES')
+`;
+
+const CLAIM = `
+local expires = tonumber(ARGV[2])
+if expires <= now or redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('SET', KEYS[1], 1)
+redis.call('EXPIREAT', KEYS[1], expires)
+return 1
+`;
+
+const UNLOCK = `
+local kept = load(KEYS[1])
+if not kept then return 0 end
+local open = {}
+for _, one in ipairs(kept.o) do if one[2] > now then open[#open + 1] = one end end
+keep(KEYS[1], { f = 0, l = 0, s = false, r = {}, o = open })
+return 1
+`;
+
+const FORGET = `return redis.call('DEL', KEYS[1], KEYS[2])`;
+
+const INFO = `return redis.call('INFO', ARGV[2])`;
+
+/** A script and the name under which the server caches it. */
+export interface Script {
+  readonly text: string;
+  readonly sha1: string;
+}
+
+function script(body: string): Script {
+  const text = PRELUDE + body;
+  return { text, sha1: createHash('sha1').update(text).digest('hex') };
+}
+
+/** One script an operation. The first argument is always the policy, or empty. */
+export const SCRIPTS = {
+  reserve: script(RESERVE),
+  fail: script(FAIL),
+  settle: script(SETTLE),
+  release: script(RELEASE),
+  disable: script(DISABLE),
+  retire: script(RETIRE),
+  isDisabled: script(IS_DISABLED),
+  feed: script(FEED),
+  retired: script(RETIRED),
+  claim: script(CLAIM),
+  unlock: script(UNLOCK),
+  forget: script(FORGET),
+  info: script(INFO),
+};
+
+const spelled = new WeakMap<GuessPolicy, string>();
+
+/** A policy as the scripts read it: the wait of every count of failures from `free` on; the last one goes on for ever. */
+export function spellPolicy(policy: GuessPolicy): string {
+  let text = spelled.get(policy);
+  if (text === undefined) {
+    const waits: number[] = [];
+    for (let n = policy.free; waits.at(-1) !== policy.maxWait; n++) waits.push(waitAfter(n, policy));
+    const { free, limit, window, reservationTimeout: timeout } = policy;
+    text = JSON.stringify({ free, limit, window, timeout, waits });
+    spelled.set(policy, text);
+  }
+  return text;
+}

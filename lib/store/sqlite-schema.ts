@@ -1,0 +1,77 @@
+import type { SqliteHandle } from './sqlite-driver.ts';
+
+/** Each entry leads from the version that is its index to the next. Entries are never changed, only added. */
+const MIGRATIONS = [
+  `
+  CREATE TABLE roaming_key_disabled (seq INTEGER PRIMARY KEY, u TEXT NOT NULL UNIQUE, t TEXT NOT NULL, at INTEGER NOT NULL,
+    tag TEXT NOT NULL);
+  CREATE TABLE roaming_key_retired (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL);
+  CREATE TABLE roaming_key_guesses (id TEXT PRIMARY KEY, tally TEXT NOT NULL, empty_at INTEGER) WITHOUT ROWID;
+  CREATE INDEX roaming_key_guesses_empty ON roaming_key_guesses (empty_at) WHERE empty_at IS NOT NULL;
+  CREATE TABLE roaming_key_once (scope TEXT NOT NULL, name TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (scope, name))
+    WITHOUT ROWID;
+  CREATE INDEX roaming_key_once_until ON roaming_key_once (until);
+  `,
+];
+
+/**
+ * Brings a database up to date; several processes may do so at once.
+ *
+ * @throws Error where the schema is of a newer version of this package
+ */
+export function migrate(db: SqliteHandle): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    db.exec('CREATE TABLE IF NOT EXISTS roaming_key_schema (version INTEGER NOT NULL)');
+    const row = db.prepare('SELECT version FROM roaming_key_schema').get() as { version: number } | undefined;
+    const version = row?.version ?? 0;
+    if (version > MIGRATIONS.length) {
+      throw new Error(`The store's schema has version ${version}; this package knows ${MIGRATIONS.length}.`);
+    }
+    if (version < MIGRATIONS.length) {
+      for (const step of MIGRATIONS.slice(version)) db.exec(step);
+      db.exec('DELETE FROM roaming_key_schema');
+      db.exec(`INSERT INTO roaming_key_schema (version) VALUES (${MIGRATIONS.length})`);
+    }
+    db.exec('COMMIT');
+  } catch (error) {
+    db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** The statements of the store, prepared once. `scope` is an id for seen requests, empty for claims. */
+export function prepareAll(db: SqliteHandle) {
+  return {
+    begin: db.prepare('BEGIN IMMEDIATE'),
+    commit: db.prepare('COMMIT'),
+    rollback: db.prepare('ROLLBACK'),
+    known: db.prepare(`SELECT EXISTS (SELECT 1 FROM roaming_key_disabled WHERE u = ?) AS disabled,
+      EXISTS (SELECT 1 FROM roaming_key_retired WHERE id = ?) AS retired,
+      (SELECT until FROM roaming_key_once WHERE scope = ? AND name = ?) AS seen,
+      (SELECT tally FROM roaming_key_guesses WHERE id = ?) AS tally`),
+    tally: db.prepare('SELECT tally FROM roaming_key_guesses WHERE id = ?'),
+    liveTally: db.prepare(`SELECT tally FROM roaming_key_guesses
+      WHERE id = ? AND (empty_at IS NULL OR empty_at > ?)`),
+    keepTally: db.prepare(`INSERT INTO roaming_key_guesses (id, tally, empty_at) VALUES (?, ?, ?)
+      ON CONFLICT (id) DO UPDATE SET tally = excluded.tally, empty_at = excluded.empty_at`),
+    dropTally: db.prepare('DELETE FROM roaming_key_guesses WHERE id = ?'),
+    isTaken: db.prepare('SELECT until FROM roaming_key_once WHERE scope = ? AND name = ?'),
+    take: db.prepare(`INSERT INTO roaming_key_once (scope, name, until) VALUES (?, ?, ?)
+      ON CONFLICT (scope, name) DO UPDATE SET until = max(until, excluded.until)`),
+    dropScope: db.prepare('DELETE FROM roaming_key_once WHERE scope = ?'),
+    pruneOnce: db.prepare(`DELETE FROM roaming_key_once WHERE (scope, name) IN
+      (SELECT scope, name FROM roaming_key_once WHERE until <= ? LIMIT ?)`),
+    pruneTallies: db.prepare(`DELETE FROM roaming_key_guesses WHERE id IN
+      (SELECT id FROM roaming_key_guesses WHERE empty_at <= ? LIMIT ?)`),
+    disable: db.prepare(`INSERT INTO roaming_key_disabled (u, t, at, tag) VALUES (?, ?, ?, ?)
+      ON CONFLICT (u) DO NOTHING`),
+    isDisabled: db.prepare('SELECT EXISTS (SELECT 1 FROM roaming_key_disabled WHERE u = ?) AS found'),
+    retire: db.prepare('INSERT INTO roaming_key_retired (id, at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING'),
+    feedTag: db.prepare('SELECT tag FROM roaming_key_disabled WHERE seq = ?'),
+    feed: db.prepare(
+      'SELECT seq, tag, u, t, at FROM roaming_key_disabled WHERE seq > ? ORDER BY seq LIMIT ?',
+    ),
+    retired: db.prepare('SELECT seq, id, at FROM roaming_key_retired WHERE seq > ? ORDER BY seq LIMIT ?'),
+  };
+}

@@ -1,0 +1,342 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { epochSeconds } from './clock.ts';
+import {
+  decideFail,
+  decideRelease,
+  decideReserve,
+  decideSettle,
+  decideUnlock,
+  emptyAt,
+  type Tally,
+  type TallyUpdate,
+} from './ledger.ts';
+import {
+  batches,
+  cursorOf,
+  EXPORT_PAGE,
+  type FeedEntry,
+  mergeMarks,
+  newTag,
+  type RetiredEntry,
+  readCursor,
+} from './marks.ts';
+import { isBusy, openSqlite, type SqliteHandle } from './sqlite-driver.ts';
+import { migrate, prepareAll } from './sqlite-schema.ts';
+import type {
+  FailAnswer,
+  FeedPage,
+  Mark,
+  ReservationKey,
+  ReserveAnswer,
+  ReserveRequest,
+  SettleAnswer,
+  SettleRequest,
+  Store,
+} from './store.ts';
+
+export interface SqliteStoreOptions {
+  /** The clock: whole seconds since the epoch, one for all processes that share the file. Default: this machine's. */
+  readonly now?: () => number;
+  /** How long an operation waits for other processes, in milliseconds, before it rejects. Default 5000. */
+  readonly busyTimeout?: number;
+  /**
+   * What is on the disk before an operation resolves. Default `marks`: disabled and retired marks; guesses are with the
+   * operating system, so that they outlive a killed process, while a power cut may lose those since the last few seconds.
+   * `everything`: guesses too, at the price of a disk flush each.
+   */
+  readonly durable?: 'marks' | 'everything';
+}
+
+const PRUNE_EVERY = 64;
+const PRUNE_AT_ONCE = 256;
+const LEVEL = { normal: 1, extra: 3 };
+
+/**
+ * Keeps everything in one SQLite file: the store for one machine, with any number of processes.
+ *
+ * Uses node:sqlite where the runtime has it, else libsql. A file that it creates is readable by its owner alone and is
+ * in WAL mode, which network file systems do not support. A handle that the app opened keeps the app's settings.
+ *
+ * @param database a file name, or an open handle of node:sqlite (`DatabaseSync`) or libsql (`Database`)
+ * @throws TypeError naming the option that is wrong
+ * @example
+ * const store = new SqliteStore('/var/lib/app/roaming-key.db')
+ * await store.init()
+ */
+export class SqliteStore implements Store {
+  readonly #database: string | SqliteHandle;
+  readonly #now: () => number;
+  readonly #busyTimeout: number;
+  readonly #durable: 'marks' | 'everything';
+  #opening: Promise<void> | undefined;
+  #db: SqliteHandle | undefined;
+  #sql: ReturnType<typeof prepareAll> | undefined;
+  #level = LEVEL.normal;
+  #untilPrune = PRUNE_EVERY;
+  #isClosed = false;
+
+  constructor(database: string | SqliteHandle, options: SqliteStoreOptions = {}) {
+    const { now = epochSeconds, busyTimeout = 5000, durable = 'marks' } = options;
+    if (typeof database === 'string' ? database === '' : typeof database?.prepare !== 'function') {
+      throw new TypeError('database must be a file name or an open handle');
+    }
+    if (!(busyTimeout >= 0 && busyTimeout <= 60_000))
+      throw new TypeError('busyTimeout must be from 0 to 60000 ms');
+    if (durable !== 'marks' && durable !== 'everything') {
+      throw new TypeError("durable must be 'marks' or 'everything'");
+    }
+    this.#database = database;
+    this.#now = now;
+    this.#busyTimeout = busyTimeout;
+    this.#durable = durable;
+  }
+
+  async init(): Promise<void> {
+    if (this.#isClosed) throw new Error('The store is closed.');
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    await this.#opening;
+  }
+
+  reserve(request: ReserveRequest): Promise<ReserveAnswer> {
+    const { id, u, jti, seenUntil } = request;
+    return this.#write((sql, now) => {
+      const row = sql.known.get(u, id, id, jti, id) as KnownRow;
+      const known = { disabled: row.disabled === 1, retired: row.retired === 1, tally: parse(row.tally) };
+      const decided = decideReserve({ ...known, seen: (row.seen ?? 0) > now }, request, now);
+      sql.take.run(id, jti, seenUntil);
+      this.#keep(id, decided.tally, request);
+      this.#pruneSometimes(now);
+      return decided.answer;
+    });
+  }
+
+  fail(request: ReservationKey): Promise<FailAnswer> {
+    return this.#write((_, now) => {
+      const decided = decideFail(this.#tally(request.id), request, now);
+      this.#keep(request.id, decided.tally, request);
+      return decided.answer;
+    });
+  }
+
+  settle(request: SettleRequest): Promise<SettleAnswer> {
+    const { id, u, jti } = request;
+    return this.#write((sql, now) => {
+      const row = sql.known.get(u, id, id, jti, id) as KnownRow;
+      const known = { disabled: row.disabled === 1, retired: row.retired === 1, tally: parse(row.tally) };
+      const decided = decideSettle(known, request, now);
+      if (decided.retire) sql.retire.run(id, now);
+      this.#keep(id, decided.tally, request);
+      return decided.answer;
+    }, request.retire);
+  }
+
+  release(request: ReservationKey): Promise<void> {
+    return this.#write((_, now) => {
+      this.#keep(request.id, decideRelease(this.#tally(request.id), request, now), request);
+    });
+  }
+
+  disable({ u, t }: { readonly u: string; readonly t: string }): Promise<{ readonly isNew: boolean }> {
+    return this.#write((sql, now) => ({ isNew: changed(sql.disable.run(u, t, now, newTag())) }), true);
+  }
+
+  isDisabled(u: string): Promise<boolean> {
+    return this.#read((sql) => (sql.isDisabled.get(u) as { found: number }).found === 1);
+  }
+
+  feed({ after, limit }: { readonly after?: string; readonly limit: number }): Promise<FeedPage> {
+    return this.#read((sql) => {
+      const cursor = readCursor(after);
+      const at = cursor && (sql.feedTag.get(cursor.seq) as { tag: string } | undefined);
+      const known = cursor && at?.tag === cursor.tag ? cursor : undefined;
+      const page = sql.feed.all(known?.seq ?? 0, limit) as FeedEntry[];
+      const last = page.at(-1) ?? known;
+      return { disabled: page.map(({ t }) => t), next: last ? cursorOf(last) : '' };
+    });
+  }
+
+  claimOnce({ name, expiresAt }: { readonly name: string; readonly expiresAt: number }): Promise<boolean> {
+    return this.#write((sql, now) => {
+      const taken = sql.isTaken.get('', name) as { until: number } | undefined;
+      if (expiresAt <= now || (taken && taken.until > now)) return false;
+      sql.take.run('', name, expiresAt);
+      this.#pruneSometimes(now);
+      return true;
+    });
+  }
+
+  unlock(id: string): Promise<boolean> {
+    return this.#write((sql, now) => {
+      const kept = parse((sql.liveTally.get(id, now) as { tally: string } | undefined)?.tally);
+      if (!kept) return false;
+      const tally = decideUnlock(kept, now);
+      if (tally) sql.keepTally.run(id, JSON.stringify(tally), null);
+      else sql.dropTally.run(id);
+      return true;
+    });
+  }
+
+  forget(id: string): Promise<boolean> {
+    return this.#write((sql) => {
+      const seen = changed(sql.dropScope.run(id));
+      return changed(sql.dropTally.run(id)) || seen;
+    });
+  }
+
+  exportMarks(): AsyncIterable<Mark> {
+    return mergeMarks(
+      (after) => this.#read((sql) => sql.feed.all(after, EXPORT_PAGE) as FeedEntry[]),
+      (after) => this.#read((sql) => sql.retired.all(after, EXPORT_PAGE) as RetiredEntry[]),
+    );
+  }
+
+  async importMarks(marks: AsyncIterable<Mark> | Iterable<Mark>): Promise<number> {
+    let added = 0;
+    for await (const batch of batches(marks)) {
+      added += await this.#write(
+        (sql) =>
+          batch.filter((mark) =>
+            changed(
+              mark.kind === 'disabled'
+                ? sql.disable.run(mark.u, mark.t, mark.at, newTag())
+                : sql.retire.run(mark.id, mark.at),
+            ),
+          ).length,
+        true,
+      );
+    }
+    return added;
+  }
+
+  async prune(): Promise<number> {
+    let sum = 0;
+    for (let rows = -1; rows !== 0; sum += rows) rows = await this.#write((_, now) => this.#prune(now));
+    return sum;
+  }
+
+  async health(): Promise<void> {
+    await this.#read((sql) => sql.isDisabled.get(''));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#opening?.catch(() => {});
+    this.#sql = undefined;
+    if (typeof this.#database === 'string') this.#db?.close();
+    this.#db = undefined;
+  }
+
+  async #open(): Promise<void> {
+    const own = typeof this.#database === 'string';
+    const db = typeof this.#database === 'string' ? await openSqlite(this.#database) : this.#database;
+    try {
+      await this.#patiently(() => {
+        if (own) db.exec('PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216');
+        migrate(db);
+      });
+      const given = db.prepare('PRAGMA synchronous').get() as { synchronous: number };
+      const least = this.#durable === 'everything' ? LEVEL.extra : LEVEL.normal;
+      this.#level = own ? least : Math.max(given.synchronous, least);
+      db.exec(`PRAGMA synchronous = ${this.#level}`);
+      this.#sql = prepareAll(db);
+      this.#db = db;
+    } catch (error) {
+      if (own) db.close();
+      throw error;
+    }
+  }
+
+  /** Retries what another connection's lock turns away, without holding up this thread. */
+  async #patiently<T>(act: () => T): Promise<T> {
+    const deadline = performance.now() + this.#busyTimeout;
+    for (;;) {
+      try {
+        return act();
+      } catch (error) {
+        if (!isBusy(error) || performance.now() >= deadline) throw error;
+      }
+      await sleep(1 + Math.random() * 9);
+    }
+  }
+
+  async #read<T>(act: (sql: ReturnType<typeof prepareAll>) => T): Promise<T> {
+    if (!this.#sql) await this.init();
+    return this.#patiently(() => act(this.#statements()));
+  }
+
+  async #write<T>(act: (sql: ReturnType<typeof prepareAll>, now: number) => T, durably = false): Promise<T> {
+    if (!this.#sql) await this.init();
+    return this.#patiently(() => this.#transaction(act, durably && this.#level < LEVEL.extra));
+  }
+
+  #transaction<T>(act: (sql: ReturnType<typeof prepareAll>, now: number) => T, raise: boolean): T {
+    const sql = this.#statements();
+    if (raise) this.#db?.exec(`PRAGMA synchronous = ${LEVEL.extra}`);
+    try {
+      sql.begin.run();
+      try {
+        const result = act(sql, this.#now());
+        sql.commit.run();
+        return result;
+      } catch (error) {
+        this.#rollBack();
+        throw error;
+      }
+    } finally {
+      if (raise) this.#db?.exec(`PRAGMA synchronous = ${this.#level}`);
+    }
+  }
+
+  /** SQLite rolls back by itself after some errors, a full disk among them; then there is nothing left to do. */
+  #rollBack(): void {
+    try {
+      this.#statements().rollback.run();
+    } catch {}
+  }
+
+  #statements(): ReturnType<typeof prepareAll> {
+    if (!this.#sql) throw new Error('The store is closed.');
+    return this.#sql;
+  }
+
+  #tally(id: string): Tally | undefined {
+    return parse((this.#statements().tally.get(id) as { tally: string } | undefined)?.tally);
+  }
+
+  #keep(id: string, tally: TallyUpdate, { policy }: ReservationKey): void {
+    const sql = this.#statements();
+    if (tally) sql.keepTally.run(id, JSON.stringify(tally), emptyAt(tally, policy));
+    else if (tally === null) sql.dropTally.run(id);
+  }
+
+  #pruneSometimes(now: number): void {
+    this.#untilPrune -= 1;
+    if (this.#untilPrune > 0) return;
+    this.#untilPrune = PRUNE_EVERY;
+    this.#prune(now);
+  }
+
+  #prune(now: number): number {
+    const sql = this.#statements();
+    const once = Number(sql.pruneOnce.run(now, PRUNE_AT_ONCE).changes);
+    return once + Number(sql.pruneTallies.run(now, PRUNE_AT_ONCE).changes);
+  }
+}
+
+interface KnownRow {
+  readonly disabled: number;
+  readonly retired: number;
+  readonly seen: number | null;
+  readonly tally: string | null;
+}
+
+function parse(tally: string | null | undefined): Tally | undefined {
+  return tally ? (JSON.parse(tally) as Tally) : undefined;
+}
+
+function changed(result: { readonly changes: number | bigint }): boolean {
+  return Number(result.changes) > 0;
+}

@@ -1,0 +1,149 @@
+import type { GuessPolicy } from '../assistant/guesses.ts';
+
+/**
+ * What an assistant and a relying party remember, as a few atomic operations (PROTOCOL.md sections 5 to 7).
+ *
+ * Every operation is one indivisible step, also against other processes that share the store: guesses in flight
+ * on ten machines must get no more answers than the policy allows. All times are whole seconds since the epoch and
+ * are read from the store's own clock. An operation that cannot be carried out rejects (any error will do: the
+ * caller answers `unavailable` and gives no help); it never resolves with a guess.
+ *
+ * Names: `id` is the ticket's state id, `u` the disabling name, `t` the disabling secret, `jti` a request's number;
+ * all are base64url.
+ */
+export interface Store {
+  /** Prepares files, tables, scripts. Idempotent; the first operation may also do it by itself. */
+  init(): Promise<void>;
+
+  /**
+   * Before the password is looked at: checks `u` and `id` for marks, marks `jti` as seen for `id` until `seenUntil`
+   * (whatever else is answered), and opens a reservation if the policy allows another guess.
+   * The answers are tried in this order: `disabled`, `retired`, `replayed`, `locked` or `busy`, `reserved`.
+   * Rejects where `seenUntil` is past by the store's clock: a replay would go unnoticed.
+   */
+  reserve(request: ReserveRequest): Promise<ReserveAnswer>;
+
+  /**
+   * The password was wrong: the reservation becomes a failure. One that has lapsed, and so became a failure when
+   * its time was up, adds nothing more.
+   */
+  fail(request: ReservationKey): Promise<FailAnswer>;
+
+  /**
+   * The password was right and the work is done: closes the reservation, sets the failures since the last success
+   * to 0 and, for `retire`, marks `id` for good, durably. Not where a mark was set meanwhile: then nothing but the
+   * closing. A reservation that has lapsed stays one failure within the window.
+   */
+  settle(request: SettleRequest): Promise<SettleAnswer>;
+
+  /** The password was right but the work could not be done: closes the reservation, counts nothing. */
+  release(request: ReservationKey): Promise<void>;
+
+  /**
+   * Marks `u` as disabled and appends `t` to the feed, durably and visibly to every process before it resolves.
+   * Idempotent. `isNew` is false where the mark was there already.
+   */
+  disable(mark: { readonly u: string; readonly t: string }): Promise<{ readonly isNew: boolean }>;
+
+  /** Whether `u` bears the disabled mark. */
+  isDisabled(u: string): Promise<boolean>;
+
+  /**
+   * Disabling secrets in the order in which they were marked, after `cursor`, at most `limit`.
+   * `next` is the cursor to go on with; with nothing new it equals `cursor`. A cursor this store never gave
+   * (or one from before a restore) starts over: an entry too many does no harm, one too few would.
+   */
+  feed(request: { readonly after?: string; readonly limit: number }): Promise<FeedPage>;
+
+  /**
+   * Claims a one-time name until `expiresAt`: true for the first claim, false while it is claimed and false
+   * where `expiresAt` is past by the store's clock, since a second claim would go unnoticed.
+   */
+  claimOnce(request: { readonly name: string; readonly expiresAt: number }): Promise<boolean>;
+
+  /** Operator: lifts the lock of an id (failures to 0, recent failures forgotten, stop lifted). False if unknown. */
+  unlock(id: string): Promise<boolean>;
+
+  /** Data protection: forgets everything about an id but a retired mark. False if there was nothing. */
+  forget(id: string): Promise<boolean>;
+
+  /** All disabled and retired marks, for a backup. Newest last. */
+  exportMarks(): AsyncIterable<Mark>;
+
+  /** Re-applies marks after a restore; durable; idempotent. Resolves with how many were new. */
+  importMarks(marks: AsyncIterable<Mark> | Iterable<Mark>): Promise<number>;
+
+  /** Deletes what has expired (seen requests, claims, entries without content). Resolves with how many rows. */
+  prune(): Promise<number>;
+
+  /** Resolves if the store answers a trivial read; rejects otherwise. */
+  health(): Promise<void>;
+
+  /** Lets go of files and of connections that the store opened itself. */
+  close(): Promise<void>;
+}
+
+/** Names one reservation. */
+export interface ReservationKey {
+  readonly id: string;
+  readonly jti: string;
+  readonly policy: GuessPolicy;
+}
+
+export interface ReserveRequest extends ReservationKey {
+  readonly u: string;
+  /** Until when the jti stays seen. */
+  readonly seenUntil: number;
+  /**
+   * False refuses ids that have no entry yet with `busy`: strangers can make tickets at will, so
+   * the caller limits how many entries an address may create. The jti is marked seen all the same.
+   */
+  readonly admitNew: boolean;
+}
+
+/**
+ * `retryAt`: when it is worth trying again; absent on `locked` when the id is stopped for good.
+ */
+export type ReserveAnswer =
+  | { readonly answer: 'reserved'; readonly now: number }
+  | { readonly answer: 'disabled' | 'retired' | 'replayed'; readonly now: number }
+  | { readonly answer: 'locked'; readonly now: number; readonly retryAt?: number }
+  | { readonly answer: 'busy'; readonly now: number; readonly retryAt: number };
+
+export interface FailAnswer {
+  readonly now: number;
+  /** Further wrong passwords that would be answered at once. */
+  readonly attemptsLeft: number;
+  /** When the next try will be answered; absent when the id is stopped for good. */
+  readonly retryAt?: number;
+  /**
+   * Whether this call added a failure, the first that the store knows of the id, so that the caller can count it for
+   * the address.
+   */
+  readonly isNew: boolean;
+}
+
+export interface SettleRequest extends ReservationKey {
+  readonly u: string;
+  readonly retire?: boolean;
+}
+
+export type SettleAnswer =
+  | { readonly answer: 'settled'; readonly now: number; readonly failedSince: FailedSince }
+  | { readonly answer: 'disabled' | 'retired'; readonly now: number };
+
+/** Wrong passwords since the last success; `last` in seconds since the epoch, null where there was none. */
+export interface FailedSince {
+  readonly count: number;
+  readonly last: number | null;
+}
+
+export interface FeedPage {
+  readonly disabled: readonly string[];
+  readonly next: string;
+}
+
+/** A mark that a restored backup must not lose. `at`: when it was set, in seconds since the epoch. */
+export type Mark =
+  | { readonly kind: 'disabled'; readonly u: string; readonly t: string; readonly at: number }
+  | { readonly kind: 'retired'; readonly id: string; readonly at: number };

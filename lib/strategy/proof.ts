@@ -1,0 +1,114 @@
+/**
+ * What a relying party checks before it believes that a request comes from the holder of a key
+ * (PROTOCOL.md section 8).
+ *
+ * Goal: whoever cannot use one of the account's keys, in this minute and for this origin, is refused and learns nothing
+ * about the account. The order matters: all that can be judged without the account comes first; then the
+ * challenge is used up, so that one challenge gives one try; only then is the app asked for keys and the signature
+ * verified; that a key is disabled is told to its holder alone.
+ */
+import * as v from 'valibot';
+import { RoamingKeyError } from '../errors.ts';
+import { claimChallenge, MAX_SKEW, verifyChallenge } from './challenge.ts';
+import {
+  MAX_PROOF,
+  type ParsedLogin,
+  type ParsedRegistration,
+  parseLogin,
+  parseRegistration,
+} from './compact-jws.ts';
+import { verifySignature } from './public-key.ts';
+import {
+  assertNotDisabled,
+  findKey,
+  MAX_KEYS,
+  mergeNames,
+  type RegisteredKey,
+  type Registration,
+  unavailable,
+} from './registered-key.ts';
+import type { RelyingParty } from './relying-party.ts';
+
+const BODY = v.strictObject({ proof: v.pipe(v.string(), v.maxLength(MAX_PROOF)) });
+
+/** Who has proven what. */
+export interface ProvenLogin {
+  readonly account: string;
+  /** The key that was used: its thumbprint and the names under which it can be disabled. */
+  readonly key: { readonly jkt: string; readonly u: readonly string[] };
+}
+
+/**
+ * Checks a login proof.
+ *
+ * @param body the parsed body, `{ proof }`
+ * @throws RoamingKeyError `invalid_request` or `unsupported` (the proof's form), `stale_request` (its times or its
+ *   challenge), `replayed` (the challenge was used), `refused` (meant for another origin; or not by a key of
+ *   that account, for whatever reason), `disabled` (by such a key), `unavailable` (the app cannot answer)
+ */
+export async function verifyLogin(rp: RelyingParty, body: unknown): Promise<ProvenLogin> {
+  const parsed = parseLogin(readBody(body));
+  const { account, keys } = await useUp(rp, parsed);
+  const key = findKey(keys, parsed.header.kid);
+  const usable = key?.alg === parsed.alg ? key : undefined;
+  if (!verifySignature(parsed.alg, usable?.jwk, parsed.signed, parsed.signature) || !usable) throw refused();
+  await assertNotDisabled(usable.u, rp.disabled);
+  return { account, key: { jkt: usable.jkt, u: usable.u } };
+}
+
+/**
+ * Checks a registration proof.
+ *
+ * @param account whom the app knows, by other means than this proof, to be asking
+ * @returns the key with its new disabling name and all that it had before; store it with `mergeKey`
+ * @throws RoamingKeyError as {@link verifyLogin}; `refused` also for another account's name, for a key that
+ *   is registered with another algorithm, and for too many keys or names; `disabled` for a key that is disabled
+ *   under a name it had before or has now
+ */
+export async function verifyRegistration(
+  rp: RelyingParty,
+  body: unknown,
+  account: string,
+): Promise<Registration> {
+  const parsed = parseRegistration(readBody(body));
+  const { header, claims, alg } = parsed;
+  const sent = header.jwk;
+  if (!sent.algs.includes(alg) || sent.jkt !== header.kid)
+    throw new RoamingKeyError('invalid_request', 'the proof bears a key that does not fit it');
+  if (claims.sub !== account) throw refused();
+  const { keys } = await useUp(rp, parsed);
+  if (!verifySignature(alg, sent.jwk, parsed.signed, parsed.signature)) throw refused();
+  const known = findKey(keys, sent.jkt);
+  if (known ? known.alg !== alg : keys.length >= MAX_KEYS) throw refused();
+  const u = mergeNames(known?.u ?? [], [claims.u]);
+  await assertNotDisabled(u, rp.disabled);
+  return { account, jkt: sent.jkt, jwk: sent.jwk, alg, u };
+}
+
+/** All checks that need neither key nor account; then the claim; then the account's keys. */
+async function useUp(
+  rp: RelyingParty,
+  { claims }: ParsedLogin | ParsedRegistration,
+): Promise<{ account: string; keys: readonly RegisteredKey[] }> {
+  if (claims.aud !== rp.audience) throw refused();
+  const now = rp.now();
+  if (claims.iat > now + MAX_SKEW || claims.exp <= now - MAX_SKEW)
+    throw new RoamingKeyError('stale_request', 'the proof is too old, or of the future');
+  await claimChallenge(rp, verifyChallenge(rp, claims.nonce));
+  try {
+    return { account: claims.sub, keys: (await rp.keysOf(claims.sub)) ?? [] };
+  } catch (error) {
+    throw unavailable('the keys of the account cannot be read', error);
+  }
+}
+
+function readBody(body: unknown): string {
+  const result = v.safeParse(BODY, body, { abortEarly: true });
+  if (!result.success) throw new RoamingKeyError('invalid_request', 'the body must be { proof }');
+  return result.output.proof;
+}
+
+/** One answer for all that a stranger must not tell apart. */
+function refused(): RoamingKeyError {
+  return new RoamingKeyError('refused', 'the proof is not accepted');
+}

@@ -1,0 +1,59 @@
+import type { Request, RequestHandler } from 'express';
+import { RoamingKeyError } from '../errors.ts';
+import { jsonBody } from '../http/json-body.ts';
+import { type ProblemOptions, sendProblem } from '../http/problem.ts';
+import { isAccountName } from './compact-jws.ts';
+import { PROOF_BODY_LIMIT } from './login.ts';
+import { verifyRegistration } from './proof.ts';
+import type { Registration } from './registered-key.ts';
+import { assertOwnPage, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
+
+/** What the registration handler needs besides the relying party's options. */
+export interface RegistrationOptions extends RelyingPartyOptions, Pick<ProblemOptions, 'onError'> {
+  /**
+   * Whose key is registered: the account that this request is already authenticated for by other means, like a session
+   * or an invitation; `undefined` where there is none.
+   */
+  readonly account: (req: Request) => string | undefined | Promise<string | undefined>;
+  /** Stores the key; see `mergeKey`. What it throws is answered: `unavailable`, or a `RoamingKeyError` as it is. */
+  readonly save: (req: Request, registration: Registration) => unknown;
+}
+
+/**
+ * Express handler that registers a key by a registration proof: `POST { proof }` → 201 `{ jkt }`.
+ *
+ * Answers `refused` to requests that are for no account, and all codes of {@link verifyRegistration}.
+ *
+ * @throws TypeError naming the option that is missing or wrong
+ * @example
+ * app.post('/keys', registration({ ...options, account: (req) => req.user?.id, save: (_req, key) => db.addKey(key) }));
+ */
+export function registration(options: RegistrationOptions): RequestHandler {
+  const rp = relyingParty(options);
+  const { account, save, onError } = options;
+  if (typeof account !== 'function') throw new TypeError('account must be a function');
+  if (typeof save !== 'function') throw new TypeError('save must be a function');
+  const problem = { clock: rp.now, ...(onError ? { onError } : {}) };
+  const read = jsonBody({ limit: PROOF_BODY_LIMIT });
+
+  async function register(req: Request): Promise<Registration> {
+    assertOwnPage(rp, req);
+    const name = await account(req);
+    if (typeof name !== 'string' || !isAccountName(name))
+      throw new RoamingKeyError('refused', 'nobody is authenticated');
+    const registered = await verifyRegistration(rp, req.body, name);
+    await save(req, registered);
+    return registered;
+  }
+
+  return (req, res, next) => {
+    const answer = (error: unknown) => sendProblem(req, res, error, problem);
+    const go = (error?: unknown) => {
+      if (error !== undefined) return answer(error);
+      return register(req)
+        .then(({ jkt }) => res.set('Cache-Control', 'no-store').status(201).json({ jkt }), answer)
+        .catch(next);
+    };
+    void read(req, res, go);
+  };
+}

@@ -1,0 +1,123 @@
+import type { IncomingMessage } from 'node:http';
+import { randomBytes } from '../crypto/bytes.ts';
+import { RoamingKeyError } from '../errors.ts';
+import { declaresJson } from '../http/json-body.ts';
+import { systemClock } from '../http/problem.ts';
+import { isLoopback } from '../protocol/url.ts';
+import type { Store } from '../store/store.ts';
+import type { RegisteredKey } from './registered-key.ts';
+
+/** A secret of at least 32 bytes; a string counts as its UTF-8 bytes. */
+export type Secret = string | Uint8Array;
+
+/** What login, challenge and registration of one relying party have in common; give all of them the same object. */
+export interface RelyingPartyOptions {
+  /** The app's origin as its users see it, like `https://app.example`. Proofs are for this origin and no other. */
+  readonly audience: string;
+  /** Makes challenges. Of several the first makes and all verify, so that a secret can be replaced. */
+  readonly secret: Secret | readonly Secret[];
+  /** Remembers which challenges were used; shared by all processes of the app. */
+  readonly store: Pick<Store, 'claimOnce'> & Partial<Pick<Store, 'isDisabled'>>;
+  /**
+   * The keys of an account, those that are disabled included; none for an unknown account. `account` is
+   * whatever the client sent: 1 to 256 characters, none of them control characters.
+   */
+  readonly keysOf: (
+    account: string,
+  ) => readonly RegisteredKey[] | undefined | Promise<readonly RegisteredKey[] | undefined>;
+  /** Tells which keys are disabled: a `disabledFeed`. Default: `store`, where it is shared with the assistant. */
+  readonly disabled?: Pick<Store, 'isDisabled'>;
+  /** Origins whose pages may send proofs. Default: `audience` alone. */
+  readonly allowedOrigins?: readonly string[];
+  /** How long a challenge may be used, in seconds, from 10 to 600. Default 120. */
+  readonly challengeSeconds?: number;
+  /** Whole seconds since the epoch. Default: the system's clock. */
+  readonly now?: () => number;
+  /** `length` unpredictable bytes. Default: the platform's generator. */
+  readonly random?: (length: number) => Uint8Array;
+}
+
+/** The same, checked and complete. */
+export interface RelyingParty {
+  readonly audience: string;
+  readonly secrets: readonly [Uint8Array, ...Uint8Array[]];
+  readonly store: Pick<Store, 'claimOnce'>;
+  readonly keysOf: RelyingPartyOptions['keysOf'];
+  readonly disabled: Pick<Store, 'isDisabled'>;
+  readonly allowedOrigins: readonly string[];
+  readonly challengeSeconds: number;
+  readonly now: () => number;
+  readonly random: (length: number) => Uint8Array;
+}
+
+const MIN_SECRET_BYTES = 32;
+
+/**
+ * Checks the options of a relying party and fills in defaults.
+ *
+ * @throws TypeError naming the option that is missing or wrong
+ */
+export function relyingParty(options: RelyingPartyOptions): RelyingParty {
+  const { store, keysOf, challengeSeconds = 120, now = systemClock, random = randomBytes } = options;
+  if (!isOrigin(options.audience))
+    throw new TypeError('audience must be an origin like https://app.example (http only on loopback)');
+  if (typeof store?.claimOnce !== 'function') throw new TypeError('store must have claimOnce');
+  if (typeof keysOf !== 'function') throw new TypeError('keysOf must be a function');
+  const disabled = options.disabled ?? store;
+  if (!canTellDisabled(disabled)) throw new TypeError('disabled must have isDisabled, since store has not');
+  const allowedOrigins = [...(options.allowedOrigins ?? [options.audience])];
+  if (!allowedOrigins.every(isOrigin)) throw new TypeError('allowedOrigins must be origins');
+  if (!Number.isSafeInteger(challengeSeconds) || challengeSeconds < 10 || challengeSeconds > 600)
+    throw new TypeError('challengeSeconds must be a whole number from 10 to 600');
+  return {
+    audience: options.audience,
+    secrets: readSecrets(options.secret),
+    store,
+    keysOf,
+    disabled,
+    allowedOrigins,
+    challengeSeconds,
+    now,
+    random,
+  };
+}
+
+/**
+ * Refuses requests that a page of another origin may have sent on its own: bodies of other types than JSON (a page needs
+ * this server's consent to send JSON), and those that name an origin that is not allowed.
+ *
+ * @throws RoamingKeyError `invalid_request` (another type) or `refused` (another origin)
+ */
+export function assertOwnPage(rp: RelyingParty, req: IncomingMessage): void {
+  if (!declaresJson(req)) throw new RoamingKeyError('invalid_request', 'the body must be application/json');
+  const { origin } = req.headers;
+  if (origin !== undefined && !rp.allowedOrigins.includes(origin))
+    throw new RoamingKeyError('refused', 'the request comes from a page of another origin');
+}
+
+function isOrigin(text: unknown): boolean {
+  if (typeof text !== 'string' || !URL.canParse(text)) return false;
+  const { origin, protocol, hostname } = new URL(text);
+  return origin === text && (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)));
+}
+
+function readSecrets(secret: RelyingPartyOptions['secret']): RelyingParty['secrets'] {
+  const given: readonly unknown[] = Array.isArray(secret) ? secret : [secret];
+  const [first, ...others] = given.map((one) => {
+    const bytes =
+      typeof one === 'string'
+        ? new TextEncoder().encode(one)
+        : one instanceof Uint8Array
+          ? one.slice()
+          : undefined;
+    if (!bytes || bytes.length < MIN_SECRET_BYTES)
+      throw new TypeError(`secret must have at least ${MIN_SECRET_BYTES} bytes`);
+    return bytes;
+  });
+  if (!first) throw new TypeError('secret must not be empty');
+  return [first, ...others];
+}
+
+function canTellDisabled(value: Partial<Pick<Store, 'isDisabled'>>): value is Pick<Store, 'isDisabled'> {
+  return typeof value.isDisabled === 'function';
+}

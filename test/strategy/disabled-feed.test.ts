@@ -1,0 +1,288 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MemoryStore } from '../../lib/store/memory.ts';
+import { type DisabledFeedOptions, disabledFeed } from '../../lib/strategy/disabled-feed.ts';
+import { ACCOUNT, fetchChallenge, NOW, post, TestKey, TestParty } from './support.ts';
+
+const VECTORS = JSON.parse(readFileSync(new URL('../vectors/login-keys.json', import.meta.url), 'utf8')) as {
+  disable: { t: string; u: string }[];
+};
+const hexTo64 = (hex: string) => Buffer.from(hex, 'hex').toString('base64url');
+const MARKS = VECTORS.disable.map(({ t, u }) => ({ t: hexTo64(t), u: hexTo64(u) }));
+const [FIRST, SECOND, THIRD] = MARKS as [Mark, Mark, Mark];
+interface Mark {
+  readonly t: string;
+  readonly u: string;
+}
+const NOBODY = 'A'.repeat(43);
+
+let now: number;
+let store: MemoryStore;
+let pageSize: number;
+let paths: string[];
+let answer: RequestListener;
+let server: Server;
+let url: string;
+
+/** The assistant's side of the feed. */
+const serveFeed: RequestListener = async (req, res) => {
+  const after = new URL(req.url as string, 'http://x').searchParams.get('after');
+  const page = await store.feed({ limit: pageSize, ...(after === null ? {} : { after }) });
+  res.setHeader('Content-Type', 'application/json').end(JSON.stringify(page));
+};
+const serve =
+  (body: string, status = 200): RequestListener =>
+  (_req, res) =>
+    void res.writeHead(status).end(body);
+
+beforeEach(async () => {
+  now = NOW;
+  store = new MemoryStore({ now: () => now });
+  pageSize = 100;
+  paths = [];
+  answer = serveFeed;
+  server = createServer((req, res) => {
+    paths.push(req.url as string);
+    answer(req, res);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/assistant/`;
+});
+
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+function feed(options: Partial<DisabledFeedOptions> = {}) {
+  return disabledFeed({ url, now: () => now, ...options });
+}
+
+describe('the list of disabled keys', () => {
+  it('names keys by the hash of its secrets', async () => {
+    await store.disable(FIRST);
+    const disabled = feed();
+    await disabled.refresh();
+    expect(await disabled.isDisabled(FIRST.u)).toBe(true);
+    expect(await disabled.isDisabled(SECOND.u)).toBe(false);
+    expect(paths[0]).toBe('/assistant/disabled');
+  });
+
+  it('is read page by page to its end, and from there on the next time', async () => {
+    pageSize = 1;
+    for (const mark of MARKS) await store.disable(mark);
+    const disabled = feed();
+    await disabled.refresh();
+    for (const { u } of MARKS) expect(await disabled.isDisabled(u)).toBe(true);
+    expect(paths).toHaveLength(4);
+    await disabled.refresh();
+    expect(paths).toHaveLength(5);
+    expect(paths[4]).toMatch(/\?after=.+/);
+  });
+
+  it('cannot be used to disable a key by somebody who does not know its secret', async () => {
+    const liar = {
+      disabled: [FIRST.u.slice(0, 22), SECOND.t, Buffer.from(FIRST.u.slice(0, 16)).toString('base64url')],
+    };
+    answer = serve(JSON.stringify({ disabled: liar.disabled.slice(1), next: 'x' }));
+    const disabled = feed({ maxEntries: 2 });
+    answer = (req, res) =>
+      serve(
+        JSON.stringify({ disabled: req.url?.includes('after') ? [] : liar.disabled.slice(1), next: 'x' }),
+      )(req, res);
+    await disabled.refresh();
+    expect(await disabled.isDisabled(FIRST.u)).toBe(false);
+    expect(await disabled.isDisabled(SECOND.u)).toBe(true);
+  });
+
+  it('starts over when the assistant was restored, and forgets nothing', async () => {
+    await store.disable(FIRST);
+    const disabled = feed();
+    await disabled.refresh();
+    store = new MemoryStore({ now: () => now });
+    await store.disable(SECOND);
+    await disabled.refresh();
+    expect(await disabled.isDisabled(FIRST.u)).toBe(true);
+    expect(await disabled.isDisabled(SECOND.u)).toBe(true);
+  });
+
+  it('may be kept in the relying party’s own store', async () => {
+    const marks = new MemoryStore();
+    await store.disable(FIRST);
+    await feed({ marks }).refresh();
+    expect(await marks.isDisabled(FIRST.u)).toBe(true);
+    answer = serve('', 500);
+    await expect(feed({ marks }).isDisabled(FIRST.u)).resolves.toBe(true);
+    await expect(feed({ marks }).isDisabled(SECOND.u)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(feed({ marks, whenStale: 'open' }).isDisabled(SECOND.u)).resolves.toBe(false);
+  });
+
+  it('is read once by many who ask at the same time', async () => {
+    const disabled = feed();
+    await Promise.all(Array.from({ length: 50 }, () => disabled.isDisabled(NOBODY)));
+    expect(paths).toHaveLength(1);
+  });
+
+  it('is read in the background once started, until it is stopped', async () => {
+    const disabled = feed({ every: 1 });
+    disabled.start();
+    disabled.start();
+    await expect.poll(() => paths.length, { timeout: 5000 }).toBeGreaterThanOrEqual(2);
+    await store.disable(THIRD);
+    await expect.poll(() => disabled.isDisabled(THIRD.u), { timeout: 5000 }).toBe(true);
+    disabled.stop();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const read = paths.length;
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    expect(paths).toHaveLength(read);
+  });
+
+  it('is read again in the background after a reading failed', async () => {
+    const errors: unknown[] = [];
+    answer = serve('', 500);
+    const disabled = feed({ every: 1, onError: (error) => errors.push(error) });
+    disabled.start();
+    await expect.poll(() => errors.length, { timeout: 5000 }).toBeGreaterThan(0);
+    answer = serveFeed;
+    await expect
+      .poll(() => disabled.isDisabled(NOBODY).catch(() => 'unavailable'), { timeout: 5000 })
+      .toBe(false);
+    disabled.stop();
+  });
+});
+
+describe('when the list cannot be read', () => {
+  it('keys are accepted for so long, then none (closed)', async () => {
+    await store.disable(FIRST);
+    const disabled = feed({ maxStale: 300 });
+    await disabled.refresh();
+    answer = serve('', 500);
+    now += 300;
+    expect(await disabled.isDisabled(SECOND.u)).toBe(false);
+    now += 1;
+    await expect(disabled.isDisabled(SECOND.u)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await disabled.isDisabled(FIRST.u)).toBe(true);
+  });
+
+  it('keys are accepted on and on, but not those known to be disabled (open)', async () => {
+    await store.disable(FIRST);
+    const disabled = feed({ whenStale: 'open' });
+    await disabled.refresh();
+    answer = serve('', 500);
+    now += 86_400;
+    expect(await disabled.isDisabled(SECOND.u)).toBe(false);
+    expect(await disabled.isDisabled(FIRST.u)).toBe(true);
+  });
+
+  it('from the start, none is accepted (closed), and asking again does not hammer the assistant', async () => {
+    answer = serve('', 500);
+    const disabled = feed({ every: 30 });
+    for (let i = 0; i < 10; i++)
+      await expect(disabled.isDisabled(NOBODY)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(paths).toHaveLength(1);
+    now += 31;
+    answer = serveFeed;
+    expect(await disabled.isDisabled(NOBODY)).toBe(false);
+  });
+
+  it('a clock that was set back does not make an old reading new', async () => {
+    const disabled = feed();
+    await disabled.refresh();
+    answer = serve('', 500);
+    now -= 3600;
+    await expect(disabled.isDisabled(NOBODY)).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('a list that was read in part counts as not read, but its marks stay', async () => {
+    pageSize = 1;
+    for (const mark of MARKS) await store.disable(mark);
+    answer = (req, res) => (paths.length < 2 ? serveFeed : serve('', 500))(req, res);
+    const disabled = feed();
+    await expect(disabled.refresh()).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await disabled.isDisabled(FIRST.u)).toBe(true);
+    await expect(disabled.isDisabled(THIRD.u)).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it.each([
+    ['an error', serve('{"disabled":[],"next":""}', 503)],
+    ['nothing', serve('', 204)],
+    ['no JSON', serve('<html>')],
+    ['no list', serve('{}')],
+    ['a list of something else', serve('{"disabled":[1],"next":""}')],
+    ['secrets of another length', serve(`{"disabled":["${'A'.repeat(43)}"],"next":""}`)],
+    ['secrets in another spelling', serve(`{"disabled":["${'A'.repeat(21)}B"],"next":""}`)],
+    ['an unknown member', serve('{"disabled":[],"next":"","ok":true}')],
+    ['a long cursor', serve(JSON.stringify({ disabled: [], next: 'x'.repeat(10_000) }))],
+    ['a large page', serve(JSON.stringify({ disabled: [], next: '', pad: 'x'.repeat(2_000_000) }))],
+    ['a redirection', ((_req, res) => void res.writeHead(302, { location: '/' }).end()) as RequestListener],
+    ['a closed connection', ((req) => void req.socket.destroy()) as RequestListener],
+  ])('since it is %s, nobody logs in', async (_what, listener) => {
+    answer = listener;
+    const errors: unknown[] = [];
+    const disabled = feed({ onError: (error) => errors.push(error) });
+    await expect(disabled.refresh()).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(disabled.isDisabled(NOBODY)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(errors).toHaveLength(1);
+  });
+
+  it('since it never ends, memory and time stay bounded', async () => {
+    let page = 0;
+    answer = (_req, res) => {
+      const t = Buffer.alloc(16);
+      t.writeUInt32BE(page++);
+      res.end(JSON.stringify({ disabled: [t.toString('base64url')], next: `${page}` }));
+    };
+    await expect(feed({ maxEntries: 20 }).refresh()).rejects.toMatchObject({ code: 'unavailable' });
+    expect(page).toBe(21);
+  });
+
+  it('since it does not answer in time, nobody logs in', async () => {
+    answer = () => {};
+    await expect(feed({ timeout: 1 }).refresh()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+});
+
+describe('a relying party that follows the list', () => {
+  it('refuses a disabled key, and everybody when the list is stale', async () => {
+    const party = new TestParty();
+    const key = new TestKey('Ed25519');
+    party.accounts.set(ACCOUNT, [{ ...key.registered, u: FIRST.u }]);
+    const disabled = feed();
+    const app = party.app({
+      options: { disabled, store: { claimOnce: (claim) => party.store.claimOnce(claim) } },
+    });
+    const attempt = async () =>
+      (await post(app, await key.login(await fetchChallenge(app)))).body.code ?? 'in';
+
+    expect(await attempt()).toBe('in');
+    await store.disable(FIRST);
+    await disabled.refresh();
+    expect(await attempt()).toBe('disabled');
+
+    party.accounts.set(ACCOUNT, [{ ...key.registered, u: SECOND.u }]);
+    expect(await attempt()).toBe('in');
+    answer = serve('', 500);
+    now += 301;
+    expect(await attempt()).toBe('unavailable');
+  });
+});
+
+describe('its options', () => {
+  it.each([
+    ['url', { url: 'http://assistant.example' }],
+    ['url', { url: 'https://assistant.example/?x' }],
+    ['url', { url: 'assistant' }],
+    ['url', { url: undefined as unknown as string }],
+    ['every', { every: 0 }],
+    ['maxStale', { maxStale: -1 }],
+    ['maxStale', { maxStale: Number.POSITIVE_INFINITY }],
+    ['timeout', { timeout: 0.5 }],
+    ['maxEntries', { maxEntries: 0 }],
+    ['whenStale', { whenStale: 'ajar' as 'open' }],
+  ])('are refused at construction, by name: %s (%o)', (name, wrong) => {
+    expect(() => feed(wrong)).toThrow(TypeError);
+    expect(() => feed(wrong)).toThrow(name);
+  });
+});

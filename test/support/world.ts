@@ -1,0 +1,149 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express, { type Express } from 'express';
+import session from 'express-session';
+import passport from 'passport';
+import { onTestFinished } from 'vitest';
+import type { AssistantEvent } from '../../lib/assistant/events.ts';
+import { KeySet } from '../../lib/assistant/keys.ts';
+import { type AssistantRouterOptions, assistant } from '../../lib/assistant/router.ts';
+import type { EnrolmentOptions } from '../../lib/device/make-record.ts';
+import { MemoryStore } from '../../lib/store/memory.ts';
+import type { Store } from '../../lib/store/store.ts';
+import { challenge } from '../../lib/strategy/challenge.ts';
+import { requireLiveKey } from '../../lib/strategy/live-key.ts';
+import { login } from '../../lib/strategy/login.ts';
+import { mergeKey, type RegisteredKey } from '../../lib/strategy/registered-key.ts';
+import { registration } from '../../lib/strategy/registration.ts';
+import { RoamingKeyStrategy } from '../../lib/strategy/strategy.ts';
+
+/** The cheapest Argon2id that records may have. */
+export const CHEAP_KDF = { t: 2, m: 19_456, p: 1 } as const;
+export const PASSWORD = 'correct horse battery staple';
+
+/** What passed on the wire, as somebody who reads everything saw it. */
+export interface Exchange {
+  readonly url: string;
+  readonly request: string;
+  readonly status: number;
+  readonly response: string;
+}
+
+/** An assistant of its own on a real port. */
+export interface AssistantWorld {
+  readonly url: string;
+  readonly app: Express;
+  readonly keys: KeySet;
+  readonly store: Store;
+  readonly events: AssistantEvent[];
+  /** `fetch` that writes down what passes. */
+  readonly fetch: typeof globalThis.fetch;
+  readonly traffic: Exchange[];
+  /** What an enrolment with this assistant needs. */
+  readonly enrolment: EnrolmentOptions;
+  /** The assistant's clock, which a test may move. */
+  readonly clock: { offset: number; now(): number };
+}
+
+/** Listens on the loopback until the test is over. */
+export async function listen(app: Express): Promise<string> {
+  const server: Server = createServer(app);
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  onTestFinished(
+    () =>
+      new Promise<void>((closed) => {
+        server.close(() => closed());
+        server.closeAllConnections();
+      }),
+  );
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Starts an assistant that has never heard of anybody. */
+export async function startAssistant(options: Partial<AssistantRouterOptions> = {}): Promise<AssistantWorld> {
+  const clock = { offset: 0, now: () => Math.floor(Date.now() / 1000) + clock.offset };
+  const keys = options.keys ?? (await KeySet.generate());
+  const store = options.store ?? new MemoryStore({ now: clock.now });
+  const events: AssistantEvent[] = [];
+  const router = assistant({
+    now: clock.now,
+    onError: () => {},
+    onEvent: (event) => void events.push(event),
+    ...options,
+    keys,
+    store,
+  });
+  await router.assistant.init();
+  onTestFinished(() => router.assistant.close());
+  const app = express();
+  app.use('/assistant', router);
+  const url = `${await listen(app)}/assistant`;
+  const traffic: Exchange[] = [];
+  const fetch = recording(traffic);
+  return {
+    url,
+    app,
+    keys,
+    store,
+    events,
+    fetch,
+    traffic,
+    clock,
+    enrolment: { assistant: url, password: PASSWORD, kdf: CHEAP_KDF, fetch },
+  };
+}
+
+function recording(traffic: Exchange[]): typeof globalThis.fetch {
+  return async (input, init) => {
+    const response = await globalThis.fetch(input, init);
+    const text = await response.clone().text();
+    traffic.push({
+      url: String(input),
+      request: String(init?.body ?? ''),
+      status: response.status,
+      response: text,
+    });
+    return response;
+  };
+}
+
+/** An app whose accounts are made by whoever comes first, with sessions, beside or apart from the assistant. */
+export interface RelyingPartyWorld {
+  readonly origin: string;
+  readonly accounts: Map<string, RegisteredKey[]>;
+}
+
+/** Starts an app with `/login`, `/register`, `/me` that asks `disabled` which keys are disabled. */
+export async function startRelyingParty(store: Store): Promise<RelyingPartyWorld> {
+  const accounts = new Map<string, RegisteredKey[]>();
+  const app = express();
+  const origin = await listen(app);
+  const options = {
+    audience: origin,
+    secret: 'an app has a secret of at least thirty-two bytes',
+    store,
+    keysOf: (account: string) => accounts.get(account),
+  };
+  const authenticator = new passport.Passport();
+  authenticator.use(new RoamingKeyStrategy(options, (account) => ({ account })));
+  authenticator.serializeUser((user, done) => done(null, user));
+  authenticator.deserializeUser((user: Express.User, done) => done(null, user));
+  app.use(session({ secret: 'x'.repeat(32), resave: false, saveUninitialized: false }));
+  app.use(authenticator.session());
+  app.post(['/login/challenge', '/register/challenge'], challenge(options));
+  app.post('/login', login(authenticator), (req, res) => void res.json({ user: req.user }));
+  app.post(
+    '/register',
+    registration({
+      ...options,
+      account: (req) => req.get('x-invited'),
+      save: (_req, registered) =>
+        accounts.set(registered.account, mergeKey(accounts.get(registered.account) ?? [], registered)),
+    }),
+  );
+  app.get('/me', requireLiveKey(options), (req, res) => {
+    if (req.user) res.json({ user: req.user });
+    else res.sendStatus(401);
+  });
+  return { origin, accounts };
+}

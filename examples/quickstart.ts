@@ -42,14 +42,18 @@ app.use('/assistant', helper);
 
 // The app has accounts, with public keys; here in a file, in yours in your database.
 const file = `${folder}/accounts.json`;
-const accounts = new Map<string, RegisteredKey[]>(existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []);
+const accounts = new Map<string, RegisteredKey[]>(
+  existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [],
+);
 const secret = process.env['SECRET'] ?? randomBytes(32).toString('hex');
 const rp = { audience: origin, secret, store, keysOf: (account: string) => accounts.get(account) };
 
 passport.use(new RoamingKeyStrategy(rp, (account) => ({ account })));
 passport.serializeUser((user, done) => done(null, user));
 passport.deserializeUser((user: Express.User, done) => done(null, user));
-app.use(session({ secret, resave: false, saveUninitialized: false, cookie: { sameSite: 'lax', httpOnly: true } }));
+app.use(
+  session({ secret, resave: false, saveUninitialized: false, cookie: { sameSite: 'lax', httpOnly: true } }),
+);
 app.use(passport.session());
 
 app.post(['/login/challenge', '/register/challenge'], challenge(rp));
@@ -60,8 +64,9 @@ app.post(
   '/register',
   registration({
     ...rp,
-    account: (req, claimed) => (accounts.has(claimed) ? req.user?.account : claimed),
-    save: (_req, key) => {
+    account: (req, claimed) => req.user?.account ?? claimed,
+    save: (req, key) => {
+      if (accounts.has(key.account) && !req.user) throw new RoamingKeyError('refused', 'this name is taken');
       accounts.set(key.account, mergeKey(accounts.get(key.account) ?? [], key));
       writeFileSync(file, JSON.stringify([...accounts]), { mode: 0o600 });
     },

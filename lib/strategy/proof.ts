@@ -17,10 +17,11 @@ import {
   parseLogin,
   parseRegistration,
 } from './compact-jws.ts';
-import { verifySignature } from './public-key.ts';
+import { decoy, verifySignature } from './public-key.ts';
 import {
   assertNotDisabled,
   findKey,
+  type KnownKey,
   MAX_KEYS,
   mergeNames,
   type RegisteredKey,
@@ -29,6 +30,7 @@ import {
 } from './registered-key.ts';
 import type { RelyingParty } from './relying-party.ts';
 
+const NO_NAME = 'A'.repeat(43);
 const BODY = v.strictObject({ proof: v.pipe(v.string(), v.maxLength(MAX_PROOF)) });
 
 /** Who has proven what. */
@@ -49,11 +51,10 @@ export interface ProvenLogin {
 export async function verifyLogin(rp: RelyingParty, body: unknown): Promise<ProvenLogin> {
   const parsed = parseLogin(readBody(body));
   const { account, keys } = await useUp(rp, parsed);
-  const key = findKey(keys, parsed.header.kid);
-  const usable = key?.alg === parsed.alg ? key : undefined;
-  if (!verifySignature(parsed.alg, usable?.jwk, parsed.signed, parsed.signature) || !usable) throw refused();
-  await assertNotDisabled(usable.u, rp.disabled);
-  return { account, key: { jkt: usable.jkt, u: usable.u } };
+  const key = keyFor(parsed, keys);
+  if (!verifySignature(parsed.alg, key?.jwk, parsed.signed, parsed.signature) || !key) throw refused();
+  await assertNotDisabled(key.u, rp.disabled);
+  return { account, key: { jkt: key.jkt, u: key.u } };
 }
 
 /**
@@ -85,6 +86,15 @@ export async function verifyRegistration(
   return { account, jkt: sent.jkt, jwk: sent.jwk, alg, u };
 }
 
+/**
+ * The account that a registration proof names, before anything about it has been checked but its form.
+ *
+ * @throws RoamingKeyError `invalid_request`, `unsupported`
+ */
+export function claimedAccount(body: unknown): string {
+  return parseRegistration(readBody(body)).claims.sub;
+}
+
 /** All checks that need neither key nor account; then the claim; then the account's keys. */
 async function useUp(
   rp: RelyingParty,
@@ -100,6 +110,19 @@ async function useUp(
   } catch (error) {
     throw unavailable('the keys of the account cannot be read', error);
   }
+}
+
+/** The account's key that the proof names. An account without keys costs as much as one that has one. */
+function keyFor(
+  { header, alg, signature }: ParsedLogin,
+  keys: readonly RegisteredKey[],
+): KnownKey | undefined {
+  const isNobody = keys.length === 0;
+  const found = findKey(
+    isNobody ? [{ jwk: decoy(alg, signature.length), alg, u: NO_NAME }] : keys,
+    header.kid,
+  );
+  return !isNobody && found?.alg === alg ? found : undefined;
 }
 
 function readBody(body: unknown): string {

@@ -1,7 +1,7 @@
 /** Public keys that users log in with, and signatures by them (RFC 7515, 7517, 7518, 7638, 8037, 9864). */
 import { constants, createHash, createPublicKey, type JsonWebKey, verify } from 'node:crypto';
 import * as v from 'valibot';
-import { fromBase64url, toBase64url } from '../crypto/bytes.ts';
+import { fromBase64url } from '../crypto/bytes.ts';
 import {
   type DhJwk,
   MAX_RSA_BITS,
@@ -107,10 +107,11 @@ const P256_DECOY: LoginJwk = {
   y: 'T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU',
 };
 
-function decoy(alg: ProofAlgorithm, signatureLength: number): LoginJwk {
+/** A public key in place of a missing one. Some of these anybody can sign with, so what they verify must not count. */
+export function decoy(alg: ProofAlgorithm, signatureLength: number): LoginJwk {
   if (alg === 'Ed25519') return ED25519_DECOY;
   if (alg === 'ES256') return P256_DECOY;
-  return { kty: 'RSA', n: toBase64url(new Uint8Array(signatureLength).fill(0xff)), e: 'AQAB' };
+  return { kty: 'RSA', n: Buffer.alloc(signatureLength, 0xff).toString('base64url'), e: 'AQAB' };
 }
 
 /** An RSA signature is as long as its modulus and smaller; OpenSSL would say no to others at once. */

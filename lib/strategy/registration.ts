@@ -4,7 +4,7 @@ import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
 import { isAccountName } from './compact-jws.ts';
 import { PROOF_BODY_LIMIT } from './login.ts';
-import { verifyRegistration } from './proof.ts';
+import { claimedAccount, verifyRegistration } from './proof.ts';
 import type { Registration } from './registered-key.ts';
 import { assertOwnPage, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
 
@@ -12,9 +12,10 @@ import { assertOwnPage, type RelyingPartyOptions, relyingParty } from './relying
 export interface RegistrationOptions extends RelyingPartyOptions, Pick<ProblemOptions, 'onError'> {
   /**
    * Whose key is registered: the account that this request is already authenticated for by other means, like a session
-   * or an invitation; `undefined` where there is none.
+   * or an invitation; `undefined` where there is none. `claimed` is the name in the proof, which nobody has checked: to
+   * be returned only where whoever comes first may have it, and then `save` must refuse a name that is taken.
    */
-  readonly account: (req: Request) => string | undefined | Promise<string | undefined>;
+  readonly account: (req: Request, claimed: string) => string | undefined | Promise<string | undefined>;
   /** Stores the key; see `mergeKey`. What it throws is answered: `unavailable`, or a `RoamingKeyError` as it is. */
   readonly save: (req: Request, registration: Registration) => unknown;
 }
@@ -38,7 +39,7 @@ export function registration(options: RegistrationOptions): RequestHandler {
 
   async function register(req: Request): Promise<Registration> {
     assertOwnPage(rp, req);
-    const name = await account(req);
+    const name = await account(req, claimedAccount(req.body));
     if (typeof name !== 'string' || !isAccountName(name))
       throw new RoamingKeyError('refused', 'nobody is authenticated');
     const registered = await verifyRegistration(rp, req.body, name);

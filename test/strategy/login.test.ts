@@ -507,6 +507,23 @@ describe('a stranger', () => {
     },
   );
 
+  it('cannot log in to an unknown account with the key that stands in for a missing one', async () => {
+    const { createPrivateKey, sign } = await import('node:crypto');
+    const { calculateJwkThumbprint } = await import('jose');
+    const { decoy } = await import('../../lib/strategy/public-key.ts');
+    const jwk = decoy('ES256', 64) as { kty: 'EC'; crv: string; x: string; y: string };
+    const one = createPrivateKey({ key: { ...jwk, d: `${'A'.repeat(42)}E` }, format: 'jwk' });
+    const app = party.app();
+    for (const sub of ['nobody', ACCOUNT]) {
+      const header = { alg: 'ES256', typ: 'rk-login+jwt', kid: await calculateJwkThumbprint({ ...jwk }) };
+      const claims = { ...claimsFor(await fetchChallenge(app)), sub };
+      const input = `${base64url(JSON.stringify(header))}.${base64url(JSON.stringify(claims))}`;
+      const signature = sign('sha256', Buffer.from(input), { key: one, dsaEncoding: 'ieee-p1363' });
+      const { body } = await post(app, `${input}.${signature.toString('base64url')}`);
+      expect(body.code).toBe('refused');
+    }
+  });
+
   it('learns of no key that it is disabled without having it', async () => {
     await party.disable(key.u);
     const forged = await attempt({ header: { kid: await key.thumbprint() } }, new TestKey('Ed25519'));

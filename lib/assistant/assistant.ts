@@ -27,6 +27,7 @@ import {
 import { readTicket, stateId, type Ticket, ticketPayload } from '../protocol/ticket.ts';
 import type { ReserveAnswer, SettleAnswer, Store } from '../store/store.ts';
 import { AddressBudget } from './address-budget.ts';
+import { type AssistantStore, boundedStore } from './bounded-store.ts';
 import type { AssistantEvent, AssistantListener } from './events.ts';
 import { type GuessPolicy, guessPolicy } from './guesses.ts';
 import type { AssistantKey, KeySet } from './keys.ts';
@@ -64,8 +65,17 @@ export interface AssistantOptions {
   readonly onEvent?: AssistantListener;
   /** How many ids that the store did not know may fail, for one address, in an hour. Default 300. */
   readonly newIdsPerHour?: number;
+  /** How long an operation of the store may take, in seconds, before the answer is `unavailable`. Default 10. */
+  readonly storeTimeout?: number;
   /** Seconds since the epoch. Default: the machine's clock. */
   readonly now?: () => number;
+}
+
+/** What an operator's monitor may know. */
+export interface Health {
+  readonly status: 'ok' | 'unavailable';
+  readonly store: 'ok' | 'unavailable';
+  readonly workers: ExponentiationPoolStatus;
 }
 
 /** What the transport knows of a request besides its body. */
@@ -96,7 +106,8 @@ const REJECTED: ReadonlySet<string> = new Set<ErrorCode>([
  */
 export class Assistant {
   readonly #keys: KeySet;
-  readonly #store: Store;
+  readonly #init: () => Promise<void>;
+  readonly #store: AssistantStore;
   readonly #policy: GuessPolicy;
   readonly #operations: Operations;
   readonly #workers: ExponentiationPool;
@@ -114,7 +125,11 @@ export class Assistant {
       }
     }
     this.#keys = options.keys;
-    this.#store = options.store;
+    const { store, storeTimeout = 10 } = options;
+    if (!Number.isFinite(storeTimeout) || storeTimeout <= 0)
+      throw new TypeError('storeTimeout must be a number above 0');
+    this.#init = () => store.init();
+    this.#store = boundedStore(store, storeTimeout);
     this.#policy = guessPolicy(options.policy);
     this.#workers = new ExponentiationPool(options.workers);
     this.#operations = operations(options.serve ?? {}, this.#workers);
@@ -126,8 +141,8 @@ export class Assistant {
 
   /** Prepares the store and starts the worker threads. Requests that come earlier are answered all the same. */
   async init(): Promise<void> {
-    await this.#store.init();
-    await this.#workers.start();
+    await this.#init();
+    await this.#startWorkers();
   }
 
   /** Ends the worker threads; requests in flight are finished, later ones answered `unavailable`. */
@@ -135,9 +150,16 @@ export class Assistant {
     await this.#workers.close();
   }
 
-  /** What the worker threads are doing. */
-  get workers(): ExponentiationPoolStatus {
-    return this.#workers.status;
+  /** Whether the store answers and the worker threads live; never rejects. */
+  async health(): Promise<Health> {
+    await this.#startWorkers().catch(() => {});
+    const store = await this.#store.health().then(
+      () => 'ok' as const,
+      () => 'unavailable' as const,
+    );
+    const { status: workers } = this.#workers;
+    const isOk = store === 'ok' && (workers.workers > 0 || !this.#operations.needExponentiator);
+    return { status: isOk ? 'ok' : 'unavailable', store, workers };
   }
 
   /** The answer to `GET keys`. */
@@ -161,7 +183,7 @@ export class Assistant {
   async #assist(body: unknown, { address }: RequestContext): Promise<{ readonly response: string }> {
     // 1. Parse.
     const parsed = v.safeParse(ASSIST_BODY, body, { abortEarly: true });
-    if (!parsed.success) throw new RoamingKeyError('invalid_request', 'ticket, request and mac expected');
+    if (!parsed.success) throw malformed(parsed.issues[0], 'ticket, request and mac expected');
     const { ticket: tau, request: gamma, mac } = parsed.output;
 
     // 2. The ticket.
@@ -241,7 +263,7 @@ export class Assistant {
   async disable(body: unknown, context: RequestContext = {}): Promise<{ readonly response: string }> {
     try {
       const parsed = v.safeParse(DISABLE_BODY, body, { abortEarly: true });
-      if (!parsed.success) throw new RoamingKeyError('invalid_request', 'request expected');
+      if (!parsed.success) throw malformed(parsed.issues[0], 'request expected');
       const jwe = parseSealed(parsed.output.request, 'rk-disable+jwe');
       if (!jwe) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
       const { key } = this.#findKey(jwe);
@@ -271,6 +293,10 @@ export class Assistant {
     } catch (error) {
       throw this.#report(error, {});
     }
+  }
+
+  async #startWorkers(): Promise<void> {
+    if (this.#operations.needExponentiator) await this.#workers.start();
   }
 
   #findKey(jwe: SealedJwe): { readonly key: AssistantKey; readonly retiring: boolean } {
@@ -363,6 +389,12 @@ export class Assistant {
       // An audit log that fails must not change what a request gets.
     }
   }
+}
+
+/** A body outside the schema; one that is only too long has a status of its own. */
+function malformed(issue: v.BaseIssue<unknown>, message: string): RoamingKeyError {
+  const isTooLarge = issue.type === 'max_length' && v.getDotPath(issue) !== 'mac';
+  return new RoamingKeyError('invalid_request', message, isTooLarge ? { status: 413 } : {});
 }
 
 /** Every failure that is not the protocol's own is the server's: no help, and nothing of it told to the peer. */

@@ -80,7 +80,7 @@ export function importPower(modulus, base, exponent) {
 export function objectPower(object, base, exponent) {
   try {
     object.setPrivateKey(exponent);
-    return object.computeSecret(base);
+    return new Uint8Array(object.computeSecret(base));
   } catch {
     return undefined;
   } finally {

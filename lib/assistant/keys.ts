@@ -6,8 +6,8 @@
 import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import * as v from 'valibot';
-import { type AssistantJwk, readAssistantJwk, sealingAlg } from '../crypto/jwe.ts';
-import { localUnwrap, type Unwrap } from '../crypto/jwe-node.ts';
+import { type AssistantJwk, parseSealed, readAssistantJwk, seal, sealingAlg } from '../crypto/jwe.ts';
+import { localUnwrap, openSealed, type Unwrap } from '../crypto/jwe-node.ts';
 import { readPrivateFile, writePrivateFile } from '../files/private-file.ts';
 
 /** A key of the assistant; its private half may live elsewhere, behind `unwrap` (KMS, HSM). */
@@ -221,9 +221,19 @@ async function readStored({ jwk }: StoredKey, file = 'the key set'): Promise<Ass
   const bare = Object.fromEntries(
     Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined),
   );
-  const publicJwk = await readAssistantJwk({ ...bare, kid: await calculateJwkThumbprint(bare as JWK) });
+  const kid = await calculateJwkThumbprint(bare as JWK).catch(() => '');
+  const publicJwk = await readAssistantJwk({ ...bare, kid });
   if (!publicJwk) throw refuse();
-  return { jwk: publicJwk, unwrap: localUnwrap(privateKey) };
+  const key = { jwk: publicJwk, unwrap: localUnwrap(privateKey) };
+  // Importing does not compare the halves, and tickets sealed to a public key without its private one are lost.
+  if (!(await isPair(key))) throw new TypeError(`${file} holds a key whose halves do not belong together`);
+  return key;
+}
+
+async function isPair({ jwk, unwrap }: AssistantKey): Promise<boolean> {
+  const sealed = await seal({}, 'rk-ticket+jwe', jwk).catch(() => '');
+  const parsed = parseSealed(sealed, 'rk-ticket+jwe');
+  return parsed !== undefined && (await openSealed(parsed, unwrap)) !== undefined;
 }
 
 function parseJson(text: string): unknown {

@@ -21,6 +21,8 @@ export interface ServedSchemes {
 
 /** The operations that one assistant serves, checked before anything is computed. */
 export interface Operations {
+  /** Whether any served scheme computes more than it looks up. */
+  readonly needExponentiator: boolean;
   /** @throws RoamingKeyError `bad_ticket`, `unsupported` */
   checkTicket(ticket: Ticket): void;
   /** @throws RoamingKeyError `invalid_request` */
@@ -51,6 +53,8 @@ export function operations(serve: ServedSchemes, exponentiator: Exponentiator): 
   const notServed = () => new RoamingKeyError('unsupported', 'this scheme is not served here');
 
   return {
+    needExponentiator: rsa.length + elgamal.length > 0,
+
     checkTicket(ticket) {
       if (ticket.scheme === 'retrieve') {
         if (!retrieve) throw notServed();

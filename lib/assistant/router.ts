@@ -30,8 +30,8 @@ const KEYS_MAX_AGE = 300;
 const FEED_MAX_AGE = 5;
 
 /**
- * The assistant as an Express router: `GET /keys`, `POST /assist`, `POST /disable`, `GET /disabled`.
- * Mount it at any path. Behind a proxy, set Express's `trust proxy`, or all the world is one address to its limits.
+ * The assistant as an Express router: `GET /keys`, `POST /assist`, `POST /disable`, `GET /disabled`,
+ * `GET /health`. * Mount it at any path. Behind a proxy, set Express's `trust proxy`, or all the world is one address to its limits.
  *
  * @throws TypeError for an option that is missing or of the wrong kind
  * @source PROTOCOL.md sections 3 to 7 and 10
@@ -75,6 +75,12 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
     const page = await core.disabledFeed(after);
     res.set('Cache-Control', `public, max-age=${FEED_MAX_AGE}`);
     res.json(page);
+  });
+
+  router.get('/health', async (_req, res) => {
+    const health = await core.health();
+    res.set('Cache-Control', 'no-store');
+    res.status(health.status === 'ok' ? 200 : 503).json(health);
   });
 
   router.use(problemHandler(problems));

@@ -8,6 +8,7 @@ import type { AssistantEvent } from '../../lib/assistant/events.ts';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { type AssistantRouterOptions, assistant } from '../../lib/assistant/router.ts';
 import type { EnrolmentOptions } from '../../lib/device/make-record.ts';
+import { type Argon2id, argon2idInline } from '../../lib/protocol/password.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import type { Store } from '../../lib/store/store.ts';
 import { challenge } from '../../lib/strategy/challenge.ts';
@@ -20,6 +21,16 @@ import { RoamingKeyStrategy } from '../../lib/strategy/strategy.ts';
 /** The cheapest Argon2id that records may have. */
 export const CHEAP_KDF = { t: 2, m: 19_456, p: 1 } as const;
 export const PASSWORD = 'correct horse battery staple';
+
+const stretched = new Map<string, Promise<Uint8Array>>();
+
+/** Argon2id that computes each value once, for tests in which one device asks many times. */
+export const argon2idOnce: Argon2id = async (password, salt, kdf) => {
+  const name = JSON.stringify([[...password], [...salt], kdf]);
+  const known = stretched.get(name) ?? argon2idInline(password, salt, kdf);
+  stretched.set(name, known);
+  return new Uint8Array(await known);
+};
 
 /** What passed on the wire, as somebody who reads everything saw it. */
 export interface Exchange {
@@ -73,7 +84,8 @@ export async function startAssistant(options: Partial<AssistantRouterOptions> = 
     keys,
     store,
   });
-  await router.assistant.init();
+  // The worker threads start with the first job that needs them, which most tests have not.
+  await store.init();
   onTestFinished(() => router.assistant.close());
   const app = express();
   app.use('/assistant', router);

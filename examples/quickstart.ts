@@ -3,7 +3,8 @@
  *
  *     PORT=3000 STORE_URL=sqlite:data/roaming-key.db npx tsx examples/quickstart.ts
  *
- * One process plays both parts here, the app and its users' assistant; they share nothing but the store.
+ * One program plays both parts here, the app and its users' assistant; they share nothing but the store, which may
+ * also be `memory:`, `redis://…` or `postgres://…`. WORKERS=4 runs it in four processes.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -26,10 +27,19 @@ import {
   requireLiveKey,
 } from 'passport-roaming-key';
 import { storeFromUrl } from 'passport-roaming-key/store/url';
+import { FileSessions } from './support/file-sessions.ts';
+import { inWorkers, isSpokesman } from './support/workers.ts';
+
+await inWorkers();
 
 const folder = process.env['DATA'] ?? 'data';
 mkdirSync(folder, { recursive: true, mode: 0o700 });
 const app = express();
+let open: () => void = () => {};
+const ready = new Promise<void>((resolve) => {
+  open = resolve;
+});
+app.use((_req, _res, next) => void ready.then(() => next()));
 const server = createServer(app).listen(Number(process.env['PORT'] ?? 3000));
 await new Promise((ready) => server.once('listening', ready));
 const origin = process.env['ORIGIN'] ?? `http://localhost:${(server.address() as AddressInfo).port}`;
@@ -42,17 +52,17 @@ app.use('/assistant', helper);
 
 // The app has accounts, with public keys; here in a file, in yours in your database.
 const file = `${folder}/accounts.json`;
-const accounts = new Map<string, RegisteredKey[]>(
-  existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [],
-);
+const accounts = () =>
+  new Map<string, RegisteredKey[]>(existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []);
 const secret = process.env['SECRET'] ?? randomBytes(32).toString('hex');
-const rp = { audience: origin, secret, store, keysOf: (account: string) => accounts.get(account) };
+const rp = { audience: origin, secret, store, keysOf: (account: string) => accounts().get(account) };
 
 passport.use(new RoamingKeyStrategy(rp, (account) => ({ account })));
 passport.serializeUser((user, done) => done(null, user));
 passport.deserializeUser((user: Express.User, done) => done(null, user));
+const sessions = new FileSessions(`${folder}/sessions`);
 app.use(
-  session({ secret, resave: false, saveUninitialized: false, cookie: { sameSite: 'lax', httpOnly: true } }),
+  session({ secret, store: sessions, resave: false, saveUninitialized: false, cookie: { sameSite: 'lax' } }),
 );
 app.use(passport.session());
 
@@ -66,9 +76,10 @@ app.post(
     ...rp,
     account: (req, claimed) => req.user?.account ?? claimed,
     save: (req, key) => {
-      if (accounts.has(key.account) && !req.user) throw new RoamingKeyError('refused', 'this name is taken');
-      accounts.set(key.account, mergeKey(accounts.get(key.account) ?? [], key));
-      writeFileSync(file, JSON.stringify([...accounts]), { mode: 0o600 });
+      const all = accounts();
+      if (all.has(key.account) && !req.user) throw new RoamingKeyError('refused', 'this name is taken');
+      all.set(key.account, mergeKey(all.get(key.account) ?? [], key));
+      writeFileSync(file, JSON.stringify([...all]), { mode: 0o600 });
     },
   }),
 );
@@ -80,11 +91,13 @@ app.get('/me', requireLiveKey(rp), (req, res) => {
 app.post('/logout', (req, res, next) => req.logout((error) => (error ? next(error) : res.sendStatus(204))));
 app.use(problemHandler());
 
-console.log(`listening on ${origin}`);
+open();
+if (isSpokesman()) console.log(`listening on ${origin}`);
 
 process.once('SIGTERM', async () => {
   server.close();
-  server.closeAllConnections();
+  server.closeIdleConnections();
+  setTimeout(() => server.closeAllConnections(), 2000).unref();
   await helper.assistant.close();
   await store.close();
 });

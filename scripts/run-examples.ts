@@ -4,8 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 const folder = new URL('../examples/', import.meta.url);
 /** Examples that run until they are told to stop are started by the others. */
-const isServer = (file: string) =>
-  /console\.log\(`listening on/.test(readFileSync(new URL(file, folder), 'utf8'));
+const isServer = (file: string) => /`listening on/.test(readFileSync(new URL(file, folder), 'utf8'));
 const examples = readdirSync(folder).filter((file) => file.endsWith('.ts') && !isServer(file));
 
 for (const file of examples) {

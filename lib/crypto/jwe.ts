@@ -2,10 +2,13 @@
  * The one JWE profile of the protocol (PROTOCOL.md section 3): compact, A256GCM, protected headers of exactly
  * `alg enc typ kid epk` (no epk for RSA-OAEP, no kid and epk for `dir`), everything canonical.
  */
-import { CompactEncrypt, calculateJwkThumbprint, compactDecrypt, importJWK, type JWK } from 'jose';
 import * as v from 'valibot';
 import { RoamingKeyError } from '../errors.ts';
-import { fromBase64url, utf8 } from './bytes.ts';
+import { fromBase64url, randomBytes, toBase64url, utf8, wipe } from './bytes.ts';
+import { openContent, sealContent } from './jwe-content.ts';
+import { agreeKey, encryptKey } from './jwe-key.ts';
+import { translate } from './private-jwk.ts';
+import { jwkThumbprint } from './thumbprint.ts';
 
 /** The four kinds of message; a JWE of one kind is never taken for another. */
 export type JweType = 'rk-ticket+jwe' | 'rk-request+jwe' | 'rk-disable+jwe' | 'rk-response+jwe';
@@ -100,13 +103,16 @@ export function parseSealed(jwe: string, typ: JweType): SealedJwe | undefined {
 }
 
 function readHeader(header: Uint8Array): v.InferOutput<typeof SEALED_HEADER> | undefined {
+  const result = v.safeParse(SEALED_HEADER, readHeaderJson(header), { abortEarly: true });
+  return result.success ? result.output : undefined;
+}
+
+/** Any order of members and blanks between them will do, but no member may stand twice. */
+function readHeaderJson(header: Uint8Array): unknown {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
     const value: unknown = JSON.parse(text);
-    // Any order of members and blanks between them will do, but no member may stand twice.
-    if (JSON.stringify(value) !== text.replace(/[ \t\r\n]/g, '')) return undefined;
-    const result = v.safeParse(SEALED_HEADER, value, { abortEarly: true });
-    return result.success ? result.output : undefined;
+    return JSON.stringify(value) === text.replace(/[ \t\r\n]/g, '') ? value : undefined;
   } catch {
     return undefined;
   }
@@ -126,7 +132,7 @@ export function matchesKey(jwe: SealedJwe, jwk: AssistantJwk): boolean {
 /** What a sealing may be told instead of drawing it at random: for decoys and for replaying a dialogue. */
 export interface SealingRandomness {
   /** Private JWK of the ephemeral key. */
-  readonly epk?: JWK;
+  readonly epk?: JsonWebKey;
   /** 12 bytes. */
   readonly iv?: Uint8Array;
 }
@@ -134,7 +140,8 @@ export interface SealingRandomness {
 /**
  * Seals a payload to an assistant's key.
  *
- * @throws RoamingKeyError `bad_record` if the key is no point of its curve or of small order
+ * @throws RoamingKeyError `bad_record` if the key is no point of its curve or of small order; `unsupported` if the
+ *   platform lacks its algorithm
  */
 export async function seal(
   payload: object,
@@ -142,19 +149,16 @@ export async function seal(
   jwk: AssistantJwk,
   randomness: SealingRandomness = {},
 ): Promise<string> {
-  const alg = sealingAlg(jwk);
-  const jwe = new CompactEncrypt(utf8(JSON.stringify(payload)));
-  jwe.setProtectedHeader({ alg, enc: 'A256GCM', typ, kid: jwk.kid });
-  if (randomness.iv) jwe.setInitializationVector(randomness.iv);
-  if (randomness.epk) {
-    jwe.setKeyManagementParameters({
-      epk: (await importJWK(randomness.epk, alg, { extractable: true })) as CryptoKey,
-    });
-  }
+  const key = await (jwk.kty === 'RSA' ? encryptKey(jwk) : agreeKey(jwk, randomness.epk)).catch((cause) => {
+    const message = "the assistant's public key cannot be used";
+    throw translate(cause, new RoamingKeyError('bad_record', message, { cause }));
+  });
   try {
-    return await jwe.encrypt(await importJWK(bareJwk(jwk), alg));
-  } catch (cause) {
-    throw new RoamingKeyError('bad_record', "the assistant's public key cannot be used", { cause });
+    const { epk } = key;
+    const header = { alg: sealingAlg(jwk), enc: 'A256GCM', typ, kid: jwk.kid, ...(epk && { epk }) };
+    return await write(header, key.encryptedKey, payload, key.cek, randomness.iv);
+  } finally {
+    wipe(key.cek);
   }
 }
 
@@ -165,11 +169,27 @@ export async function sealDirect(
   key: Uint8Array,
   iv?: Uint8Array,
 ): Promise<string> {
-  const jwe = new CompactEncrypt(utf8(JSON.stringify(payload)));
-  jwe.setProtectedHeader({ alg: 'dir', enc: 'A256GCM', typ });
-  if (iv) jwe.setInitializationVector(iv);
-  return jwe.encrypt(key);
+  return write({ alg: 'dir', enc: 'A256GCM', typ }, new Uint8Array(0), payload, key, iv);
 }
+
+async function write(
+  header: object,
+  encryptedKey: Uint8Array,
+  payload: object,
+  cek: Uint8Array,
+  iv: Uint8Array = randomBytes(12),
+): Promise<string> {
+  const head = toBase64url(utf8(JSON.stringify(header)));
+  const plaintext = utf8(JSON.stringify(payload));
+  try {
+    const { ciphertext, tag } = await sealContent('A256GCM', cek, iv, utf8(head), plaintext);
+    return [head, ...[encryptedKey, iv, ciphertext, tag].map(toBase64url)].join('.');
+  } finally {
+    wipe(plaintext);
+  }
+}
+
+const DIRECT_HEADER = v.strictObject({ alg: v.literal('dir'), enc: v.literal('A256GCM'), typ: v.string() });
 
 /**
  * Opens what `sealDirect` made.
@@ -182,21 +202,20 @@ export async function openDirect(
   key: Uint8Array,
 ): Promise<Uint8Array | undefined> {
   const parts = jwe.split('.');
-  if (parts.length !== 5 || !parts.every((part) => fromBase64url(part) !== undefined)) return undefined;
+  if (parts.length !== 5) return undefined;
+  const [header, encryptedKey, iv, ciphertext, tag] = parts.map(fromBase64url);
+  if (!header || encryptedKey?.length !== 0 || !iv || !ciphertext || !tag) return undefined;
+  const read = v.safeParse(DIRECT_HEADER, readHeaderJson(header));
+  if (!read.success || read.output.typ !== typ) return undefined;
   try {
-    const { plaintext, protectedHeader } = await compactDecrypt(jwe, key, {
-      keyManagementAlgorithms: ['dir'],
-      contentEncryptionAlgorithms: ['A256GCM'],
-    });
-    const exact = Object.keys(protectedHeader).length === 3 && protectedHeader['typ'] === typ;
-    return exact ? plaintext : undefined;
+    return await openContent('A256GCM', key, utf8(parts[0] as string), { iv, ciphertext, tag });
   } catch {
     return undefined;
   }
 }
 
 /** The key material of an assistant's key alone, without kid, use and alg. */
-export function bareJwk(jwk: AssistantJwk): JWK {
+function bareJwk(jwk: AssistantJwk): Record<string, string> {
   const { kid: _kid, use: _use, alg: _alg, ...bare } = jwk;
   return bare;
 }
@@ -209,7 +228,5 @@ export function bareJwk(jwk: AssistantJwk): JWK {
 export async function readAssistantJwk(value: unknown): Promise<AssistantJwk | undefined> {
   const result = v.safeParse(ASSISTANT_JWK, value);
   if (!result.success) return undefined;
-  return (await calculateJwkThumbprint(bareJwk(result.output))) === result.output.kid
-    ? result.output
-    : undefined;
+  return (await jwkThumbprint(bareJwk(result.output))) === result.output.kid ? result.output : undefined;
 }

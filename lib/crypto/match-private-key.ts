@@ -1,10 +1,7 @@
 import { RoamingKeyError } from '../errors.ts';
 import { concat, equalBytes, fromBase64url, randomBytes, toBase64url, wipe } from './bytes.ts';
-import { readDerInside, TAG } from './der.ts';
-import { readPkcs8 } from './pkcs8.ts';
 import { ED25519_PKCS8, ed25519Key, type PrivateJwk, translate } from './private-jwk.ts';
-import type { Ed25519Jwk, P256Jwk, PublicJwk, RsaJwk } from './public-jwk.ts';
-import { checkRsaNumbers } from './rsa-key.ts';
+import type { Ed25519Jwk, P256Jwk, PublicJwk } from './public-jwk.ts';
 
 /** PKCS#8 of a P-256 key up to its scalar, and from there to its public point (RFC 5915). */
 const P256_HEAD = fromBase64url('MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg') as Uint8Array;
@@ -28,7 +25,10 @@ export async function matchPrivateKey(pkcs8: Uint8Array, publicJwk: PublicJwk): 
   if (publicJwk.kty === 'DH') throw new TypeError('a key of kty DH is never retrieved');
   try {
     if (publicJwk.kty === 'OKP') return await matchEd25519(pkcs8, publicJwk);
-    return publicJwk.kty === 'EC' ? await matchP256(pkcs8, publicJwk) : await matchRsa(pkcs8, publicJwk);
+    if (publicJwk.kty === 'EC') return await matchP256(pkcs8, publicJwk);
+    const jwk = await (await import('./match-rsa-key.ts')).matchRsaKey(pkcs8, publicJwk);
+    if (!jwk) throw mismatch();
+    return jwk;
   } catch (error) {
     const failure = translate(error, mismatch());
     throw failure.code === 'unsupported' ? failure : mismatch();
@@ -57,16 +57,6 @@ async function matchP256(pkcs8: Uint8Array, publicJwk: P256Jwk): Promise<Private
   } finally {
     wipe(expected);
   }
-}
-
-/** Checks every number: computing with one wrong CRT number would give the factors away. */
-async function matchRsa(pkcs8: Uint8Array, publicJwk: RsaJwk): Promise<PrivateJwk> {
-  // Nothing may stand beside version, algorithm and key; what stands in them has one spelling.
-  if (readDerInside(pkcs8, TAG.sequence)?.length !== 3) throw mismatch();
-  const jwk = await readPkcs8(pkcs8);
-  if (jwk.kty !== 'RSA' || jwk.n !== publicJwk.n || jwk.e !== publicJwk.e) throw mismatch();
-  checkRsaNumbers(jwk);
-  return jwk;
 }
 
 /** PKCS#8 of a P-256 key: 138 bytes, as WebCrypto exports it. */

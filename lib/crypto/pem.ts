@@ -1,4 +1,4 @@
-import { base64url } from 'jose';
+import * as base64url from 'jose/base64url';
 import type { RoamingKeyError } from '../errors.ts';
 import { fromBase64url } from './bytes.ts';
 import { badKey } from './private-jwk.ts';

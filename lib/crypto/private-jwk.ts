@@ -46,7 +46,10 @@ export function badKey(what: string): RoamingKeyError {
 export function translate(error: unknown, otherwise: RoamingKeyError): RoamingKeyError {
   if (error instanceof RoamingKeyError) return error;
   return error instanceof Error && error.name === 'NotSupportedError'
-    ? new RoamingKeyError('unsupported', 'this platform lacks the algorithm of the key')
+    ? new RoamingKeyError(
+        'unsupported',
+        'this browser or runtime is too old: it lacks the algorithm of the key',
+      )
     : otherwise;
 }
 

@@ -5,8 +5,6 @@
 import { RoamingKeyError } from '../errors.ts';
 import { concat, fromBase64url, randomBytes, wipe } from './bytes.ts';
 import { matchPrivateKey, p256Pkcs8 } from './match-private-key.ts';
-import { writeOpensshKey } from './openssh-key.ts';
-import { writePem } from './pem.ts';
 import {
   badKey,
   ED25519_PKCS8,
@@ -16,9 +14,7 @@ import {
   translate,
 } from './private-jwk.ts';
 import type { PublicJwk } from './public-jwk.ts';
-import { type PrivateKeySource, readPrivateJwk } from './read-private-jwk.ts';
-import { writePkcs1 } from './rsa-forms.ts';
-import { checkRsaNumbers, checkRsaPrimes } from './rsa-key.ts';
+import type { PrivateKeySource } from './read-private-jwk.ts';
 
 export type { ProtectedJwk } from './private-jwk.ts';
 export type { PrivateKeySource } from './read-private-jwk.ts';
@@ -70,11 +66,23 @@ export async function generatePrivateKey(kind: PrivateKeyKind = 'Ed25519'): Prom
       'sign',
       'verify',
     ])) as CryptoKeyPair;
-    return await encodePrivateKey(await readPrivateJwk(privateKey));
+    return await readGenerated(privateKey);
   } catch (error) {
     if (error instanceof RangeError) throw error;
     throw translate(error, badKey('it could not be generated'));
   }
+}
+
+/** Curve keys without the code that reads other people's files, so that a page need not load it. */
+async function readGenerated(key: CryptoKey): Promise<PrivateKey> {
+  const { kty, crv, x, y, d } = await crypto.subtle.exportKey('jwk', key);
+  if (kty === 'RSA') {
+    const { readPrivateJwk } = await import('./read-private-jwk.ts');
+    return encodePrivateKey(await readPrivateJwk(key));
+  }
+  const made = await encodePrivateKey({ kty, crv, x, ...(kty === 'EC' && { y }), d } as PrivateJwk);
+  await matchPrivateKey(made.pkcs8, made.publicJwk);
+  return made;
 }
 
 function generation(kind: PrivateKeyKind): Algorithm | EcKeyGenParams | RsaHashedKeyGenParams {
@@ -101,8 +109,12 @@ function generation(kind: PrivateKeyKind): Algorithm | EcKeyGenParams | RsaHashe
  *   extractable, if its halves do not match, or if it is no sound RSA key of two primes and 2048 to 8192 bits
  */
 export async function readPrivateKey(source: PrivateKeySource): Promise<PrivateKey> {
+  const { readPrivateJwk } = await import('./read-private-jwk.ts');
   const jwk = await readPrivateJwk(source);
-  if (jwk.kty === 'RSA') checkRsaPrimes(checkRsaNumbers(jwk));
+  if (jwk.kty === 'RSA') {
+    const { checkRsaNumbers, checkRsaPrimes } = await import('./rsa-key.ts');
+    checkRsaPrimes(checkRsaNumbers(jwk));
+  }
   return encodePrivateKey(jwk);
 }
 
@@ -182,26 +194,5 @@ export async function exportPrivateKey(
     throw new TypeError('format pkcs1-pem is for RSA keys');
   }
   const jwk = await matchPrivateKey(pkcs8, publicJwk);
-  switch (format) {
-    case 'jwk':
-      return jwk;
-    case 'pkcs8-der':
-      return new Uint8Array(pkcs8);
-    case 'pkcs8-pem':
-      return writePem('PRIVATE KEY', pkcs8);
-    case 'pkcs1-pem':
-      return armor('RSA PRIVATE KEY', await writePkcs1(pkcs8));
-    case 'openssh':
-      return armor('OPENSSH PRIVATE KEY', writeOpensshKey(jwk, random(4)), 70);
-    default:
-      throw new TypeError('format must be pkcs8-pem, pkcs8-der, pkcs1-pem, openssh or jwk');
-  }
-}
-
-function armor(label: string, der: Uint8Array, width?: number): string {
-  try {
-    return writePem(label, der, width);
-  } finally {
-    wipe(der);
-  }
+  return (await import('./write-private-key.ts')).writePrivateKey(pkcs8, jwk, format, random);
 }

@@ -1,8 +1,7 @@
-import { bytesToNumberBE, bytesToNumberLE } from '@noble/curves/utils.js';
-import { calculateJwkThumbprint } from 'jose';
 import * as v from 'valibot';
 import { RoamingKeyError } from '../errors.ts';
-import { fromBase64url, toBase64url, utf8 } from './bytes.ts';
+import { fromBase64url } from './bytes.ts';
+import { jwkThumbprint } from './thumbprint.ts';
 
 /** A public signing key on edwards25519 (RFC 8037): `x` is 32 bytes. */
 export interface Ed25519Jwk {
@@ -76,7 +75,7 @@ const SMALL_ORDER: readonly bigint[] = [0n, 1n, P25519 - 1n, ORDER_8, P25519 - O
 /** Refuses second spellings, and the points of small order, under which anybody's signature would verify. */
 function isEd25519Point(bytes: Uint8Array): boolean {
   if (bytes.length !== 32) return false;
-  const y = bytesToNumberLE(bytes) & (2n ** 255n - 1n);
+  const y = readNumber(bytes.slice().reverse()) & (2n ** 255n - 1n);
   return y < P25519 && !SMALL_ORDER.includes(y);
 }
 
@@ -91,8 +90,15 @@ function isExponent(bytes: Uint8Array): boolean {
     bytes.length <= MAX_RSA_EXPONENT_BYTES &&
     (bytes[0] ?? 0) !== 0 &&
     isOdd(bytes) &&
-    bytesToNumberBE(bytes) >= MIN_RSA_EXPONENT
+    readNumber(bytes) >= MIN_RSA_EXPONENT
   );
+}
+
+/** A short big-endian number, without the arithmetic that a page loads only for shared keys. */
+function readNumber(bytes: Uint8Array): bigint {
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  return value;
 }
 
 function isOdd(bytes: Uint8Array): boolean {
@@ -133,7 +139,5 @@ export async function readPublicJwk(value: unknown): Promise<PublicJwk> {
  * @see RFC 7638
  */
 export async function thumbprint(jwk: PublicJwk): Promise<string> {
-  if (jwk.kty !== 'DH') return calculateJwkThumbprint({ ...jwk });
-  const text = JSON.stringify({ group: jwk.group, kty: jwk.kty, y: jwk.y });
-  return toBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(text))));
+  return jwkThumbprint({ ...jwk });
 }

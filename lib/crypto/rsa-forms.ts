@@ -14,13 +14,12 @@ import { badKey, MAX_KEY_BYTES, type RsaPrivateJwk } from './private-jwk.ts';
  */
 export function readPkcs1(der: Uint8Array): RsaPrivateJwk {
   if (der.length > MAX_KEY_BYTES) throw badKey('too long');
-  const values = readDerInside(der, TAG.sequence);
-  if (!values?.every(({ tag }) => tag === TAG.integer)) throw badKey('a damaged RSA key');
-  const [version, ...numbers] = values.map(({ body }) => body);
-  if (version?.length !== 1 || version[0] !== 0 || numbers.length !== 8) {
-    throw badKey('not an RSA key of two primes');
-  }
-  const [n = '', e = '', d = '', p = '', q = '', dp = '', dq = '', qi = ''] = numbers.map(positive);
+  const [version, ...values] = readDerInside(der, TAG.sequence) ?? [];
+  if (version?.tag !== TAG.integer || version.body.length !== 1) throw badKey('a damaged RSA key');
+  if (version.body[0] !== 0) throw badKey('not an RSA key of two primes');
+  if (values.length !== 8 || values.some(({ tag }) => tag !== TAG.integer)) throw badKey('a damaged RSA key');
+  const numbers = values.map(({ body }) => positive(body));
+  const [n = '', e = '', d = '', p = '', q = '', dp = '', dq = '', qi = ''] = numbers;
   return { kty: 'RSA', n, e, d, p, q, dp, dq, qi };
 }
 

@@ -6,7 +6,7 @@
  * `epk` of kty `DH`. The device reads a ciphertext in two steps: what it must send to the assistant comes out of the
  * first, after every check that needs no secret; plaintext comes out of the second, after the AEAD's own check.
  */
-import { CompactEncrypt } from 'jose';
+import { CompactEncrypt } from 'jose/jwe/compact/encrypt';
 import { fromBase64url, randomBytes, toBase64url, utf8, wipe } from '../crypto/bytes.ts';
 import { concatKdf } from '../crypto/concat-kdf.ts';
 import {

@@ -26,4 +26,6 @@ export function mask(privateKey: Uint8Array, k: Uint8Array): Uint8Array<ArrayBuf
 }
 
 /** The private key again, from c and the password's K. Nothing here tells whether it is the right one: compare it. */
-export const unmask = mask;
+export function unmask(c: Uint8Array, k: Uint8Array): Uint8Array<ArrayBuffer> {
+  return mask(c, k);
+}

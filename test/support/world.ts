@@ -110,8 +110,8 @@ function recording(traffic: Exchange[]): typeof globalThis.fetch {
     const response = await globalThis.fetch(input, init);
     const text = await response.clone().text();
     traffic.push({
-      url: String(input),
-      request: String(init?.body ?? ''),
+      url: (input as string | URL).toString(),
+      request: (init?.body as string | undefined) ?? '',
       status: response.status,
       response: text,
     });

@@ -63,7 +63,7 @@ export interface AssistantOptions {
   readonly allow?: (request: PolicyRequest) => boolean | Promise<boolean>;
   /** Hears what happens; never gets a secret. */
   readonly onEvent?: AssistantListener;
-  /** How many ids that the store did not know may fail, for one address, in an hour. Default 300. */
+  /** How many ids may fail for the first time, or be retired, for one address in an hour. Default 300. */
   readonly newIdsPerHour?: number;
   /** How long an operation of the store may take, in seconds, before the answer is `unavailable`. Default 10. */
   readonly storeTimeout?: number;
@@ -246,7 +246,11 @@ export class Assistant {
       });
       const { failedSince } = this.#passSettling(settled, about);
       this.#emit({ type: 'assisted', failedSince, renewed: renewed !== undefined, ...about });
-      if (request.op === 'retire') this.#emit({ type: 'retired', ...about });
+      if (request.op === 'retire') {
+        // A mark is for ever, and strangers can retire tickets of their own at will.
+        if (address !== undefined) await this.#newIds.spend(address);
+        this.#emit({ type: 'retired', ...about });
+      }
       return { response: dialogue.answer({ ...result, failedSince, ...(renewed && { renewed }) }) };
     } catch (error) {
       throw dialogue.refuse(toRoamingKeyError(error));

@@ -12,21 +12,15 @@
  * everybody, and (2) a modulus that came up often and has proven composite. Where OpenSSL cannot do it, BigInt does,
  * with the exponent split afresh at random for every call.
  */
-import {
-  createDiffieHellman,
-  createECDH,
-  createPrivateKey,
-  createPublicKey,
-  ECDH,
-  randomBytes,
-} from 'node:crypto';
+import { createDiffieHellman, createECDH, createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { pow } from '@noble/curves/abstract/modular.js';
 import { p256 } from '@noble/curves/nist.js';
 import { bytesToNumberBE, numberToBytesBE } from '@noble/curves/utils.js';
 
 /**
- * @typedef {import('node:crypto').DiffieHellman} DiffieHellman
+ * @typedef {ReturnType<typeof createDiffieHellman>} ModulusObject
+ * @typedef {typeof p256.Point.BASE} CurvePoint
  * @typedef {{ base: Uint8Array, generator: Uint8Array }} GroupPowers
  * @typedef {{ kind: 'power', modulus: Uint8Array, base: Uint8Array, exponent: Uint8Array }} PowerJob
  * @typedef {{
@@ -72,7 +66,7 @@ export function importPower(modulus, base, exponent) {
 /**
  * base^exponent mod modulus in constant time, by an object made once for the modulus.
  *
- * @param {DiffieHellman} object of `createDiffieHellman(modulus)`
+ * @param {ModulusObject} object of `createDiffieHellman(modulus)`
  * @param {Uint8Array} base
  * @param {Uint8Array} exponent
  * @returns {Uint8Array | undefined} nothing where OpenSSL refuses the base or the result as a key: 0, 1, N - 1
@@ -106,8 +100,11 @@ export function splitPower(modulus, base, exponent) {
 }
 
 /**
- * k·W and k·G on P-256 as full points, in constant time. OpenSSL gives the x coordinate of a product alone; which of
- * the two points it belongs to shows in the x coordinate of k·(W + G) = k·W + k·G.
+ * k·W and k·G on P-256 as full points, with k in OpenSSL's hands alone. What is done in BigInt afterwards takes a time
+ * that depends on the two results, which whoever asks is given, or can compute from what he has.
+ *
+ * OpenSSL gives the x coordinate of k·W alone. Which of the two points it belongs to shows in the x coordinate of
+ * k·(W + G) = k·W + k·G.
  *
  * @param {Uint8Array} base W, uncompressed, on the curve
  * @param {Uint8Array} exponent k, 32 bytes, between 1 and q - 1
@@ -115,50 +112,34 @@ export function splitPower(modulus, base, exponent) {
  */
 export function curvePowers(base, exponent) {
   const w = Point.fromBytes(base);
+  if (w.equals(Point.BASE) || w.equals(Point.BASE.negate())) {
+    const { generator } = curveProducts(exponent);
+    const kG = Point.fromBytes(generator);
+    return { base: (w.equals(Point.BASE) ? kG : kG.negate()).toBytes(false), generator };
+  }
+  const { generator, products } = curveProducts(exponent, base, w.add(Point.BASE).toBytes(false));
+  const [x, shiftedX] = /** @type {[Uint8Array, Uint8Array]} */ (products);
+  const even = Point.fromBytes(Uint8Array.of(2, ...x));
+  const isEven = even.add(Point.fromBytes(generator)).x === bytesToNumberBE(shiftedX);
+  return { base: (isEven ? even : even.negate()).toBytes(false), generator };
+}
+
+/**
+ * k·G, and the x coordinates of k's products with the points, in constant time.
+ *
+ * @param {Uint8Array} exponent k
+ * @param {Uint8Array[]} points uncompressed
+ */
+export function curveProducts(exponent, ...points) {
   const ecdh = createECDH('prime256v1');
   try {
     ecdh.setPrivateKey(exponent);
     const generator = new Uint8Array(ecdh.getPublicKey());
-    if (w.equals(Point.BASE)) return { base: generator, generator };
-    if (w.equals(Point.BASE.negate())) {
-      return { base: Point.fromBytes(generator).negate().toBytes(false), generator };
-    }
-    const x = ecdh.computeSecret(base);
-    const shiftedX = bytesToNumberBE(ecdh.computeSecret(w.add(Point.BASE).toBytes(false)));
-    const even = uncompress(x);
-    const odd = even.slice();
-    odd.set(numberToBytesBE(Point.Fp.ORDER - bytesToNumberBE(even.subarray(33)), 32), 33);
-    const sum = rescaled(even).add(rescaled(generator));
-    return { base: [odd, even][Number(sum.x === shiftedX)] ?? even, generator };
+    return { generator, products: points.map((point) => new Uint8Array(ecdh.computeSecret(point))) };
   } finally {
+    // OpenSSL clears the number that another one replaces.
     ecdh.setPrivateKey(ONE);
   }
-}
-
-/**
- * The point with this x coordinate and an even y, uncompressed.
- *
- * @param {Uint8Array} x 32 bytes
- */
-function uncompress(x) {
-  const compressed = Buffer.concat([Uint8Array.of(2), x]);
-  return new Uint8Array(
-    /** @type {Buffer} */ (ECDH.convertKey(compressed, 'prime256v1', undefined, undefined, 'uncompressed')),
-  );
-}
-
-/**
- * A point that OpenSSL gave, in projective coordinates of a random scale: the inversion at the end of a sum then takes
- * a time of its own at each call.
- *
- * @param {Uint8Array} bytes uncompressed
- */
-function rescaled(bytes) {
-  const { Fp } = Point;
-  const scale = Fp.create(1n + bytesToNumberBE(randomBytes(31)));
-  const x = bytesToNumberBE(bytes.subarray(1, 33));
-  const y = bytesToNumberBE(bytes.subarray(33));
-  return new Point(Fp.mul(x, scale), Fp.mul(y, scale), scale);
 }
 
 /**
@@ -170,9 +151,9 @@ function rescaled(bytes) {
  */
 export function splitCurvePowers(base, exponent) {
   const [left, right] = splitExponent(exponent);
-  /** @param {typeof Point.BASE} point @param {bigint} k */
+  /** @param {CurvePoint} point @param {bigint} k */
   const times = (point, k) => (k === 0n ? Point.ZERO : point.multiply(k));
-  /** @param {typeof Point.BASE} point */
+  /** @param {CurvePoint} point */
   const product = (point) => times(point, left).add(times(point, right)).toBytes(false);
   return { base: product(Point.fromBytes(base)), generator: product(Point.BASE) };
 }
@@ -181,14 +162,14 @@ export function splitCurvePowers(base, exponent) {
 export class ModulusCache {
   /** @type {Map<string, { uses: number, prime: boolean }>} */
   #watched = new Map();
-  /** @type {Map<string, DiffieHellman>} */
+  /** @type {Map<string, ModulusObject>} */
   #objects = new Map();
 
   /**
    * The object for a modulus, from the `USES_BEFORE_CACHING`th use on.
    *
    * @param {Uint8Array} modulus
-   * @returns {DiffieHellman | undefined}
+   * @returns {ModulusObject | undefined}
    */
   get(modulus) {
     const name = Buffer.from(modulus).toString('base64');

@@ -25,6 +25,8 @@ export interface AssistantRouter extends Router {
   readonly assistant: Assistant;
 }
 
+const METHODS = { '/keys': 'GET, HEAD', '/assist': 'POST', '/disable': 'POST', '/disabled': 'GET, HEAD' };
+
 /** For how long, in seconds, others may keep the key list and a page of the feed. */
 const KEYS_MAX_AGE = 300;
 const FEED_MAX_AGE = 5;
@@ -83,6 +85,12 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
     res.status(health.status === 'ok' ? 200 : 503).json(health);
   });
 
+  for (const [path, methods] of Object.entries(METHODS)) {
+    router.all(path, (_req, res) => {
+      res.set('Allow', methods);
+      throw new RoamingKeyError('invalid_request', `${methods} only`, { status: 405 });
+    });
+  }
   router.use(problemHandler(problems));
   return Object.assign(router, { assistant: core });
 }

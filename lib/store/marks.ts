@@ -78,10 +78,22 @@ export async function* mergeMarks(
   }
 }
 
-/** Cuts marks into batches of one transaction each. */
+const isName = (value: unknown) => typeof value === 'string' && value !== '';
+
+/**
+ * Reads marks that come from outside, a backup say, in batches of one transaction each.
+ *
+ * @throws TypeError at the first one that is none
+ */
 export async function* batches(marks: AsyncIterable<Mark> | Iterable<Mark>): AsyncGenerator<readonly Mark[]> {
   let batch: Mark[] = [];
   for await (const mark of marks) {
+    const isMark =
+      mark.kind === 'disabled'
+        ? isName(mark.u) && isName(mark.t)
+        : mark.kind === 'retired' && isName(mark.id);
+    if (!isMark || !Number.isSafeInteger(mark.at))
+      throw new TypeError('marks holds something that is no mark');
     batch.push(mark);
     if (batch.length < EXPORT_PAGE) continue;
     yield batch;

@@ -11,6 +11,7 @@ import {
   type TallyUpdate,
 } from './ledger.ts';
 import {
+  batches,
   cursorOf,
   EXPORT_PAGE,
   type FeedEntry,
@@ -164,10 +165,12 @@ export class MemoryStore implements Store {
 
   async importMarks(marks: AsyncIterable<Mark> | Iterable<Mark>): Promise<number> {
     let added = 0;
-    for await (const mark of marks) {
-      const isNew =
-        mark.kind === 'disabled' ? this.#disable(mark.u, mark.t, mark.at) : this.#retire(mark.id, mark.at);
-      if (isNew) added += 1;
+    for await (const batch of batches(marks)) {
+      for (const mark of batch) {
+        const isNew =
+          mark.kind === 'disabled' ? this.#disable(mark.u, mark.t, mark.at) : this.#retire(mark.id, mark.at);
+        if (isNew) added += 1;
+      }
     }
     return added;
   }

@@ -79,3 +79,5 @@ export function statements(schema: string) {
       current_setting('synchronous_commit') AS synchronous_commit`,
   };
 }
+
+export type Statements = ReturnType<typeof statements>;

@@ -20,7 +20,8 @@ import {
   readCursor,
 } from './marks.ts';
 import { Connections, ignore, type Lock, type PgPool, type Query } from './postgres-connection.ts';
-import { migrationFrom, SCHEMA_VERSION, statements } from './postgres-schema.ts';
+import { type Statements, statements } from './postgres-schema.ts';
+import { findings, migrate } from './postgres-setup.ts';
 import type {
   FailAnswer,
   FeedPage,
@@ -64,7 +65,7 @@ export class PostgresStore implements Store {
   readonly #checks: CheckOptions;
   readonly #bound: Bound;
   readonly #connections: Connections;
-  readonly #sql: ReturnType<typeof statements>;
+  readonly #sql: Statements;
   #opening: Promise<void> | undefined;
   #isOpen = false;
   #isClosed = false;
@@ -240,47 +241,9 @@ export class PostgresStore implements Store {
   }
 
   async #open(): Promise<void> {
-    await this.#connections.use(async (query) => {
-      const [settings] = (await query(this.#sql.settings)).rows as [Record<string, unknown>];
-      if (settings['read_only'])
-        throw new Error('The PostgreSQL server is read-only: connect to the primary.');
-      const found: string[] = [];
-      if (settings['fsync'] !== 'on') {
-        found.push('PostgreSQL may lose or damage everything in a power cut: set fsync = on.');
-      }
-      if (settings['full_page_writes'] !== 'on') {
-        found.push('PostgreSQL may damage tables in a power cut: set full_page_writes = on.');
-      }
-      if (settings['synchronous_commit'] === 'off') {
-        found.push('PostgreSQL may forget the last wrong passwords in a crash: set synchronous_commit = on.');
-      }
-      report(found, this.#checks);
-    });
-    if ((await this.#connections.use((query) => this.#version(query))) !== SCHEMA_VERSION)
-      await this.#migrate();
+    report(await findings(this.#connections, this.#sql), this.#checks);
+    await migrate(this.#connections, this.#schema, this.#sql);
     this.#isOpen = true;
-  }
-
-  async #version(query: Query): Promise<number> {
-    const { rows } = await query(this.#sql.hasVersion, [this.#schema]);
-    if (!(rows[0] as { found: boolean }).found) return 0;
-    const [row] = (await query(this.#sql.readVersion)).rows as [{ version: number } | undefined];
-    const version = Number(row?.version ?? 0);
-    if (version > SCHEMA_VERSION) {
-      throw new Error(`The store's schema has version ${version}; this package knows ${SCHEMA_VERSION}.`);
-    }
-    return version;
-  }
-
-  async #migrate(): Promise<void> {
-    await this.#connections.transaction([{ name: `${this.#schema} migrate` }], true, async (query) => {
-      const schema = `"${this.#schema}"`;
-      const version = await this.#version(query);
-      if (version === SCHEMA_VERSION) return;
-      const { rows } = await query(this.#sql.hasSchema, [this.#schema]);
-      if (!(rows[0] as { found: boolean }).found) await query(`CREATE SCHEMA ${schema}`);
-      await query(migrationFrom(version, schema));
-    });
   }
 
   async #one<T>(act: (query: Query) => Promise<T>): Promise<T> {

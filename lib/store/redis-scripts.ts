@@ -82,9 +82,11 @@ local disabled, retired, seen, guesses = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local u, id, jti, until_, admit_new = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6] == '1'
 if until_ <= now then return redis.error_reply('CLOCK the clocks of the store and of the assistant differ too much') end
 
+-- The first write is one that a server out of memory refuses: after any other it would let all further ones pass.
+local score = tonumber(redis.call('ZSCORE', seen, jti) or 0)
+local before = score > now
+redis.call('ZADD', seen, math.max(score, until_), jti)
 redis.call('ZREMRANGEBYSCORE', seen, '-inf', now)
-local before = redis.call('ZSCORE', seen, jti)
-if not before or tonumber(before) < until_ then redis.call('ZADD', seen, until_, jti) end
 redis.call('EXPIREAT', seen, redis.call('ZREVRANGE', seen, 0, 0, 'WITHSCORES')[2])
 
 local function answer(name, retry_at)

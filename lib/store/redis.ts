@@ -36,7 +36,7 @@ interface RedisCommands {
 export interface RedisClient extends RedisCommands {
   readonly isOpen: boolean;
   connect(): Promise<unknown>;
-  close(): Promise<unknown> | unknown;
+  close(): unknown;
   destroy(): unknown;
   on(event: 'error', listener: (error: unknown) => void): unknown;
   off(event: 'error', listener: (error: unknown) => void): unknown;

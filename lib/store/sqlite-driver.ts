@@ -22,10 +22,10 @@ type Open = (file: string) => SqliteHandle;
 
 /** node:sqlite where this runtime has it, without the warning that it is young: libsql would stand in for it anyway. */
 function nodeSqlite(): Open | undefined {
-  const { emitWarning } = process;
-  process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
-    if (rest[0] !== 'ExperimentalWarning') Reflect.apply(emitWarning, process, [warning, ...rest]);
-  }) as typeof process.emitWarning;
+  const emitWarning = Reflect.get(process, 'emitWarning') as (...args: unknown[]) => void;
+  process.emitWarning = (...args: unknown[]) => {
+    if (args[1] !== 'ExperimentalWarning') Reflect.apply(emitWarning, process, args);
+  };
   try {
     const load = (process as { getBuiltinModule?: (name: string) => unknown }).getBuiltinModule;
     const sqlite = load?.('node:sqlite') as { DatabaseSync: new (file: string) => SqliteHandle } | undefined;

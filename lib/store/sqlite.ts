@@ -41,7 +41,7 @@ export interface SqliteStoreOptions {
   readonly busyTimeout?: number;
   /**
    * What is on the disk before an operation resolves. Default `marks`: disabled and retired marks; guesses are with the
-   * operating system, so that they outlive a killed process, while a power cut may lose those since the last few seconds.
+   * operating system, so that they outlive a killed process, while a power cut may lose those of the last half minute.
    * `everything`: guesses too, at the price of a disk flush each.
    */
   readonly durable?: 'marks' | 'everything';
@@ -55,7 +55,8 @@ const LEVEL = { normal: 1, extra: 3 };
  * Keeps everything in one SQLite file: the store for one machine, with any number of processes.
  *
  * Uses node:sqlite where the runtime has it, else libsql. A file that it creates is readable by its owner alone and is
- * in WAL mode, which network file systems do not support. A handle that the app opened keeps the app's settings.
+ * in WAL mode, which network file systems do not support. A handle that the app opened keeps the app's settings. One
+ * process must not open one file with both libraries: their locks do not see each other.
  *
  * @param database a file name, or an open handle of node:sqlite (`DatabaseSync`) or libsql (`Database`)
  * @throws TypeError naming the option that is wrong
@@ -224,8 +225,15 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#opening?.catch(() => {});
+    if (typeof this.#database === 'string' && this.#sql) {
+      try {
+        this.#db?.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      } catch {
+        // Whoever opens the file next does it.
+      }
+      this.#db?.close();
+    }
     this.#sql = undefined;
-    if (typeof this.#database === 'string') this.#db?.close();
     this.#db = undefined;
   }
 

@@ -70,7 +70,10 @@ export interface Store {
   /** All disabled and retired marks, for a backup. Newest last. */
   exportMarks(): AsyncIterable<Mark>;
 
-  /** Re-applies marks after a restore; durable; idempotent. Resolves with how many were new. */
+  /**
+   * Re-applies marks after a restore; durable; idempotent. Resolves with how many were new.
+   * Rejects with a TypeError at the first thing that is no mark; what came before it may have been applied.
+   */
   importMarks(marks: AsyncIterable<Mark> | Iterable<Mark>): Promise<number>;
 
   /** Deletes what has expired (seen requests, claims, entries without content). Resolves with how many rows. */

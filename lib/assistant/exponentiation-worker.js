@@ -6,7 +6,7 @@
  *
  * Where the time goes: OpenSSL exponentiates with a secret in constant time in its Diffie-Hellman code. Node reaches
  * it in two ways. (1) Importing a private DH key with p = N, g = base and x = exponent computes the public value
- * g^x mod p: no test of N, right for any odd N and any base, 8 to 36 % above the bare exponentiation. (2) A
+ * g^x mod p: no test of N, right for any odd N and any base, 8 to 40 % above the bare exponentiation. (2) A
  * `DiffieHellman` object for N is the bare exponentiation, but making one tests N for primality: cheap for a
  * composite, 50 exponentiations and more for a prime that somebody put into a ticket to that end. So (1) serves
  * everybody, and (2) a modulus that came up often and has proven composite. Where OpenSSL cannot do it, BigInt does,

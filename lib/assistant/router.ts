@@ -5,6 +5,7 @@ import { addressLimit, clientAddress } from '../http/client-address.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, problemHandler } from '../http/problem.ts';
 import { MAX_BODY, MAX_REQUEST } from '../protocol/messages.ts';
+import { emitWarning, noteUse, ONE_OPERATOR } from '../store/backing.ts';
 import { Assistant, type AssistantOptions } from './assistant.ts';
 
 export interface AssistantRouterOptions extends AssistantOptions {
@@ -44,6 +45,7 @@ const FEED_MAX_AGE = 5;
 export function assistant(options: AssistantRouterOptions): AssistantRouter {
   const { cors: origins, disablesPerMinute = 60, onError, ...rest } = options;
   const core = new Assistant(rest);
+  if (noteUse(options.store, 'assistant')) emitWarning(ONE_OPERATOR);
   const problems: ProblemOptions = { ...(onError && { onError }), ...(rest.now && { clock: rest.now }) };
   const router = Router();
   if (origins !== undefined) router.use(crossOrigin(origins));

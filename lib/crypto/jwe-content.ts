@@ -1,4 +1,4 @@
-import { RoamingKeyError } from '../errors.ts';
+import { damaged, decrypt, importAes, openGcm, own, type SealedContent, sealGcm } from './aes-gcm.ts';
 import { concat, equalBytes } from './bytes.ts';
 
 const CONTENT_ENCRYPTIONS = {
@@ -12,13 +12,6 @@ const CONTENT_ENCRYPTIONS = {
 
 /** A content encryption of RFC 7518 section 5. */
 export type ContentEncryption = keyof typeof CONTENT_ENCRYPTIONS;
-
-/** The encrypted part of a JWE, decoded. */
-export interface SealedContent {
-  readonly iv: Uint8Array;
-  readonly ciphertext: Uint8Array;
-  readonly tag: Uint8Array;
-}
 
 /** Whether a name is one of the six content encryptions. */
 export function isContentEncryption(name: unknown): name is ContentEncryption {
@@ -48,13 +41,8 @@ export async function sealContent(
   aad: Uint8Array,
   plaintext: Uint8Array,
 ): Promise<SealedContent> {
-  const { tagLength } = checkLengths(enc, cek, iv);
-  if (!isCbc(enc)) {
-    const key = await importAes('AES-GCM', cek, 'encrypt');
-    const algorithm = { name: 'AES-GCM', iv: own(iv), additionalData: own(aad) };
-    const sealed = new Uint8Array(await crypto.subtle.encrypt(algorithm, key, own(plaintext)));
-    return { iv, ciphertext: sealed.slice(0, -tagLength), tag: sealed.slice(-tagLength) };
-  }
+  checkLengths(enc, cek, iv);
+  if (!isCbc(enc)) return sealGcm(cek, iv, aad, plaintext);
   const half = cek.length / 2;
   const key = await importAes('AES-CBC', cek.subarray(half), 'encrypt');
   const algorithm = { name: 'AES-CBC', iv: own(iv) };
@@ -76,11 +64,7 @@ export async function openContent(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { tagLength } = checkLengths(enc, cek, iv);
   if (tag.length !== tagLength) throw damaged();
-  if (!isCbc(enc)) {
-    const key = await importAes('AES-GCM', cek, 'decrypt');
-    const algorithm = { name: 'AES-GCM', iv: own(iv), additionalData: own(aad) };
-    return decrypt(algorithm, key, concat(ciphertext, tag));
-  }
+  if (!isCbc(enc)) return openGcm(cek, aad, { iv, ciphertext, tag });
   const half = cek.length / 2;
   const key = await importAes('AES-CBC', cek.subarray(half), 'decrypt');
   if (!equalBytes(await cbcTag(cek.subarray(0, half), aad, iv, ciphertext), tag)) throw damaged();
@@ -120,18 +104,6 @@ export function isCbc(enc: ContentEncryption): boolean {
   return enc.includes('CBC');
 }
 
-async function importAes(name: string, bytes: Uint8Array, usage: KeyUsage): Promise<CryptoKey> {
-  const copy = own(bytes);
-  try {
-    return await crypto.subtle.importKey('raw', copy, name, false, [usage]);
-  } catch (cause) {
-    const bits = 8 * bytes.length;
-    throw new RoamingKeyError('unsupported', `this runtime has no ${name} with ${bits} bits`, { cause });
-  } finally {
-    copy.fill(0);
-  }
-}
-
 /** The first half of HMAC(aad ‖ iv ‖ ciphertext ‖ bits of aad) (RFC 7518 section 5.2.2.1). */
 async function cbcTag(
   macKey: Uint8Array,
@@ -152,30 +124,8 @@ async function cbcTag(
   }
 }
 
-async function decrypt(
-  algorithm: AesGcmParams | AesCbcParams,
-  key: CryptoKey,
-  data: Uint8Array<ArrayBuffer>,
-): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return new Uint8Array(await crypto.subtle.decrypt(algorithm, key, data));
-  } catch (cause) {
-    throw damaged(cause);
-  }
-}
-
 function checkLengths(enc: ContentEncryption, cek: Uint8Array, iv: Uint8Array) {
   const lengths = CONTENT_ENCRYPTIONS[enc];
   if (cek.length !== lengths.cekLength || iv.length !== lengths.ivLength) throw damaged();
   return lengths;
-}
-
-function damaged(cause?: unknown): RoamingKeyError {
-  const message = 'the ciphertext is damaged or was not made for this key';
-  return new RoamingKeyError('invalid_request', message, cause === undefined ? {} : { cause });
-}
-
-/** A copy on memory of its own, as WebCrypto's types ask for. */
-function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(bytes);
 }

@@ -4,8 +4,8 @@
  */
 import * as v from 'valibot';
 import { RoamingKeyError } from '../errors.ts';
+import { openGcm, sealGcm } from './aes-gcm.ts';
 import { fromBase64url, randomBytes, toBase64url, utf8, wipe } from './bytes.ts';
-import { openContent, sealContent } from './jwe-content.ts';
 import { agreeKey, encryptKey } from './jwe-key.ts';
 import { translate } from './private-jwk.ts';
 import { jwkThumbprint } from './thumbprint.ts';
@@ -182,7 +182,7 @@ async function write(
   const head = toBase64url(utf8(JSON.stringify(header)));
   const plaintext = utf8(JSON.stringify(payload));
   try {
-    const { ciphertext, tag } = await sealContent('A256GCM', cek, iv, utf8(head), plaintext);
+    const { ciphertext, tag } = await sealGcm(cek, iv, utf8(head), plaintext);
     return [head, ...[encryptedKey, iv, ciphertext, tag].map(toBase64url)].join('.');
   } finally {
     wipe(plaintext);
@@ -204,18 +204,18 @@ export async function openDirect(
   const parts = jwe.split('.');
   if (parts.length !== 5) return undefined;
   const [header, encryptedKey, iv, ciphertext, tag] = parts.map(fromBase64url);
-  if (!header || encryptedKey?.length !== 0 || !iv || !ciphertext || !tag) return undefined;
+  if (!header || encryptedKey?.length !== 0 || iv?.length !== 12 || !ciphertext || !tag) return undefined;
   const read = v.safeParse(DIRECT_HEADER, readHeaderJson(header));
   if (!read.success || read.output.typ !== typ) return undefined;
   try {
-    return await openContent('A256GCM', key, utf8(parts[0] as string), { iv, ciphertext, tag });
+    return await openGcm(key, utf8(parts[0] as string), { iv, ciphertext, tag });
   } catch {
     return undefined;
   }
 }
 
 /** The key material of an assistant's key alone, without kid, use and alg. */
-function bareJwk(jwk: AssistantJwk): Record<string, string> {
+export function bareJwk(jwk: AssistantJwk): Record<string, string> {
   const { kid: _kid, use: _use, alg: _alg, ...bare } = jwk;
   return bare;
 }

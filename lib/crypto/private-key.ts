@@ -15,9 +15,11 @@ import {
 } from './private-jwk.ts';
 import type { PublicJwk } from './public-jwk.ts';
 import type { PrivateKeySource } from './read-private-jwk.ts';
+import type { PrivateKeyFormat } from './write-private-key.ts';
 
 export type { ProtectedJwk } from './private-jwk.ts';
 export type { PrivateKeySource } from './read-private-jwk.ts';
+export type { PrivateKeyFormat } from './write-private-key.ts';
 
 /** A private key ready to be masked. */
 export interface PrivateKey {
@@ -32,9 +34,6 @@ export type PrivateKeyKind = 'Ed25519' | 'P-256' | 'RSA-2048' | 'RSA-3072' | 'RS
 /** What a retrieved key may be used for (RFC 7518, RFC 8037, RFC 9864). */
 export type KeyUse = 'Ed25519' | 'ES256' | 'ECDH-ES' | RsaUse;
 type RsaUse = 'PS256' | 'PS384' | 'PS512' | 'RS256' | 'RS384' | 'RS512' | 'RSA-OAEP-256';
-
-/** Forms in which a key can leave; `pkcs1-pem` is for RSA alone. */
-export type PrivateKeyFormat = 'pkcs8-pem' | 'pkcs8-der' | 'pkcs1-pem' | 'openssh' | 'jwk';
 
 const P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 const rsa = (name: string, bits: number) => ({ name, hash: `SHA-${bits}` });

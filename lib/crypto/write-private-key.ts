@@ -2,8 +2,10 @@ import { wipe } from './bytes.ts';
 import { writeOpensshKey } from './openssh-key.ts';
 import { writePem } from './pem.ts';
 import type { PrivateJwk } from './private-jwk.ts';
-import type { PrivateKeyFormat } from './private-key.ts';
 import { writePkcs1 } from './rsa-forms.ts';
+
+/** Forms in which a key can leave; `pkcs1-pem` is for RSA alone. */
+export type PrivateKeyFormat = 'pkcs8-pem' | 'pkcs8-der' | 'pkcs1-pem' | 'openssh' | 'jwk';
 
 /**
  * Writes a private key in the form its owner wants it in.

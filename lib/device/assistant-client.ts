@@ -49,10 +49,15 @@ export class AssistantClient {
   readonly #options: AssistantClientOptions;
   readonly #now: () => number;
 
-  /** @throws TypeError where `url` is neither https nor on the loopback */
+  /**
+   * @throws TypeError where `url` is neither https nor on the loopback
+   * @throws RoamingKeyError `unsupported` on a page that came over plain http
+   */
   constructor(url: string, options: AssistantClientOptions = {}) {
     const secure = readSecureUrl(url);
     if (secure === undefined) throw new TypeError('assistant must be an https URL, or http on the loopback');
+    if (!globalThis.crypto?.subtle)
+      throw new RoamingKeyError('unsupported', 'browsers do cryptography only on pages that come over https');
     this.url = secure;
     this.#options = options;
     this.#now = options.now ?? systemClock;
@@ -64,6 +69,7 @@ export class AssistantClient {
    * @throws RoamingKeyError `network`, `unavailable`, `bad_response`
    */
   async keys(): Promise<readonly AssistantJwk[]> {
+    this.#options.onProgress?.({ phase: 'asking' });
     const { body } = await send(`${this.url}/keys`, {}, this.#options).catch((error: unknown) => {
       throw asHint(error);
     });
@@ -88,6 +94,7 @@ export class AssistantClient {
     if (!(await readAssistantJwk(jwk)) || parseSealed(record.ticket, 'rk-ticket+jwe')?.kid !== jwk.kid) {
       throw new RoamingKeyError('bad_record', "the record's ticket and assistant key do not belong together");
     }
+    this.#options.onProgress?.({ phase: 'asking' });
     const beta = verifier(k);
     try {
       const first = await this.#attempt(record, beta, question, this.#now());

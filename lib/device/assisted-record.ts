@@ -2,9 +2,10 @@ import { fromBase64url } from '../crypto/bytes.ts';
 import { parseSealed, readAssistantJwk } from '../crypto/jwe.ts';
 import { RoamingKeyError } from '../errors.ts';
 import type { Question, Response } from '../protocol/messages.ts';
-import { type Argon2id, argon2idInline, stretchPassword } from '../protocol/password.ts';
+import { type Argon2id, stretchPassword } from '../protocol/password.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 import { AssistantClient, type AssistantClientOptions } from './assistant-client.ts';
+import { defaultArgon2id } from './default-argon2id.ts';
 
 export interface AssistedRecordOptions extends AssistantClientOptions {
   /**
@@ -12,9 +13,14 @@ export interface AssistedRecordOptions extends AssistantClientOptions {
    * published, is refused: whoever swaps them in a record would otherwise harvest what unlocks it.
    */
   readonly assistant?: string;
-  /** Keeps a record that has changed, when the assistant renewed its key or the password changed. */
-  readonly save?: (record: DeviceRecord) => Promise<void>;
-  /** Where Argon2id is computed. Default: on this thread, by WebAssembly. */
+  /**
+   * Keeps a record that has changed, when the assistant renewed its key or the password changed, in place of
+   * `replaced`. Where something else is kept by now, it must throw, and leave that: it is newer.
+   */
+  readonly save?: (record: DeviceRecord, replaced: DeviceRecord) => Promise<void>;
+  /** Reads what is kept now, since other tabs and processes change it too. Default: nobody else does. */
+  readonly load?: () => Promise<DeviceRecord | undefined>;
+  /** Where Argon2id is computed. Default: by WebAssembly, on a page in a worker and else on this thread. */
   readonly argon2id?: Argon2id;
 }
 
@@ -27,6 +33,8 @@ export class AssistedRecord {
   readonly #options: AssistedRecordOptions;
   readonly #client: AssistantClient;
   #saving: Promise<unknown> = Promise.resolve();
+  /** Which record a K was stretched for: that it is used with, even if another has come meanwhile. */
+  readonly #stretched = new WeakMap<Uint8Array, DeviceRecord>();
   #published: { readonly kids: ReadonlySet<string>; readonly at: number } | undefined;
 
   /** @throws RoamingKeyError `bad_record` */
@@ -34,7 +42,12 @@ export class AssistedRecord {
     this.#record = parseRecord(record);
     this.#options = options;
     this.#client = new AssistantClient(this.#record.assistant.url, options);
-    if (options.assistant !== undefined && new AssistantClient(options.assistant).url !== this.#client.url) {
+    this.#requireAssistant(this.#record);
+  }
+
+  #requireAssistant({ assistant }: DeviceRecord): void {
+    const url = this.#options.assistant ?? this.#client.url;
+    if (new AssistantClient(url).url !== new AssistantClient(assistant.url).url) {
       throw new RoamingKeyError('bad_record', 'this device record belongs to another assistant');
     }
   }
@@ -52,22 +65,51 @@ export class AssistedRecord {
   #save(record: DeviceRecord, isWanted: () => boolean): Promise<void> {
     const saved = this.#saving.then(async () => {
       if (!isWanted()) return;
-      await this.#options.save?.(record);
+      await this.#options.save?.(record, this.#record);
       this.#record = record;
     });
     this.#saving = saved.catch(() => {});
     return saved;
   }
 
-  /** The password's K for this record; the caller wipes it. */
+  /** The password's K for this record, as it is kept now; the caller wipes it. */
   async stretch(password: string): Promise<Uint8Array> {
-    const { salt, kdf } = this.#record;
-    const { argon2id = argon2idInline } = this.#options;
-    return stretchPassword(password, fromBase64url(salt) as Uint8Array, kdf, argon2id);
+    await this.#refresh();
+    const record = this.#record;
+    const { argon2id = defaultArgon2id, onProgress } = this.#options;
+    onProgress?.({ phase: 'stretching' });
+    const salt = fromBase64url(record.salt) as Uint8Array;
+    const k = await stretchPassword(password, salt, record.kdf, argon2id, (done) =>
+      onProgress?.({ phase: 'stretching', done }),
+    );
+    this.#stretched.set(k, record);
+    return k;
+  }
+
+  /** Takes over what another tab or process has put in this record's place: its ticket may be retired by now. */
+  async #refresh(): Promise<void> {
+    if (!this.#options.load) return;
+    await this.#saving;
+    // What cannot be read, or is gone, does not make this copy worse.
+    const kept = await this.#options.load().catch(() => undefined);
+    if (!kept || kept.ticket === this.#record.ticket) return;
+    const { jwk, scheme, salt } = this.#record;
+    const isSameKey = JSON.stringify(kept.jwk) === JSON.stringify(jwk) && kept.scheme === scheme;
+    // The password of a shared key cannot change, and a half of it that is held fits this salt.
+    if (!isSameKey || (scheme !== 'retrieve' && kept.salt !== salt)) {
+      throw new RoamingKeyError('bad_record', 'another key is kept under this name by now: open it anew');
+    }
+    const record = parseRecord(kept);
+    this.#requireAssistant(record);
+    this.#record = record;
   }
 
   /** Asks for help with this record's ticket, or with that of an earlier one. */
-  async ask(k: Uint8Array, question: Question, record: DeviceRecord = this.#record): Promise<Response> {
+  async ask(
+    k: Uint8Array,
+    question: Question,
+    record: DeviceRecord = this.#stretched.get(k) ?? this.#record,
+  ): Promise<Response> {
     if (this.#options.assistant !== undefined) await this.#requirePublished(record.assistant.jwk.kid);
     const response = await this.#client.ask(record, k, question);
     if (response.renewed) await this.#renew(record, response.renewed);

@@ -19,7 +19,8 @@ import {
   type Signer,
 } from './login-proof.ts';
 import { makeRecord, sealingTarget } from './make-record.ts';
-import type { Records } from './records.ts';
+import { type Records, replaceRecord } from './records.ts';
+import { type PickupOptions, pickUpRecord, RecordServiceClient, type RoamOptions } from './roam.ts';
 import type { Signable } from './shared-signing.ts';
 
 export interface DeviceOptions extends AssistedRecordOptions {
@@ -28,7 +29,13 @@ export interface DeviceOptions extends AssistedRecordOptions {
    * signs no bare digest. Default `login`. Keys for decryption have no other use.
    */
   readonly purposes?: readonly Purpose[];
+  /** A record service that holds this record too, and is kept in step: after each login, and by `changePassword`. */
+  readonly roam?: RoamOptions;
 }
+
+/** How a device without a record comes to be one; the assistant is the caller's to name, never the record's. */
+export type RoamingDeviceOptions = Omit<DeviceOptions, 'roam' | 'assistant'> &
+  PickupOptions & { readonly assistant: string };
 
 /** What a key is for: a signature made for one purpose must not pass for another. */
 export type Purpose = 'login' | 'sign';
@@ -107,6 +114,8 @@ export class Device {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #until = 0;
   #locks = 0;
+  /** The kid of the ticket that the record service is known to have. */
+  #kidInStep: string | undefined;
 
   /**
    * @param record as `enroll` made it, or parsed from where it was kept
@@ -131,11 +140,42 @@ export class Device {
   static async open(
     records: Records,
     name: string,
-    options: Omit<DeviceOptions, 'save'> = {},
+    options: Omit<DeviceOptions, 'save' | 'load'> = {},
   ): Promise<Device> {
     const record = await records.load(name);
     if (!record) throw new RoamingKeyError('bad_record', 'there is no device record of this name');
-    return new Device(record, { ...options, save: (changed) => records.save(name, changed) });
+    return new Device(record, {
+      ...options,
+      load: () => records.load(name),
+      save: (changed, replaced) => replaceRecord(records, name, replaced, changed),
+    });
+  }
+
+  /**
+   * A device whose record comes from a record service, ready to unlock. It is kept nowhere unless `save` does so.
+   *
+   * Where account or code are wrong, this is a decoy: `unlock` then says `wrong_password`, whatever the password.
+   *
+   * @throws RoamingKeyError `bad_record` for a record of another assistant, or with a key that the assistant has not
+   *   published; `busy`, `unavailable`, `network`, `bad_response`
+   * @throws TypeError where `records` or `assistant` are missing, or neither https nor on the loopback
+   * @source PROTOCOL.md section 9
+   *
+   * @example
+   * const device = await Device.roam({ records: 'https://app.example/records', assistant, account: 'ada', code });
+   */
+  static async roam({
+    records,
+    headers,
+    credentials,
+    account,
+    code,
+    ...options
+  }: RoamingDeviceOptions): Promise<Device> {
+    const roam = { records, ...(headers && { headers }), ...(credentials && { credentials }) };
+    const pickup = { ...roam, account, ...(code !== undefined && { code }), assistant: options.assistant };
+    const record = await pickUpRecord(pickup, options);
+    return new Device(record, { ...options, roam });
   }
 
   /** What is stored on the device; changes when the assistant renews its key or the password changes. */
@@ -209,6 +249,35 @@ export class Device {
   }
 
   /**
+   * Stores the record at the record service for the account that this device is logged in to there.
+   *
+   * @returns the pickup code, to be shown once; `null` where the service needs none
+   * @throws RoamingKeyError `refused`, `unsupported`, `unknown_key`, `disabled`, `busy`, `unavailable`, `network`
+   * @throws TypeError without the option `roam`
+   * @source PROTOCOL.md section 9
+   */
+  async storeRecord(): Promise<string | null> {
+    const { record } = this;
+    const code = await this.#service().store(record);
+    this.#kidInStep = record.assistant.jwk.kid;
+    return code;
+  }
+
+  /**
+   * Brings the record service a ticket that the assistant has renewed. `login` does it by itself where it can; without a
+   * cookie jar, call it once the session's cookie is among the `headers` of `roam`.
+   *
+   * @returns whether the service has this record; not where it has none, or that of another password
+   * @throws RoamingKeyError as `storeRecord`
+   */
+  async syncRecord(): Promise<boolean> {
+    const { record } = this;
+    const isInStep = await this.#service().renew(record);
+    if (isInStep) this.#kidInStep = record.assistant.jwk.kid;
+    return isInStep;
+  }
+
+  /**
    * Logs in to an app by proving possession of the key, whatever its scheme.
    *
    * @returns the app's answer
@@ -216,7 +285,13 @@ export class Device {
    * @source PROTOCOL.md section 8
    */
   async login({ password, ...party }: RelyingPartyOptions & WithPassword): Promise<RelyingPartyAnswer> {
-    return this.#asProof(password, (signer) => prove(signer, { type: 'login' }, party, this.#options));
+    const answer = await this.#asProof(password, (signer) =>
+      prove(signer, { type: 'login' }, party, this.#options),
+    );
+    // Now there is a session. What fails here is tried again after the next login.
+    if (this.#options.roam && this.#kidInStep !== this.record.assistant.jwk.kid)
+      await this.syncRecord().catch(() => {});
+    return answer;
   }
 
   /**
@@ -295,17 +370,18 @@ export class Device {
 
   /**
    * Changes the password of a retrieved key: makes a new record, ticket and kit around the same key, tells the apps,
-   * retires the old ticket. A crash at any point leaves a record that works.
+   * replaces the record at the record service, if there is one, and here, and retires the old ticket last. A crash at any
+   * point leaves a record that works, at both places. The pickup code stays as it is.
    *
    * @returns whether the old ticket could be retired; if not, old password and old record still lead to the key
-   * @throws RoamingKeyError also as `register`; then the old record is in force, unchanged. `unsupported` for a shared
-   *   key, whose two halves only both sides together could split anew
+   * @throws RoamingKeyError also as `register` and `storeRecord`; then the old record is in force here, unchanged, and
+   *   at the record service either of the two. `unsupported` for a shared key, whose two halves only both sides together could split anew
    * @source PROTOCOL.md section 6
    */
   async changePassword(options: ChangePasswordOptions): Promise<{ readonly isOldRetired: boolean }> {
     const { password, newPassword, saveKit, relyingParties = [], kdf } = options;
-    const old = this.record;
     return this.#withK(password, async (k) => {
+      const old = this.record;
       const next = await this.#withKeyOf(k, async (pkcs8) => {
         const target = await sealingTarget(old.assistant.url, this.#options);
         const made = await makeRecord(
@@ -326,6 +402,7 @@ export class Device {
         }
         return made.record;
       });
+      if (this.#options.roam && (await this.#service().stored())) await this.#service().store(next, 'code');
       await this.#record.replace(next);
       return { isOldRetired: await this.#retireOld(old, k) };
     });
@@ -339,6 +416,11 @@ export class Device {
       if (isRoamingKeyError(error)) return isRoamingKeyError(error, 'retired', 'disabled');
       throw error;
     }
+  }
+
+  #service(): RecordServiceClient {
+    if (!this.#options.roam) throw new TypeError('roam must be given');
+    return new RecordServiceClient(this.#options.roam, this.#options);
   }
 
   #hold(held: Held, seconds: number): void {

@@ -1,35 +1,28 @@
-import { fromBase64url, wipe } from '../crypto/bytes.ts';
+import { wipe } from '../crypto/bytes.ts';
 import {
   generatePrivateKey,
   importForUse,
   type PrivateKeyKind,
-  type PrivateKeySource,
   readPrivateKey,
 } from '../crypto/private-key.ts';
-import type { PublicJwk } from '../crypto/public-jwk.ts';
-import { RoamingKeyError } from '../errors.ts';
-import type { GroupName } from '../math/groups.ts';
-import { deviceShare } from '../protocol/password.ts';
+import { DEFAULT_KDF } from '../protocol/password.ts';
 import { mask } from '../protocol/retrieval.ts';
+import type { SharedElgamalOptions } from './enroll-shared-elgamal.ts';
+import type { SharedRsaOptions } from './enroll-shared-rsa.ts';
+import { cryptoKeySigner, type LoginAlg, registerAt } from './login-proof.ts';
 import {
-  cryptoKeySigner,
-  type LoginAlg,
-  prove,
-  type RelyingPartyOptions,
-  type Signer,
-} from './login-proof.ts';
-import { type Enrolment, type EnrolmentOptions, makeRecord, sealingTarget } from './make-record.ts';
+  type Enrolment,
+  type EnrolmentOptions,
+  type ExistingKey,
+  makeRecord,
+  sealingTarget,
+  type WithRegistration,
+} from './make-record.ts';
+import { RecordServiceClient } from './roam.ts';
 
-/** Where the key is registered at once, while it exists. */
-export interface WithRegistration {
-  /** Apps that have authenticated the account by other means, such as by an invitation. */
-  readonly register?: readonly RelyingPartyOptions[];
-}
-
-/** A key that exists already: PEM (PKCS#1, PKCS#8, OpenSSH; not encrypted), PKCS#8 bytes, JWK, extractable CryptoKey. */
-export interface ExistingKey {
-  readonly existing: PrivateKeySource;
-}
+export type { SharedElgamalOptions } from './enroll-shared-elgamal.ts';
+export type { SharedRsaOptions } from './enroll-shared-rsa.ts';
+export type { ExistingKey } from './make-record.ts';
 
 /** A key that is recovered with the password: Ed25519, P-256 or RSA. */
 export interface RetrieveOptions extends EnrolmentOptions, WithRegistration {
@@ -37,20 +30,6 @@ export interface RetrieveOptions extends EnrolmentOptions, WithRegistration {
   readonly scheme?: 'retrieve';
   /** A kind to generate, or a key that exists. Default a new Ed25519 key. */
   readonly key?: PrivateKeyKind | ExistingKey;
-}
-
-/** An RSA key that is never whole again: device and assistant sign together. */
-export interface SharedRsaOptions extends EnrolmentOptions, WithRegistration {
-  readonly scheme: 'rsa';
-  /** A size to generate, or a key that exists. Default a new key of 2048 bits. */
-  readonly key?: 'RSA-2048' | 'RSA-3072' | 'RSA-4096' | ExistingKey;
-}
-
-/** A key for decryption that is never whole again. */
-export interface SharedElgamalOptions extends EnrolmentOptions {
-  readonly scheme: 'elgamal';
-  /** A group in which to generate a key, or a P-256 key that exists. Default P-256. */
-  readonly key?: GroupName | ExistingKey;
 }
 
 export type EnrollOptions = RetrieveOptions | SharedRsaOptions | SharedElgamalOptions;
@@ -61,7 +40,7 @@ export type EnrollOptions = RetrieveOptions | SharedRsaOptions | SharedElgamalOp
  *
  * @returns the record for this device, and the disabling kit to keep elsewhere; nothing else remains
  * @throws RoamingKeyError `bad_password`, `bad_key`, `network`, `unavailable`, `bad_response`; with `register` also
- *   what registering throws
+ *   what registering throws; with `roam` also `unsupported` for a kind of record that the service does not keep
  * @throws TypeError for an assistant that is neither https nor on the loopback, or KDF parameters out of bounds
  * @source PROTOCOL.md section 3
  *
@@ -69,11 +48,24 @@ export type EnrollOptions = RetrieveOptions | SharedRsaOptions | SharedElgamalOp
  * const { record, kit } = await enroll({ assistant: 'https://assistant.example', password });
  */
 export async function enroll(options: EnrollOptions): Promise<Enrolment> {
+  if (!options.roam) return protect(options);
+  const service = new RecordServiceClient(options.roam, options);
+  const { scheme = 'retrieve', key = scheme === 'elgamal' ? 'P-256' : 'Ed25519' } = options;
+  await service.requireKind(scheme, typeof key === 'string' ? key : undefined, {
+    ...DEFAULT_KDF,
+    ...options.kdf,
+  });
+  const made = await protect(options);
+  // Last, so that an earlier record, which works, is not replaced by one whose key no app knows.
+  return { ...made, code: await service.store(made.record) };
+}
+
+async function protect(options: EnrollOptions): Promise<Enrolment> {
   switch (options.scheme) {
     case 'rsa':
-      return enrollSharedRsa(options);
+      return (await import('./enroll-shared-rsa.ts')).enrollSharedRsa(options);
     case 'elgamal':
-      return enrollSharedElgamal(options);
+      return (await import('./enroll-shared-elgamal.ts')).enrollSharedElgamal(options);
     case 'retrieve':
     case undefined:
       return enrollRetrieve(options);
@@ -84,6 +76,7 @@ export async function enroll(options: EnrollOptions): Promise<Enrolment> {
 
 async function enrollRetrieve({ key = 'Ed25519', ...options }: RetrieveOptions): Promise<Enrolment> {
   const target = await sealingTarget(options.assistant, options);
+  options.onProgress?.({ phase: 'generating' });
   const { pkcs8, publicJwk } =
     typeof key === 'string' ? await generatePrivateKey(key) : await readPrivateKey(key.existing);
   try {
@@ -96,7 +89,7 @@ async function enrollRetrieve({ key = 'Ed25519', ...options }: RetrieveOptions):
     if (options.register) {
       const alg = LOGIN_ALG[publicJwk.kty];
       const signer = cryptoKeySigner(await importForUse(pkcs8, publicJwk, alg), alg, publicJwk);
-      await registerAt(options.register, signer, made, options);
+      await registerAt(options.register, signer, made.record.u, options);
     }
     return made;
   } finally {
@@ -105,80 +98,3 @@ async function enrollRetrieve({ key = 'Ed25519', ...options }: RetrieveOptions):
 }
 
 const LOGIN_ALG = { OKP: 'Ed25519', EC: 'ES256', RSA: 'PS256' } as const satisfies Record<string, LoginAlg>;
-
-async function enrollSharedRsa({ key = 'RSA-2048', ...options }: SharedRsaOptions): Promise<Enrolment> {
-  const [{ generateRsaKey, rsaComponents, rsaPublicJwk }, { splitRsaKey }, { wholeKeySigner }] =
-    await Promise.all([
-      import('../crypto/rsa-key.ts'),
-      import('../protocol/rsa-signing.ts'),
-      import('./shared-signing.ts'),
-    ]);
-  const target = await sealingTarget(options.assistant, options);
-  const numbers =
-    typeof key === 'string'
-      ? await generateRsaKey(Number(key.slice(4)) as 2048 | 3072 | 4096)
-      : await rsaComponents(key.existing);
-  const jwk = rsaPublicJwk(numbers);
-  const length = Math.ceil(numbers.n.toString(16).length / 2);
-  const made = await makeRecord(
-    target,
-    jwk,
-    (k) => {
-      const f = deviceShare(k, 'rsa', length + 16);
-      try {
-        return { scheme: 'rsa', ...splitRsaKey(numbers, f) };
-      } finally {
-        wipe(f);
-      }
-    },
-    options,
-  );
-  if (options.register) await registerAt(options.register, wholeKeySigner(numbers, 'PS256'), made, options);
-  return made;
-}
-
-async function enrollSharedElgamal({ key = 'P-256', ...options }: SharedElgamalOptions): Promise<Enrolment> {
-  const [{ elgamalPublicJwk, generateElgamalKey }, { splitElgamalKey }] = await Promise.all([
-    import('../protocol/elgamal-keys.ts'),
-    import('../protocol/elgamal-decryption.ts'),
-  ]);
-  const target = await sealingTarget(options.assistant, options);
-  const { x, publicKey } =
-    typeof key === 'string' ? generateElgamalKey(key) : await existingElgamalKey(key.existing);
-  const { group } = publicKey;
-  return makeRecord(
-    target,
-    elgamalPublicJwk(publicKey) as PublicJwk,
-    (k) => {
-      const f = deviceShare(k, 'elgamal', group.scalarLength + 16);
-      try {
-        const { x2 } = splitElgamalKey(publicKey, x, f);
-        return { scheme: 'elgamal', group: group.name as GroupName, x2 };
-      } finally {
-        wipe(f);
-      }
-    },
-    options,
-  );
-}
-
-async function existingElgamalKey(source: PrivateKeySource) {
-  const [{ readPrivateJwk }, { readElgamalPublicJwk }, { os2ip }] = await Promise.all([
-    import('../crypto/read-private-jwk.ts'),
-    import('../protocol/elgamal-keys.ts'),
-    import('../math/integer.ts'),
-  ]);
-  const { d, ...jwk } = await readPrivateJwk(source);
-  const publicKey = readElgamalPublicJwk(jwk);
-  if (!publicKey) throw new RoamingKeyError('bad_key', 'a private key on P-256 is needed');
-  return { x: os2ip(fromBase64url(d) as Uint8Array), publicKey };
-}
-
-async function registerAt(
-  parties: readonly RelyingPartyOptions[],
-  signer: Signer,
-  { record }: Enrolment,
-  options: EnrolmentOptions,
-): Promise<void> {
-  for (const party of parties) await prove(signer, { type: 'register', u: record.u }, party, options);
-}

@@ -11,6 +11,7 @@ export {
   type DeviceOptions,
   type HoldOptions,
   type Purpose,
+  type RoamingDeviceOptions,
   type SignJwsOptions,
   type SignOptions,
   type Unlocked,
@@ -30,3 +31,4 @@ export {
 export type { RelyingPartyAnswer, RelyingPartyOptions, SignatureAlg } from './login-proof.ts';
 export type { Enrolment } from './make-record.ts';
 export { memoryRecords, type Records } from './records.ts';
+export { type KeptRecord, type PickupOptions, RecordServiceClient, type RoamOptions } from './roam.ts';

@@ -72,6 +72,7 @@ export async function prove(
     if (readSecureUrl(value) === undefined)
       throw new TypeError(`${name} must be an https URL, or http on the loopback`);
   }
+  transport.onProgress?.({ phase: 'proving' });
   const { audience = new URL(url).origin, headers, credentials = 'same-origin' } = options;
   const asked = v.safeParse(
     CHALLENGE,
@@ -92,6 +93,16 @@ export async function prove(
       ? await sign(signer, { typ: 'rk-login+jwt' }, claims)
       : await sign(signer, { typ: 'rk-register+jwt', jwk: signer.jwk }, { ...claims, u: kind.u });
   return send(url, { body: { proof }, headers, credentials }, transport);
+}
+
+/** Registers a key at several apps, with the u under which it can be disabled (base64url). */
+export async function registerAt(
+  parties: readonly RelyingPartyOptions[],
+  signer: Signer,
+  u: string,
+  transport: TransportOptions,
+): Promise<void> {
+  for (const party of parties) await prove(signer, { type: 'register', u }, party, transport);
 }
 
 async function sign(signer: Signer, header: object, claims: object): Promise<string> {

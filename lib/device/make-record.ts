@@ -1,11 +1,11 @@
 import * as v from 'valibot';
 import { randomBytes, toBase64url, wipe } from '../crypto/bytes.ts';
 import { type AssistantJwk, seal } from '../crypto/jwe.ts';
+import type { PrivateKeySource } from '../crypto/private-key.ts';
 import type { PublicJwk } from '../crypto/public-jwk.ts';
 import { type DisablingKit, disablingName } from '../protocol/disabling.ts';
 import {
   type Argon2id,
-  argon2idInline,
   DEFAULT_KDF,
   KDF_PARAMETERS,
   type KdfParameters,
@@ -15,6 +15,9 @@ import {
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 import { type TicketShare, ticketPayload } from '../protocol/ticket.ts';
 import { AssistantClient, type AssistantClientOptions, systemClock } from './assistant-client.ts';
+import { defaultArgon2id } from './default-argon2id.ts';
+import type { RelyingPartyOptions } from './login-proof.ts';
+import type { RoamOptions } from './roam.ts';
 
 /** What every enrolment needs, whatever the scheme. */
 export interface EnrolmentOptions extends AssistantClientOptions {
@@ -26,8 +29,21 @@ export interface EnrolmentOptions extends AssistantClientOptions {
   readonly kdf?: Partial<Omit<KdfParameters, 'name'>>;
   /** When the ticket shall end, in seconds since the epoch. Default never. */
   readonly expiresAt?: number;
-  /** Where Argon2id is computed. Default: on this thread, by WebAssembly. */
+  /** Where Argon2id is computed. Default: by WebAssembly, on a page in a worker and else on this thread. */
   readonly argon2id?: Argon2id;
+  /** A record service that shall hold the record too, for the account that it has authenticated by other means. */
+  readonly roam?: RoamOptions;
+}
+
+/** Where the key is registered at once, while it exists. */
+export interface WithRegistration {
+  /** Apps that have authenticated the account by other means, such as by an invitation. */
+  readonly register?: readonly RelyingPartyOptions[];
+}
+
+/** A key that exists already: PEM (PKCS#1, PKCS#8, OpenSSH; not encrypted), PKCS#8 bytes, JWK, extractable CryptoKey. */
+export interface ExistingKey {
+  readonly existing: PrivateKeySource;
 }
 
 /** What enrolment leaves: nothing else remains, anywhere. */
@@ -36,6 +52,8 @@ export interface Enrolment {
   readonly record: DeviceRecord;
   /** To keep anywhere but on the device: the only way to disable the key when the device is gone. */
   readonly kit: DisablingKit;
+  /** With `roam`: the pickup code, to be shown once; `null` where the record service needs none. */
+  readonly code?: string | null;
 }
 
 /** The assistant and the key to which a ticket shall be sealed. */
@@ -67,7 +85,8 @@ export async function makeRecord(
     password,
     kdf,
     expiresAt,
-    argon2id = argon2idInline,
+    argon2id = defaultArgon2id,
+    onProgress,
     now = systemClock,
   }: Omit<EnrolmentOptions, 'assistant'>,
 ): Promise<Enrolment> {
@@ -85,7 +104,10 @@ export async function makeRecord(
   let b: Uint8Array | undefined;
   let part: TicketShare | undefined;
   try {
-    k = await stretchPassword(password, salt, cost.output, argon2id);
+    onProgress?.({ phase: 'stretching' });
+    k = await stretchPassword(password, salt, cost.output, argon2id, (done) =>
+      onProgress?.({ phase: 'stretching', done }),
+    );
     b = verifier(k);
     part = share(k);
     const frame = { a, b, u, iat, ...(expiresAt !== undefined && { exp: expiresAt }) };

@@ -1,3 +1,4 @@
+import { RoamingKeyError } from '../errors.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 
 /**
@@ -19,6 +20,13 @@ export interface Records {
    * @throws RoamingKeyError `bad_record` if it is none; nothing has been changed then
    */
   save(name: string, record: DeviceRecord): Promise<void>;
+  /**
+   * Puts `record` under a name if `replaced` is what is there, and changes nothing otherwise: one step, whatever
+   * other tabs and processes do. Where it is missing, loading and saving takes its place, between which others may come.
+   *
+   * @returns whether it was replaced
+   */
+  replace?(name: string, replaced: DeviceRecord, record: DeviceRecord): Promise<boolean>;
   /** Forgets the record of that name, if there is one. */
   remove(name: string): Promise<void>;
   /** All names that have a record, damaged or not, in the order of their code units. */
@@ -41,6 +49,29 @@ export function recordName(name: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/**
+ * Replaces a record, and never a newer one.
+ *
+ * @throws RoamingKeyError `busy` if another tab or process has changed or removed the record meanwhile
+ */
+export async function replaceRecord(
+  records: Records,
+  name: string,
+  replaced: DeviceRecord,
+  record: DeviceRecord,
+): Promise<void> {
+  const isReplaced = records.replace
+    ? await records.replace(name, replaced, record)
+    : isSameRecord(await records.load(name), replaced) && (await records.save(name, record), true);
+  if (!isReplaced)
+    throw new RoamingKeyError('busy', 'this device record was changed elsewhere meanwhile: try again');
+}
+
+/** Whether what is kept is that record: every record has a ticket of its own. */
+export function isSameRecord(kept: unknown, record: DeviceRecord): boolean {
+  return typeof kept === 'object' && kept !== null && 'ticket' in kept && kept.ticket === record.ticket;
+}
+
 /** Records that last as long as the process or the page. */
 export function memoryRecords(): Records {
   // Kept as text, so that nobody changes a record from outside.
@@ -54,6 +85,13 @@ export function memoryRecords(): Records {
     async save(name, record) {
       recordName(name);
       texts.set(name, JSON.stringify(parseRecord(record)));
+    },
+    async replace(name, replaced, record) {
+      recordName(name);
+      const text = JSON.stringify(parseRecord(record));
+      const isThere = isSameRecord(JSON.parse(texts.get(name) ?? 'null'), replaced);
+      if (isThere) texts.set(name, text);
+      return isThere;
     },
     async remove(name) {
       recordName(name);

@@ -1,8 +1,10 @@
 /** HTTP as the device needs it: bounded in time and size, no redirects, one error family. */
 import { isWireErrorCode, RoamingKeyError } from '../errors.ts';
+import { type PolicyWatch, watchPolicy } from './browser/policy.ts';
+import type { ProgressOptions } from './progress.ts';
 
 /** How a device reaches servers. */
-export interface TransportOptions {
+export interface TransportOptions extends ProgressOptions {
   /** Default: the platform's own. */
   readonly fetch?: typeof globalThis.fetch;
   /** How long an answer may take, in seconds. Default 30. */
@@ -10,7 +12,9 @@ export interface TransportOptions {
 }
 
 interface HttpRequest {
-  /** Sent as JSON; a request without one is a GET. */
+  /** Default POST with a body and GET without. */
+  readonly method?: 'PUT' | 'DELETE' | 'GET';
+  /** Sent as JSON. */
   readonly body?: object;
   readonly headers?: Record<string, string> | undefined;
   /** Default `omit`: an assistant has no use for cookies. */
@@ -39,12 +43,14 @@ export async function send(
   options: TransportOptions,
 ): Promise<HttpAnswer> {
   const { fetch = globalThis.fetch, timeout = 30 } = options;
-  const { body, headers, credentials = 'omit' } = request;
+  const { body, method = body ? 'POST' : 'GET', headers, credentials = 'omit' } = request;
+  const policy = watchPolicy(url);
   let response: Response;
   let text: string;
   try {
     response = await fetch(url, {
-      ...(body && { method: 'POST', body: JSON.stringify(body) }),
+      method,
+      ...(body && { body: JSON.stringify(body) }),
       headers: {
         accept: 'application/json',
         ...(body && { 'content-type': 'application/json' }),
@@ -57,11 +63,21 @@ export async function send(
     text = await readText(response);
   } catch (cause) {
     if (cause instanceof RoamingKeyError) throw cause;
-    throw new RoamingKeyError('network', `no answer from ${new URL(url).origin}`, { cause });
+    throw new RoamingKeyError('network', await whyNoAnswer(url, policy), { cause });
+  } finally {
+    policy.end();
   }
   const json = parseJson(text);
   if (response.ok) return { headers: response.headers, body: json };
   throw problem(response, json);
+}
+
+async function whyNoAnswer(url: string, policy: PolicyWatch): Promise<string> {
+  const { origin } = new URL(url);
+  if (globalThis.navigator?.onLine === false) return 'this device is offline';
+  return (await policy.isViolated())
+    ? `this page's Content-Security-Policy does not let it reach ${origin}: connect-src must name it`
+    : `no answer from ${origin}`;
 }
 
 async function readText(response: Response): Promise<string> {

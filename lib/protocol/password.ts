@@ -22,8 +22,13 @@ export interface KdfParameters {
 /** 64 MiB, three passes, four lanes: about a third of a second. */
 export const DEFAULT_KDF: KdfParameters = { name: 'argon2id', t: 3, m: 65_536, p: 4 };
 
-/** Computes 32 bytes of Argon2id; may run elsewhere, in a worker for instance. */
-export type Argon2id = (password: Uint8Array, salt: Uint8Array, kdf: KdfParameters) => Promise<Uint8Array>;
+/** Computes 32 bytes of Argon2id; may run elsewhere, in a worker for instance, and tell how much is done, 0 to 1. */
+export type Argon2id = (
+  password: Uint8Array,
+  salt: Uint8Array,
+  kdf: KdfParameters,
+  onProgress?: (done: number) => void,
+) => Promise<Uint8Array>;
 
 /** The three ways in which a device can be helped. */
 export type Scheme = 'retrieve' | 'rsa' | 'elgamal';
@@ -67,34 +72,25 @@ export function normalisePassword(password: string): Uint8Array<ArrayBuffer> {
 }
 
 /** Argon2id by WebAssembly, on the thread that asks. */
-export const argon2idInline: Argon2id = async (password, salt, { t, m, p }) => {
-  const { argon2id } = await import('hash-wasm');
-  return argon2id({
-    password,
-    salt,
-    iterations: t,
-    memorySize: m,
-    parallelism: p,
-    hashLength: 32,
-    outputType: 'binary',
-  });
-};
+export const argon2idInline: Argon2id = async (password, salt, kdf) =>
+  (await import('../crypto/argon2id-wasm.ts')).argon2idWasm(password, salt, kdf);
 
 /**
  * K = Argon2id(OpaqueString(password), salt). The caller wipes it.
  *
  * @param salt 32 bytes
- * @throws RoamingKeyError `bad_password`
+ * @throws RoamingKeyError `bad_password`, `unsupported` where Argon2id cannot be computed
  */
 export async function stretchPassword(
   password: string,
   salt: Uint8Array,
   kdf: KdfParameters,
   argon2id: Argon2id = argon2idInline,
+  onProgress?: (done: number) => void,
 ): Promise<Uint8Array> {
   const normal = normalisePassword(password);
   try {
-    return await argon2id(normal, salt, kdf);
+    return await argon2id(normal, salt, kdf, onProgress);
   } finally {
     wipe(normal);
   }

@@ -8,7 +8,9 @@ import { p256 } from '../../lib/math/p256.ts';
 
 const groups = GROUP_NAMES.map((name) => findGroup(name) as AnyGroup);
 /** Runs of a property: the large groups are slow in BigInt. */
-const runs = (group: AnyGroup) => ({ numRuns: group.name === 'P-256' ? 20 : group.scalarLength <= 256 ? 3 : 1 });
+const runs = (group: AnyGroup) => ({
+  numRuns: group.name === 'P-256' ? 20 : group.scalarLength <= 256 ? 3 : 1,
+});
 const scalar = (group: AnyGroup) => fc.bigInt({ min: 1n, max: group.q - 1n });
 
 describe.each(groups.map((group) => [group.name, group] as const))('%s', (_, group) => {
@@ -83,9 +85,7 @@ describe('P-256 encodings', () => {
     const prime = (1n << 256n) - (1n << 224n) + (1n << 192n) + (1n << 96n) - 1n;
     // b is a square, so that the point with x = 0 exists; x = p is another spelling of it.
     const y = os2ip(
-      new Uint8Array(
-        Buffer.from('66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4', 'hex'),
-      ),
+      new Uint8Array(Buffer.from('66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4', 'hex')),
     );
     const spelled = (x: bigint) => Uint8Array.of(4, ...i2osp(x, 32), ...i2osp(y, 32));
     expect(p256.decode(spelled(0n))).toBeDefined();

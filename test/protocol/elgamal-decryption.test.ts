@@ -23,7 +23,14 @@ import {
 import type { GroupPowersJob } from '../../lib/protocol/exponentiator.ts';
 import { hex, toHex } from '../support/vectors.ts';
 
-const { answers } = JSON.parse(readFileSync(new URL('../vectors/elgamal.json', import.meta.url), 'utf8'));
+/** Names of values, which are hex but for the group's name. */
+type Vector = Readonly<
+  Record<'group' | 'x' | 'f' | 'x2' | 'y' | 'w' | 'seed' | 'nu' | 'c' | 's' | 'z', string>
+>;
+
+const { answers }: { answers: Vector[] } = JSON.parse(
+  readFileSync(new URL('../vectors/elgamal.json', import.meta.url), 'utf8'),
+);
 const ENCS = ['A128GCM', 'A192GCM', 'A256GCM', 'A128CBC-HS256', 'A192CBC-HS384', 'A256CBC-HS512'] as const;
 const ALGS = ['ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A192KW', 'ECDH-ES+A256KW'] as const;
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -271,7 +278,8 @@ describe('a ciphertext that must not reach the assistant', () => {
       { kty: 'EC', crv: 'P-384', x, y },
       { kty: 'DH', group: 'P-256', y: x },
     ];
-    for (const epk of keys) await expect(withHeader((header) => ({ ...header, epk }))).rejects.toEqual(invalid);
+    for (const epk of keys)
+      await expect(withHeader((header) => ({ ...header, epk }))).rejects.toEqual(invalid);
   });
 
   it('is one that is no compact JWE of its kind', async () => {
@@ -324,7 +332,8 @@ describe('shares and keys', () => {
     const bad = expect.objectContaining({ code: 'bad_key' });
     const f = new Uint8Array(48);
     const { q } = publicKey.group;
-    for (const wrong of [0n, x + 1n, -x, x + q, q]) expect(() => splitElgamalKey(publicKey, wrong, f)).toThrow(bad);
+    for (const wrong of [0n, x + 1n, -x, x + q, q])
+      expect(() => splitElgamalKey(publicKey, wrong, f)).toThrow(bad);
     expect(() => splitElgamalKey(publicKey, x, new Uint8Array(32))).toThrow(RangeError);
     // f = x leaves nothing for the assistant.
     expect(() => splitElgamalKey(publicKey, x, i2osp(x, 48))).toThrow(bad);
@@ -366,8 +375,15 @@ describe('shares and keys', () => {
   });
 
   it('must be in a group to be encrypted to', async () => {
-    for (const jwk of [{}, null, { kty: 'RSA', n: 'AQAB', e: 'AQAB' }, { kty: 'EC', crv: 'P-384', x: '', y: '' }]) {
-      await expect(encryptTo(jwk, new Uint8Array())).rejects.toEqual(expect.objectContaining({ code: 'bad_key' }));
+    for (const jwk of [
+      {},
+      null,
+      { kty: 'RSA', n: 'AQAB', e: 'AQAB' },
+      { kty: 'EC', crv: 'P-384', x: '', y: '' },
+    ]) {
+      await expect(encryptTo(jwk, new Uint8Array())).rejects.toEqual(
+        expect.objectContaining({ code: 'bad_key' }),
+      );
     }
   });
 });

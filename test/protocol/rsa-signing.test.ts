@@ -1,9 +1,21 @@
-import { constants, createHash, createPublicKey, generateKeyPairSync, randomBytes, verify } from 'node:crypto';
+import {
+  constants,
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  verify,
+} from 'node:crypto';
 import { compactVerify, importJWK } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { encodeRsaDigest, type RsaAlgorithm, type RsaDigest, rsaDigestLengths } from '../../lib/crypto/rsa-encoding.ts';
-import { i2osp, os2ip } from '../../lib/math/integer.ts';
-import { power } from '../../lib/math/modular.ts';
+import {
+  encodeRsaDigest,
+  type RsaAlgorithm,
+  type RsaDigest,
+  rsaDigestLengths,
+} from '../../lib/crypto/rsa-encoding.ts';
+import { bitLength, i2osp, os2ip } from '../../lib/math/integer.ts';
+import { inverse, power } from '../../lib/math/modular.ts';
 import type { PowerJob } from '../../lib/protocol/exponentiator.ts';
 import {
   answerSigning,
@@ -37,9 +49,15 @@ function makeKey(modulusLength: number) {
 }
 
 function requestFor(alg: RsaAlgorithm, message: Uint8Array): RsaDigest {
-  const digest = new Uint8Array(createHash(`sha${alg.slice(2)}`).update(message).digest());
+  const digest = new Uint8Array(
+    createHash(`sha${alg.slice(2)}`)
+      .update(message)
+      .digest(),
+  );
   const { salt } = rsaDigestLengths(alg);
-  return readSignRequest(salt === 0 ? { alg, digest } : { alg, digest, salt: new Uint8Array(randomBytes(salt)) });
+  return readSignRequest(
+    salt === 0 ? { alg, digest } : { alg, digest, salt: new Uint8Array(randomBytes(salt)) },
+  );
 }
 
 const key = makeKey(2048);
@@ -88,14 +106,18 @@ describe('a shared signature', () => {
     expect(Buffer.from(payload).toString()).toBe('sign me');
   });
 
-  it.each([3072, 4096])('works with %i bits', async (bits) => {
-    const large = makeKey(bits);
-    const { n, e } = large.numbers;
-    const request = requestFor('PS512', Buffer.from('m'));
-    const nu = await answerSigning(readRsaShare(splitRsaKey(large.numbers, large.f)), request, inline);
-    const signature = completeSigning({ n, e, f: large.f, request, nu });
-    expect(power(os2ip(signature), e, n)).toBe(os2ip(encodeRsaDigest(request, bits)));
-  }, 30_000);
+  it.each([3072, 4096])(
+    'works with %i bits',
+    async (bits) => {
+      const large = makeKey(bits);
+      const { n, e } = large.numbers;
+      const request = requestFor('PS512', Buffer.from('m'));
+      const nu = await answerSigning(readRsaShare(splitRsaKey(large.numbers, large.f)), request, inline);
+      const signature = completeSigning({ n, e, f: large.f, request, nu });
+      expect(power(os2ip(signature), e, n)).toBe(os2ip(encodeRsaDigest(request, bits)));
+    },
+    30_000,
+  );
 
   it('is made of two shares neither of which signs, and another password makes another share', async () => {
     const { n, e } = key.numbers;
@@ -140,7 +162,8 @@ describe('a shared signature', () => {
 describe('enrolment', () => {
   const bad = expect.objectContaining({ code: 'bad_key' });
   const { n, e, d, p, q } = key.numbers;
-  const attempt = (changes: Partial<RsaPrivateNumbers>) => () => splitRsaKey({ n, e, d, p, q, ...changes }, key.f);
+  const attempt = (changes: Partial<RsaPrivateNumbers>) => () =>
+    splitRsaKey({ n, e, d, p, q, ...changes }, key.f);
 
   it('takes d modulo phi(N) as well as modulo lcm(p - 1, q - 1), and the primes in any order', () => {
     const phi = (p - 1n) * (q - 1n);
@@ -165,12 +188,17 @@ describe('enrolment', () => {
   });
 
   it('refuses three primes passed off as two', () => {
-    const [a, b] = [makeKey(1024).numbers, makeKey(2048).numbers];
-    const phi = (a.p - 1n) * (a.q - 1n) * (b.p - 1n);
-    // p is composite here; the exponents fit modulo p - 1 and q - 1 all the same.
-    const composite = a.p * a.q;
-    const numbers = { n: composite * b.p, e: 65_537n, d: 1n + phi, p: composite, q: b.p };
-    expect(() => splitRsaKey(numbers, key.f)).toThrow(bad);
+    for (;;) {
+      const composite = makeKey(1024).numbers.n;
+      const { p: prime } = key.numbers;
+      const n = composite * prime;
+      const d = inverse(65_537n, (composite - 1n) * (prime - 1n));
+      if (d === undefined || bitLength(n) !== 2048) continue;
+      expect(() => splitRsaKey({ n, e: 65_537n, d, p: composite, q: prime }, key.f)).toThrow(
+        expect.objectContaining({ code: 'bad_key', message: expect.stringContaining('two primes') }),
+      );
+      return;
+    }
   });
 
   it('refuses other sizes', () => {

@@ -1,0 +1,132 @@
+import { RoamingKeyError } from '../../errors.ts';
+import type { Argon2id } from '../../protocol/password.ts';
+import type { Answer, Task } from './argon2-worker.ts';
+
+export interface Argon2idInWorkerOptions {
+  /**
+   * Where the worker's script is: for bundlers that do not find `new Worker(new URL(…, import.meta.url))`, and for
+   * scripts that come from another origin than the page. Default: beside this module.
+   */
+  readonly url?: string | URL;
+  /** Told why there is no worker, or no WebAssembly in it, and passwords take longer. Default: `console.warn`, once. */
+  readonly onFallback?: (reason: string) => void;
+}
+
+/**
+ * Argon2id in a Web Worker, so that the page stays alive; the default where there is a page.
+ *
+ * Each password has a worker of its own, one at a time: its memory, 64 MiB and more, is gone with it. A page whose
+ * worker cannot start computes on its own thread in slices; a worker that is denied WebAssembly computes without.
+ * Both give the same result in about four times the time, and report `done`.
+ *
+ * @throws RoamingKeyError, when it is used: `unsupported` where memory does not suffice, `network` where the code
+ *   for it cannot be loaded
+ *
+ * @example
+ * const argon2id = argon2idInWorker({ url: '/assets/argon2-worker.js' });
+ * const device = new Device(record, { argon2id });
+ */
+export function argon2idInWorker(options: Argon2idInWorkerOptions = {}): Argon2id {
+  const { url, onFallback = warnOnce() } = options;
+  let last: Promise<unknown> = Promise.resolve();
+  return (password, salt, kdf, onProgress) => {
+    // A copy, because the caller wipes his as soon as he gives up.
+    const task: Task = { password: new Uint8Array(password), salt: new Uint8Array(salt), kdf };
+    const run = async () => {
+      try {
+        return await compute(task, url, onFallback, onProgress);
+      } finally {
+        task.password.fill(0);
+      }
+    };
+    const result = last.then(run);
+    last = result.catch(() => {});
+    return result;
+  };
+}
+
+/** Why no worker could be had; everything else that goes wrong in one is the caller's to know. */
+class NoWorker extends Error {}
+
+async function compute(
+  task: Task,
+  url: string | URL | undefined,
+  onFallback: (reason: string) => void,
+  onProgress: ((done: number) => void) | undefined,
+): Promise<Uint8Array> {
+  try {
+    return await inWorker(url, task, onFallback, onProgress);
+  } catch (error) {
+    if (!(error instanceof NoWorker)) throw error;
+    onFallback(
+      `passwords are stretched on the page's own thread, since there is no worker: ${error.message}`,
+    );
+  }
+  const { argon2idInSlices } = await import('./argon2id-in-slices.ts').catch((cause: unknown) => {
+    throw new RoamingKeyError('network', 'a part of this app could not be loaded: try again', { cause });
+  });
+  return argon2idInSlices(task.password, task.salt, task.kdf, onProgress);
+}
+
+async function inWorker(
+  url: string | URL | undefined,
+  task: Task,
+  onFallback: (reason: string) => void,
+  onProgress: ((done: number) => void) | undefined,
+): Promise<Uint8Array> {
+  const worker = startWorker(url);
+  try {
+    return await new Promise<Uint8Array>((resolve, reject) => {
+      worker.addEventListener('error', (event) => {
+        event.preventDefault();
+        reject(new NoWorker(event.message || 'its script was not loaded (a wrong URL, or CSP worker-src)'));
+      });
+      worker.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
+        if ('isReady' in data) worker.postMessage(task);
+        else if ('done' in data) onProgress?.(data.done);
+        else if ('warning' in data) onFallback(data.warning);
+        else if ('k' in data) resolve(data.k);
+        else reject(new RoamingKeyError('unsupported', data.failure));
+      });
+    });
+  } finally {
+    worker.terminate();
+  }
+}
+
+/** Kept out of the bundlers' sight, which would take a URL by itself for a file to copy. */
+const BESIDE = './argon2-worker.js';
+
+function startWorker(url: string | URL | undefined): Worker {
+  if (typeof Worker === 'undefined') throw new NoWorker('this browser has none');
+  try {
+    // Bundlers look for exactly this expression.
+    if (url === undefined)
+      return new Worker(new URL('./argon2-worker.js', import.meta.url), { type: 'module' });
+    return new Worker(url, { type: 'module' });
+  } catch {
+    return importingWorker(new URL(url ?? BESIDE, url === undefined ? import.meta.url : location.href));
+  }
+}
+
+/** A worker must be of the page's origin; what it imports may come from elsewhere, where the page's policy lets it. */
+function importingWorker(url: URL): Worker {
+  const source = new Blob([`import ${JSON.stringify(url.href)};`], { type: 'text/javascript' });
+  const blob = URL.createObjectURL(source);
+  try {
+    return new Worker(blob, { type: 'module' });
+  } catch (error) {
+    throw new NoWorker(error instanceof Error ? error.message : 'it could not be started');
+  } finally {
+    // Not at once: the worker is still being fetched.
+    setTimeout(() => URL.revokeObjectURL(blob), 60_000);
+  }
+}
+
+function warnOnce(): (reason: string) => void {
+  let hasWarned = false;
+  return (reason) => {
+    if (!hasWarned) console.warn(`passport-roaming-key: ${reason}`);
+    hasWarned = true;
+  };
+}

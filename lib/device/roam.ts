@@ -1,0 +1,199 @@
+/**
+ * The device's side of a record service (PROTOCOL.md section 9), which hands a record to whoever knows account name and
+ * pickup code. It is not trusted: what it hands out may be a decoy, or anything else, so that a record counts for
+ * something only beside an assistant that the caller names and that lists the record's key.
+ */
+import * as v from 'valibot';
+import { RoamingKeyError } from '../errors.ts';
+import type { KdfParameters } from '../protocol/password.ts';
+import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
+import { readSecureUrl } from '../protocol/url.ts';
+import { AssistantClient } from './assistant-client.ts';
+import { type HttpAnswer, send, type TransportOptions } from './transport.ts';
+
+/** A record service, and how it knows whose record it is about. */
+export interface RoamOptions {
+  /** Where the record service is mounted, such as `https://app.example/records`. */
+  readonly records: string;
+  /** More headers to send, such as a session cookie where `fetch` keeps none; a function is asked every time. */
+  readonly headers?: Record<string, string> | (() => Record<string, string>);
+  /** How a browser treats cookies. Default `same-origin`. */
+  readonly credentials?: RequestCredentials;
+}
+
+/** Where to find one's record from a device that has none. */
+export interface PickupOptions extends RoamOptions {
+  /** The account's name there. */
+  readonly account: string;
+  /** The pickup code as it was typed; left out where the service asks for none. */
+  readonly code?: string;
+}
+
+/** What a service says that it keeps for an account. */
+export interface KeptRecord {
+  readonly u: string;
+  /** The assistant's key that the record's ticket is sealed to. */
+  readonly kid: string;
+  /** When it was stored, in seconds since the epoch. */
+  readonly at: number;
+}
+
+const seconds = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const PROFILE = v.looseObject({
+  scheme: v.string(),
+  key: v.string(),
+  kdf: v.looseObject({ t: v.number(), m: v.number(), p: v.number() }),
+});
+const FETCHED = v.looseObject({ record: v.unknown() });
+const STORED = v.looseObject({ code: v.nullable(v.pipe(v.string(), v.maxLength(64))) });
+const KEPT = v.looseObject({
+  stored: v.nullable(v.looseObject({ u: v.string(), kid: v.string(), at: seconds })),
+});
+const FETCHES = v.looseObject({
+  fetches: v.pipe(v.array(v.looseObject({ at: seconds, address: v.string() })), v.maxLength(1000)),
+});
+
+/**
+ * A record service, as a device talks to it. Everything but `fetch` is for the account that the service has authenticated.
+ *
+ * Every method throws `RoamingKeyError` with `refused` (not authenticated), `busy`, `unavailable`, `network`,
+ * `bad_response`.
+ *
+ * @example
+ * const code = await new RecordServiceClient({ records: 'https://app.example/records' }).store(device.record);
+ */
+export class RecordServiceClient {
+  readonly #url: string;
+  readonly #options: RoamOptions;
+  readonly #transport: TransportOptions;
+
+  /** @throws TypeError where `records` is neither https nor on the loopback */
+  constructor(options: RoamOptions, transport: TransportOptions = {}) {
+    const url = readSecureUrl(options.records);
+    if (url === undefined) throw new TypeError('records must be an https URL, or http on the loopback');
+    this.#url = url;
+    this.#options = options;
+    this.#transport = transport;
+  }
+
+  /**
+   * The record of an account, or a decoy where account or code are wrong: the assistant will say that the password is.
+   *
+   * @throws RoamingKeyError also `bad_record`
+   */
+  async fetch({ account, code }: Pick<PickupOptions, 'account' | 'code'>): Promise<DeviceRecord> {
+    const body = { account, ...(code !== undefined && { code }) };
+    const answer = await send(`${this.#url}/fetch`, { body, credentials: 'omit' }, this.#transport);
+    return parseRecord(read(FETCHED, answer).record);
+  }
+
+  /**
+   * Stores a record, in the place of an earlier one.
+   *
+   * @param keep `code` leaves the pickup code as it is, where there is one; `renewal` also refuses to replace a record
+   *   of another enrolment or password, or one that is sealed to a newer key of the assistant
+   * @returns the new pickup code, to be shown once; `null` where there is none
+   * @throws RoamingKeyError also `unsupported` for a record of another kind than the service keeps, `unknown_key`,
+   *   `disabled`
+   */
+  async store(record: DeviceRecord, keep?: 'code' | 'renewal'): Promise<string | null> {
+    const body = {
+      record,
+      ...(keep === 'code' && { keepCode: true }),
+      ...(keep === 'renewal' && { onlyRenewal: true }),
+    };
+    return read(STORED, await this.#send('PUT', '/', body)).code;
+  }
+
+  /**
+   * Finds out, before a key is made, whether the service would take its record.
+   *
+   * @param key the kind of key, where it is known
+   * @throws RoamingKeyError also `unsupported`
+   */
+  async requireKind(scheme: string, key: string | undefined, kdf: KdfParameters): Promise<void> {
+    const kind = read(PROFILE, await send(`${this.#url}/profile`, { credentials: 'omit' }, this.#transport));
+    const differs =
+      kind.scheme !== scheme
+        ? 'scheme'
+        : key !== undefined && kind.key !== key
+          ? 'key'
+          : (['t', 'm', 'p'] as const).find((cost) => kind.kdf[cost] !== kdf[cost]) && 'kdf';
+    if (differs)
+      throw new RoamingKeyError('unsupported', `the record service keeps records of another ${differs}`);
+  }
+
+  /** What is stored; `undefined` for nothing. */
+  async stored(): Promise<KeptRecord | undefined> {
+    return read(KEPT, await this.#send('GET', '/')).stored ?? undefined;
+  }
+
+  /** Deletes the record, and the list of its fetches, for good. */
+  async remove(): Promise<void> {
+    await this.#send('DELETE', '/');
+  }
+
+  /** When (in seconds since the epoch) and from where the record was fetched with the right code, newest first. */
+  async fetches(): Promise<readonly { readonly at: number; readonly address: string }[]> {
+    return read(FETCHES, await this.#send('GET', '/fetches')).fetches;
+  }
+
+  /**
+   * Brings a renewed ticket to the service, where the one that is kept there is of the same `u` and another key.
+   *
+   * @returns whether the service has this record now
+   */
+  async renew(record: DeviceRecord): Promise<boolean> {
+    const kept = await this.stored();
+    if (kept?.u !== record.u) return false;
+    if (kept.kid !== record.assistant.jwk.kid) await this.store(record, 'renewal');
+    return true;
+  }
+
+  #send(method: 'GET' | 'PUT' | 'DELETE', path: string, body?: object): Promise<HttpAnswer> {
+    const { headers, credentials = 'same-origin' } = this.#options;
+    return send(
+      `${this.#url}${path}`,
+      {
+        method,
+        ...(body && { body }),
+        headers: typeof headers === 'function' ? headers() : headers,
+        credentials,
+      },
+      this.#transport,
+    );
+  }
+}
+
+/**
+ * Fetches a record and checks that it is the assistant's whom the caller names: by its URL, and by its key, which must be
+ * among those that this assistant publishes. A swapped key would harvest what unlocks the record.
+ *
+ * @throws RoamingKeyError `bad_record`, `busy`, `unavailable`, `network`, `bad_response`
+ * @throws TypeError where `records` or `assistant` are missing, or neither https nor on the loopback
+ */
+export async function pickUpRecord(
+  { assistant, ...options }: PickupOptions & { readonly assistant: string },
+  transport: TransportOptions,
+): Promise<DeviceRecord> {
+  const client = new AssistantClient(assistant, transport);
+  const [record, keys] = await Promise.all([
+    new RecordServiceClient(options, transport).fetch(options),
+    client.keys(),
+  ]);
+  if (readSecureUrl(record.assistant.url) !== client.url)
+    throw new RoamingKeyError('bad_record', 'this device record belongs to another assistant');
+  if (!keys.some(({ kid }) => kid === record.assistant.jwk.kid))
+    throw new RoamingKeyError(
+      'bad_record',
+      'this device record names a key that its assistant has not published',
+    );
+  return record;
+}
+
+function read<S extends v.GenericSchema>(schema: S, { body }: HttpAnswer): v.InferOutput<S> {
+  const result = v.safeParse(schema, body, { abortEarly: true });
+  if (!result.success)
+    throw new RoamingKeyError('bad_response', 'the record service answered something else');
+  return result.output;
+}

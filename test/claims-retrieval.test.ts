@@ -33,6 +33,8 @@ import {
 } from './attacks/support.ts';
 import { type AssistantWorld, argon2idOnce, CHEAP_KDF, PASSWORD, startAssistant } from './support/world.ts';
 
+vi.setConfig({ testTimeout: 60_000 });
+
 const bytes = (text: unknown) => fromBase64url(text as string) as Uint8Array<ArrayBuffer>;
 
 async function start(options: Partial<RetrieveOptions> = {}) {
@@ -351,7 +353,7 @@ describe('assistant and device as two processes', () => {
 
   beforeAll(async () => {
     url = await startProcess();
-  }, 30_000);
+  }, 60_000);
   afterAll(async () => {
     await kill();
     rmSync(folder, { recursive: true });
@@ -382,7 +384,7 @@ describe('assistant and device as two processes', () => {
       run.once('exit', () => resolve(text));
     });
     expect(JSON.parse(output)).toEqual({ jwk: record.jwk, failedSince: { count: 0, last: null } });
-  }, 30_000);
+  });
 
   it('claim 31: a restart forgets neither the assistant’s key nor the guesses that were counted', async () => {
     const { record } = await enroll(enrolment());
@@ -393,7 +395,7 @@ describe('assistant and device as two processes', () => {
     await restart();
     await expect(device.unlock('wrong')).rejects.toMatchObject({ code: 'wrong_password', attemptsLeft: 2 });
     expect((await device.unlock(PASSWORD)).failedSince.count).toBe(3);
-  }, 30_000);
+  });
 
   it('claim 34: a disabled key stays disabled when the assistant is killed right after it has said so', async () => {
     const { record, kit } = await enroll(enrolment());
@@ -405,5 +407,5 @@ describe('assistant and device as two processes', () => {
     const feed = (await (await fetch(`${url}/disabled`)).json()) as { disabled: string[] };
     expect(feed.disabled).toContain(kit.t);
     await disable(kit);
-  }, 30_000);
+  });
 });

@@ -6,7 +6,12 @@ import { randomBytes } from 'node:crypto';
  * first process it never resolves: that one starts the others, starts anew those that die, and ends them on SIGTERM.
  */
 export async function inWorkers(count = Number(process.env['WORKERS'] ?? 1)): Promise<void> {
-  if (count <= 1 || cluster.isWorker) return;
+  if (cluster.isWorker) {
+    // The channel to the first process keeps this one alive: it closes once the server has.
+    process.once('SIGTERM', () => cluster.worker?.disconnect());
+    return;
+  }
+  if (count <= 1) return;
   // What all of them must agree on.
   const env = { SECRET: process.env['SECRET'] ?? randomBytes(32).toString('hex') };
   let ending = false;

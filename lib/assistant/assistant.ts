@@ -6,7 +6,7 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
-import { toBase64url } from '../crypto/bytes.ts';
+import { toBase64url, wipe } from '../crypto/bytes.ts';
 import { matchesKey, parseSealed, type SealedJwe, seal } from '../crypto/jwe.ts';
 import { openSealed, sealResponse } from '../crypto/jwe-node.ts';
 import { type ErrorCode, isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../errors.ts';
@@ -131,12 +131,12 @@ export class Assistant {
     this.#init = () => store.init();
     this.#store = boundedStore(store, storeTimeout);
     this.#policy = guessPolicy(options.policy);
-    this.#workers = new ExponentiationPool(options.workers);
+    this.#now = options.now ?? (() => Math.floor(Date.now() / 1000));
+    this.#workers = new ExponentiationPool({ now: this.#now, ...options.workers });
     this.#operations = operations(options.serve ?? {}, this.#workers);
     this.#allow = options.allow;
     this.#onEvent = options.onEvent ?? (() => {});
     this.#newIds = new AddressBudget(options.newIdsPerHour ?? 300, 3600);
-    this.#now = options.now ?? (() => Math.floor(Date.now() / 1000));
   }
 
   /** Prepares the store and starts the worker threads. Requests that come earlier are answered all the same. */
@@ -200,8 +200,8 @@ export class Assistant {
     const frame = payload && readPayload(payload, REQUEST_FRAME);
     if (!payload || !frame) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
     const dialogue = new Dialogue(frame, this.#now);
+    const request = readPayload(payload, REQUEST);
     try {
-      const request = readPayload(payload, REQUEST);
       if (!request)
         throw new RoamingKeyError('invalid_request', 'the request has members missing, wrong or unknown');
       const id = stateId(ticket);
@@ -256,6 +256,7 @@ export class Assistant {
       throw dialogue.refuse(toRoamingKeyError(error));
     } finally {
       dialogue.end();
+      wipe(payload, ...byteMembers(ticket), ...byteMembers(request));
     }
   }
 
@@ -273,6 +274,7 @@ export class Assistant {
       const { key } = this.#findKey(jwe);
       const payload = matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
       const request = payload && readPayload(payload, DISABLE_REQUEST);
+      wipe(payload);
       if (!request) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
       const u = toBase64url(disablingName(request.t));
       const { isNew } = await this.#store.disable({ u, t: toBase64url(request.t) });
@@ -316,6 +318,7 @@ export class Assistant {
     const { key, retiring } = this.#findKey(jwe);
     const payload = matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
     const ticket = payload && readTicket(payload);
+    wipe(payload);
     if (!ticket) throw bad();
     if (ticket.exp !== undefined && ticket.exp <= this.#now()) {
       throw new RoamingKeyError('bad_ticket', 'the ticket has expired');
@@ -405,6 +408,10 @@ function malformed(issue: v.BaseIssue<unknown>, message: string): RoamingKeyErro
 function toRoamingKeyError(error: unknown): RoamingKeyError {
   if (isRoamingKeyError(error) && isWireErrorCode(error.code)) return error;
   return new RoamingKeyError('unavailable', 'the service cannot answer now', { cause: error });
+}
+
+function byteMembers(message: object | undefined): Uint8Array[] {
+  return Object.values(message ?? {}).filter((member) => member instanceof Uint8Array);
 }
 
 /** One request's ρ, op and jti: what an answer needs to be known as the assistant's. */

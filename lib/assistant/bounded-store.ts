@@ -24,6 +24,7 @@ export function boundedStore(store: Store, seconds: number): AssistantStore {
       clearTimeout(timer);
     }
   };
+  let health: Promise<void> | undefined;
   return {
     reserve: (request) => within(store.reserve(request)),
     fail: (request) => within(store.fail(request)),
@@ -31,6 +32,12 @@ export function boundedStore(store: Store, seconds: number): AssistantStore {
     release: (request) => within(store.release(request)),
     disable: (mark) => within(store.disable(mark)),
     feed: (request) => within(store.feed(request)),
-    health: () => within(store.health()),
+    // Anybody may ask, and each answer is a write: all who ask at once get the same one.
+    health() {
+      health ??= within(store.health()).finally(() => {
+        health = undefined;
+      });
+      return health;
+    },
   };
 }

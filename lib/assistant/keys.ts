@@ -178,8 +178,10 @@ export class KeySet {
    * in that time are lost with them. Save the set afterwards.
    *
    * @returns the kids that were dropped
+   * @throws TypeError for an age that is none
    */
   retire({ age = DEFAULT_RETIREMENT }: { readonly age?: number } = {}): readonly string[] {
+    if (!Number.isFinite(age) || age < 0) throw new TypeError('age must be a number of seconds from 0');
     const isOld = (key: RetiringKey) => key.since + age <= now();
     const dropped = this.#retiring.filter(isOld).map((key) => key.jwk.kid);
     this.#retiring = this.#retiring.filter((key) => !isOld(key));

@@ -44,6 +44,9 @@ const FEED_MAX_AGE = 5;
  */
 export function assistant(options: AssistantRouterOptions): AssistantRouter {
   const { cors: origins, disablesPerMinute = 60, onError, ...rest } = options;
+  if (!Number.isSafeInteger(disablesPerMinute) || disablesPerMinute < 1) {
+    throw new TypeError('disablesPerMinute must be a whole number from 1');
+  }
   const core = new Assistant(rest);
   if (noteUse(options.store, 'assistant')) emitWarning(ONE_OPERATOR);
   const problems: ProblemOptions = { ...(onError && { onError }), ...(rest.now && { clock: rest.now }) };

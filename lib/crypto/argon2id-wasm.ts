@@ -35,7 +35,8 @@ export async function argon2idWasm(
 }
 
 function reason(cause: unknown, m: number): string {
-  if (cause instanceof RangeError) return `a password takes ${Math.ceil(m / 1024)} MiB of memory here: too much`;
+  if (cause instanceof RangeError)
+    return `a password takes ${Math.ceil(m / 1024)} MiB of memory here: too much`;
   return typeof WebAssembly === 'undefined'
     ? 'this browser has WebAssembly switched off'
     : "WebAssembly is refused here: a page's Content-Security-Policy needs script-src 'wasm-unsafe-eval'";

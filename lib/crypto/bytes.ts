@@ -1,5 +1,3 @@
-import * as base64url from 'jose/base64url';
-
 const ALPHABET = /^[A-Za-z0-9_-]*$/;
 const encoder = new TextEncoder();
 
@@ -8,9 +6,17 @@ export function utf8(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text) as Uint8Array<ArrayBuffer>;
 }
 
+/** How many arguments a call can surely have. */
+const MAX_ARGUMENTS = 0x2000;
+
 /** base64url without padding (RFC 4648 section 5). */
 export function toBase64url(bytes: Uint8Array): string {
-  return base64url.encode(bytes);
+  let binary = '';
+  for (let i = 0; i < bytes.length; i += MAX_ARGUMENTS) {
+    // Faster by far than spreading; takes any list of numbers.
+    binary += String.fromCharCode.apply(null, bytes.subarray(i, i + MAX_ARGUMENTS) as unknown as number[]);
+  }
+  return btoa(binary).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
 }
 
 /**
@@ -20,8 +26,10 @@ export function toBase64url(bytes: Uint8Array): string {
  */
 export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (!ALPHABET.test(text) || text.length % 4 === 1) return undefined;
-  const bytes = base64url.decode(text) as Uint8Array<ArrayBuffer>;
-  return base64url.encode(bytes) === text ? bytes : undefined;
+  const binary = atob(text.replace(/-/g, '+').replace(/_/g, '/'));
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return toBase64url(bytes) === text ? bytes : undefined;
 }
 
 /** Joins byte strings. */

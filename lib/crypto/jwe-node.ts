@@ -13,12 +13,14 @@ import {
   privateDecrypt,
   randomBytes,
 } from 'node:crypto';
+import { isRoamingKeyError } from '../errors.ts';
 import { toBase64url, utf8, wipe } from './bytes.ts';
 import type { EphemeralJwk, SealedJwe } from './jwe.ts';
 
 /**
  * The private operation that opens a message: for ECDH-ES the shared secret Z (32 bytes) with the ephemeral key, for
- * RSA-OAEP-256 the content encryption key (32 bytes).
+ * RSA-OAEP-256 the content encryption key (32 bytes). What it returns is wiped after use. What it throws makes the
+ * message a damaged one, but for a `RoamingKeyError` `unavailable`, where the key's keeper cannot be reached.
  */
 export type Unwrap = (
   request:
@@ -62,19 +64,24 @@ function contentKey(z: Uint8Array): Buffer {
  * Opens a message whose header has been found to match the key.
  *
  * @returns the payload, or `undefined`; every failure goes through the same steps and tells the same
+ * @throws RoamingKeyError `unavailable` where `unwrap` does: the key's keeper cannot be reached
  */
 export async function openSealed(jwe: SealedJwe, unwrap: Unwrap): Promise<Uint8Array | undefined> {
   let key: Uint8Array | undefined;
   let secret: Uint8Array | undefined;
   try {
-    secret = await unwrap(
+    const unwrapped: unknown = await unwrap(
       jwe.epk ? { alg: 'ECDH-ES', epk: jwe.epk } : { alg: 'RSA-OAEP-256', encryptedKey: jwe.encryptedKey },
     );
-    key = jwe.epk ? contentKey(secret) : secret;
-  } catch {
+    if (unwrapped instanceof Uint8Array && unwrapped.length === 32) {
+      secret = unwrapped;
+      key = jwe.epk ? contentKey(secret) : secret;
+    }
+  } catch (error) {
+    if (isRoamingKeyError(error, 'unavailable')) throw error;
     // A key that does not unwrap must not be told from a ciphertext that does not verify (RFC 7516 section 11.5).
   }
-  if (key?.length !== 32) key = randomBytes(32);
+  key ??= randomBytes(32);
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, jwe.iv, { authTagLength: TAG_LENGTH });
     decipher.setAAD(jwe.aad);

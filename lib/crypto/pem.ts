@@ -1,6 +1,5 @@
-import * as base64url from 'jose/base64url';
 import type { RoamingKeyError } from '../errors.ts';
-import { fromBase64url } from './bytes.ts';
+import { fromBase64url, toBase64url } from './bytes.ts';
 import { badKey } from './private-jwk.ts';
 
 /** What stands between one BEGIN and its END line. */
@@ -47,7 +46,7 @@ export function readPem(text: string): PemBlock {
 
 /** Writes one PEM block, `width` characters a line. */
 export function writePem(label: string, bytes: Uint8Array, width = 64): string {
-  const text = base64url.encode(bytes).replace(/-/g, '+').replace(/_/g, '/');
+  const text = toBase64url(bytes).replace(/-/g, '+').replace(/_/g, '/');
   const padded = text.padEnd(Math.ceil(text.length / 4) * 4, '=');
   const lines: string[] = [];
   for (let at = 0; at < padded.length; at += width) lines.push(padded.slice(at, at + width));

@@ -88,10 +88,10 @@ export class AssistedRecord {
 
   /** Takes over what another tab or process has put in this record's place: its ticket may be retired by now. */
   async #refresh(): Promise<void> {
-    if (!this.#options.load) return;
+    const { load } = this.#options;
+    if (!load) return;
     await this.#saving;
-    // What cannot be read, or is gone, does not make this copy worse.
-    const kept = await this.#options.load().catch(() => undefined);
+    const kept = await readKept(load);
     if (!kept || kept.ticket === this.#record.ticket) return;
     const { jwk, scheme, salt } = this.#record;
     const isSameKey = JSON.stringify(kept.jwk) === JSON.stringify(jwk) && kept.scheme === scheme;
@@ -99,9 +99,8 @@ export class AssistedRecord {
     if (!isSameKey || (scheme !== 'retrieve' && kept.salt !== salt)) {
       throw new RoamingKeyError('bad_record', 'another key is kept under this name by now: open it anew');
     }
-    const record = parseRecord(kept);
-    this.#requireAssistant(record);
-    this.#record = record;
+    this.#requireAssistant(kept);
+    this.#record = kept;
   }
 
   /** Asks for help with this record's ticket, or with that of an earlier one. */
@@ -141,5 +140,15 @@ export class AssistedRecord {
     } catch {
       // The next success renews again; what the user asked for has succeeded.
     }
+  }
+}
+
+/** What cannot be read, or is gone, does not make the copy at hand any worse. */
+async function readKept(load: () => Promise<DeviceRecord | undefined>): Promise<DeviceRecord | undefined> {
+  try {
+    const kept = await load();
+    return kept && parseRecord(kept);
+  } catch {
+    return undefined;
   }
 }

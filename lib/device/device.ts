@@ -65,6 +65,12 @@ export interface WithPassword {
   readonly password?: string;
 }
 
+/** Where, as whom and how to prove possession of the key. */
+export interface ProofOptions extends RelyingPartyOptions, WithPassword {
+  /** As the app has the key registered. Default: `Ed25519`, `ES256` or `PS256`, by its kind. */
+  readonly alg?: LoginAlg;
+}
+
 export interface SignOptions extends WithPassword {
   /** Default: `Ed25519`, `ES256` or `PS256`, by the kind of key. */
   readonly alg?: SignatureAlg;
@@ -78,12 +84,17 @@ export interface SignJwsOptions extends SignOptions {
 export interface ChangePasswordOptions {
   readonly password: string;
   readonly newPassword: string;
-  /** Keeps the new kit, off this device; must have done so when it resolves. The old one is void afterwards. */
+  /**
+   * Keeps the new kit, off this device; must have done so when it resolves. The old one still disables the key
+   * at apps that know its name, and nothing at the assistant, where its ticket is retired.
+   */
   readonly saveKit: (kit: DisablingKit) => Promise<void>;
   /** Apps where the key is registered: they are told the new name under which it can be disabled. */
   readonly relyingParties?: readonly RelyingPartyOptions[];
   /** Cost of a guess. Default: as before. */
   readonly kdf?: Partial<Omit<KdfParameters, 'name'>>;
+  /** When the new ticket shall end, in seconds since the epoch. Default never: the device cannot read the old one. */
+  readonly expiresAt?: number;
 }
 
 /** What is held while unlocked: a recovered key, or what the password gives for a key that stays shared. */
@@ -199,10 +210,9 @@ export class Device {
    * @throws RoamingKeyError `unsupported` for a shared key, which nobody can recover: see `unlockShared`
    * @source PROTOCOL.md sections 4 and 5
    */
-  async unlock(
-    password: string,
-    { forSeconds, alg = this.#defaultAlg() }: UnlockOptions = {},
-  ): Promise<Unlocked> {
+  async unlock(password: string, options: UnlockOptions = {}): Promise<Unlocked> {
+    if (this.record.scheme !== 'retrieve') throw notRecoverable();
+    const { forSeconds, alg = this.#defaultAlg() } = options;
     const hold = holdTime(forSeconds);
     const locks = this.#locks;
     const { key, failedSince } = await this.#withPrivateKey(password, async (pkcs8, response) => ({
@@ -284,8 +294,8 @@ export class Device {
    * @throws RoamingKeyError also the app's `refused`, `disabled`, `busy`, `unavailable`
    * @source PROTOCOL.md section 8
    */
-  async login({ password, ...party }: RelyingPartyOptions & WithPassword): Promise<RelyingPartyAnswer> {
-    const answer = await this.#asProof(password, (signer) =>
+  async login({ password, alg, ...party }: ProofOptions): Promise<RelyingPartyAnswer> {
+    const answer = await this.#asProof(password, alg, (signer) =>
       prove(signer, { type: 'login' }, party, this.#options),
     );
     // Now there is a session. What fails here is tried again after the next login.
@@ -300,9 +310,11 @@ export class Device {
    * @throws RoamingKeyError as `login`
    * @source PROTOCOL.md section 8
    */
-  async register({ password, ...party }: RelyingPartyOptions & WithPassword): Promise<RelyingPartyAnswer> {
+  async register({ password, alg, ...party }: ProofOptions): Promise<RelyingPartyAnswer> {
     const { u } = this.record;
-    return this.#asProof(password, (signer) => prove(signer, { type: 'register', u }, party, this.#options));
+    return this.#asProof(password, alg, (signer) =>
+      prove(signer, { type: 'register', u }, party, this.#options),
+    );
   }
 
   /**
@@ -318,11 +330,15 @@ export class Device {
     if (!(data instanceof Uint8Array)) {
       if (this.record.scheme !== 'rsa') throw new TypeError('only shared RSA keys sign digests');
       if (this.#purposes.has('login')) throw new TypeError('a key that logs in signs no bare digest');
-    } else if (isProofInput(data)) {
-      throw new RoamingKeyError('refused', 'this would pass for a proof of this protocol');
+      const signable = { digest: new Uint8Array(data.digest) };
+      return this.#withK(password, (k) => this.#signShared(k, signable, alg));
     }
-    if (this.record.scheme === 'rsa') return this.#withK(password, (k) => this.#signShared(k, data, alg));
-    return this.#withSigner(password, alg, (signer) => signer.sign(new Uint8Array(data as Uint8Array)));
+    // A copy, since signing takes its time: what was looked at is what is signed.
+    const bytes = new Uint8Array(data);
+    if (isProofInput(bytes))
+      throw new RoamingKeyError('refused', 'this would pass for a proof of this protocol');
+    if (this.record.scheme === 'rsa') return this.#withK(password, (k) => this.#signShared(k, bytes, alg));
+    return this.#withSigner(password, alg, (signer) => signer.sign(bytes));
   }
 
   /**
@@ -379,7 +395,7 @@ export class Device {
    * @source PROTOCOL.md section 6
    */
   async changePassword(options: ChangePasswordOptions): Promise<{ readonly isOldRetired: boolean }> {
-    const { password, newPassword, saveKit, relyingParties = [], kdf } = options;
+    const { password, newPassword, saveKit, relyingParties = [], kdf, expiresAt } = options;
     return this.#withK(password, async (k) => {
       const old = this.record;
       const next = await this.#withKeyOf(k, async (pkcs8) => {
@@ -392,6 +408,7 @@ export class Device {
             ...this.#options,
             password: newPassword,
             kdf: { t: old.kdf.t, m: old.kdf.m, p: old.kdf.p, ...kdf },
+            ...(expiresAt !== undefined && { expiresAt }),
           },
         );
         await saveKit(made.kit);
@@ -456,12 +473,17 @@ export class Device {
   }
 
   /** A signer for proofs: with a key that is shared through the assistant, else with the recovered one. */
-  async #asProof<T>(password: string | undefined, use: (signer: Signer) => Promise<T>): Promise<T> {
+  async #asProof<T>(
+    password: string | undefined,
+    alg: LoginAlg | undefined,
+    use: (signer: Signer) => Promise<T>,
+  ): Promise<T> {
     this.#requirePurpose('login');
     const { scheme, jwk } = this.record;
-    if (scheme !== 'rsa') return this.#withSigner(password, undefined, use);
+    if (scheme !== 'rsa') return this.#withSigner(password, alg, use);
+    const chosen = alg ?? 'PS256';
     return this.#withK(password, (k) =>
-      use({ alg: 'PS256', jwk, sign: (data) => this.#signShared(k, data, 'PS256') }),
+      use({ alg: chosen, jwk, sign: (data) => this.#signShared(k, data, chosen) }),
     );
   }
 
@@ -506,7 +528,8 @@ export class Device {
     try {
       return await use(k);
     } catch (error) {
-      if (isRoamingKeyError(error, 'wrong_password')) this.lock();
+      // What was held meanwhile may be the right password's by now.
+      if (isRoamingKeyError(error, 'wrong_password') && this.#held === holding) this.lock();
       throw error;
     } finally {
       wipe(k);
@@ -525,10 +548,7 @@ export class Device {
     use: (pkcs8: Uint8Array<ArrayBuffer>, response: Response) => Promise<T>,
   ): Promise<T> {
     if (this.record.scheme !== 'retrieve') {
-      throw new RoamingKeyError(
-        'unsupported',
-        'this key is shared with the assistant: it can be used, not recovered',
-      );
+      throw notRecoverable();
     }
     const response = await this.#record.ask(k, { op: 'retrieve' });
     if (response.op !== 'retrieve')
@@ -547,6 +567,13 @@ function holdTime(seconds = 300): number {
     throw new TypeError(`forSeconds must be a number above 0 and at most ${MAX_HOLD}`);
   }
   return seconds;
+}
+
+function notRecoverable(): RoamingKeyError {
+  return new RoamingKeyError(
+    'unsupported',
+    'this key is shared with the assistant: it can be used, not recovered',
+  );
 }
 
 function notUnlocked(why: string): RoamingKeyError {

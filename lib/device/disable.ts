@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { fromBase64url, randomBytes, toBase64url, wipe } from '../crypto/bytes.ts';
-import { openDirect, seal } from '../crypto/jwe.ts';
-import { RoamingKeyError } from '../errors.ts';
+import { type AssistantJwk, openDirect, seal } from '../crypto/jwe.ts';
+import { isRoamingKeyError, RoamingKeyError } from '../errors.ts';
 import { readPayload } from '../protocol/codec.ts';
 import { DISABLE_RESPONSE, type DisablingKit, kitFromCode, parseKit } from '../protocol/disabling.ts';
 import { AssistantClient, type AssistantClientOptions, asHint, systemClock } from './assistant-client.ts';
@@ -31,11 +31,28 @@ const BODY = v.looseObject({ response: v.string() });
 export async function disable(kit: DisablingKit | string, options: DisableOptions = {}): Promise<void> {
   const { url, t } = readKit(kit, options.assistant);
   const client = new AssistantClient(url, options);
-  const [key] = await client.keys();
+  const keys = await client.keys();
+  for (const key of keys) {
+    const isLast = key === keys.at(-1);
+    const isDone = await askToDisable(client, key, t, options).catch((error: unknown) => {
+      // Right after a rotation, one of several processes may not have the newest key yet: the next will do.
+      if (!isLast && isRoamingKeyError(error, 'unknown_key')) return false;
+      throw error;
+    });
+    if (isDone) return;
+  }
+}
+
+async function askToDisable(
+  client: AssistantClient,
+  key: AssistantJwk,
+  t: string,
+  options: DisableOptions,
+): Promise<true> {
   const rho = randomBytes(32);
   try {
     const payload = { v: 1, t, rho: toBase64url(rho), iat: (options.now ?? systemClock)() };
-    const request = await seal(payload, 'rk-disable+jwe', key as NonNullable<typeof key>);
+    const request = await seal(payload, 'rk-disable+jwe', key);
     const { body } = await send(`${client.url}/disable`, { body: { request } }, options).catch((error) => {
       throw asHint(error);
     });
@@ -46,6 +63,7 @@ export async function disable(kit: DisablingKit | string, options: DisableOption
     if (!opened || !readPayload(opened, DISABLE_RESPONSE)) {
       throw new RoamingKeyError('bad_response', 'the assistant did not confirm that the key is disabled');
     }
+    return true;
   } finally {
     wipe(rho);
   }

@@ -56,8 +56,9 @@ export async function enroll(options: EnrollOptions): Promise<Enrolment> {
     ...options.kdf,
   });
   const made = await protect(options);
-  // Last, so that an earlier record, which works, is not replaced by one whose key no app knows.
-  return { ...made, code: await service.store(made.record) };
+  // Last, so that an earlier record, which works, is not replaced by one whose key no app knows; and under the code that
+  // the user has, since a new one would be lost with this process if that ended here.
+  return { ...made, code: await service.store(made.record, 'code') };
 }
 
 async function protect(options: EnrollOptions): Promise<Enrolment> {

@@ -5,11 +5,18 @@ export { type ErrorCode, isRoamingKeyError, RoamingKeyError } from '../errors.ts
 export { type DisablingKit, disablingCode, kitFromCode, parseKit } from '../protocol/disabling.ts';
 export { type Argon2id, argon2idInline, DEFAULT_KDF, type KdfParameters } from '../protocol/password.ts';
 export { type DeviceRecord, parseRecord } from '../protocol/record.ts';
+export { type Argon2idInWorkerOptions, argon2idInWorker } from './browser/argon2id-in-worker.ts';
+export {
+  type BrowserRecords,
+  type IndexedDbRecordsOptions,
+  indexedDbRecords,
+} from './browser/indexed-db-records.ts';
 export {
   type ChangePasswordOptions,
   Device,
   type DeviceOptions,
   type HoldOptions,
+  type ProofOptions,
   type Purpose,
   type RoamingDeviceOptions,
   type SignJwsOptions,
@@ -30,5 +37,6 @@ export {
 } from './enroll.ts';
 export type { RelyingPartyAnswer, RelyingPartyOptions, SignatureAlg } from './login-proof.ts';
 export type { Enrolment } from './make-record.ts';
+export type { Progress } from './progress.ts';
 export { memoryRecords, type Records } from './records.ts';
 export { type KeptRecord, type PickupOptions, RecordServiceClient, type RoamOptions } from './roam.ts';

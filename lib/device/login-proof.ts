@@ -130,16 +130,37 @@ export function cryptoKeySigner(key: CryptoKey, alg: SignatureAlg, jwk: PublicJw
   };
 }
 
-/** Whether data would parse as a JWS of this protocol, which a general signature must never be (section 8). */
+/**
+ * Whether data would parse as a JWS of this protocol, which a general signature must never be (section 8). Whoever
+ * verifies it may be laxer than this package: may skip blanks, padding and foreign characters in base64, or end at the
+ * padding; read UTF-16, names in any case, a list for its only entry, and the first of two members of one name.
+ */
 export function isProofInput(data: Uint8Array): boolean {
   const dot = data.indexOf(0x2e);
   if (dot < 0) return false;
+  const head = new TextDecoder('latin1').decode(data.subarray(0, dot));
+  return [head, head.replace(/=.*$/s, '')].some((base64) => hasProofType(decodeLaxly(base64)));
+}
+
+function hasProofType(text: string): boolean {
   try {
-    const header = new TextDecoder().decode(data.subarray(0, dot)).replace(/-/g, '+').replace(/_/g, '/');
-    const text = new TextDecoder().decode(Uint8Array.from(atob(header), (c) => c.charCodeAt(0)));
-    const { typ } = JSON.parse(text) as { typ?: unknown };
-    return typeof typ === 'string' && /^(application\/)?rk-/i.test(typ.trim());
+    JSON.parse(text);
   } catch {
     return false;
   }
+  const members = text.matchAll(/("(?:[^"\\]|\\.)*")(?:\s*:[\s[]*("(?:[^"\\]|\\.)*"))?/g);
+  return [...members].some(
+    ([, name = '""', value = '""']) =>
+      /^\s*typ\s*$/i.test(JSON.parse(name)) && /^\s*(application\/)?rk-/i.test(JSON.parse(value)),
+  );
+}
+
+/** From the first object on, one character a byte; zero bytes, which UTF-16 has, left out. */
+function decodeLaxly(base64: string): string {
+  const digits = base64
+    .replace(/-/g, '+')
+    .replace(/_/g, '/')
+    .replace(/[^A-Za-z0-9+/]/g, '');
+  const text = atob(digits.length % 4 === 1 ? digits.slice(0, -1) : digits).replaceAll('\0', '');
+  return text.slice(Math.max(0, text.indexOf('{')));
 }

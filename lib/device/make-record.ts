@@ -52,7 +52,10 @@ export interface Enrolment {
   readonly record: DeviceRecord;
   /** To keep anywhere but on the device: the only way to disable the key when the device is gone. */
   readonly kit: DisablingKit;
-  /** With `roam`: the pickup code, to be shown once; `null` where the record service needs none. */
+  /**
+   * With `roam`: the pickup code, to be shown once; `null` where the one stays in force that the account has (see
+   * `storeRecord` for a new one), or none is needed.
+   */
   readonly code?: string | null;
 }
 

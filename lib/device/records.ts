@@ -60,10 +60,11 @@ export async function replaceRecord(
   replaced: DeviceRecord,
   record: DeviceRecord,
 ): Promise<void> {
-  const isReplaced = records.replace
+  const isThere = records.replace
     ? await records.replace(name, replaced, record)
-    : isSameRecord(await records.load(name), replaced) && (await records.save(name, record), true);
-  if (!isReplaced)
+    : isSameRecord(await records.load(name), replaced);
+  if (isThere && !records.replace) await records.save(name, record);
+  if (!isThere)
     throw new RoamingKeyError('busy', 'this device record was changed elsewhere meanwhile: try again');
 }
 

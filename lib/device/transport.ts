@@ -17,6 +17,8 @@ interface HttpRequest {
   /** Sent as JSON. */
   readonly body?: object;
   readonly headers?: Record<string, string> | undefined;
+  /** Whether a copy that the browser has will do. Default: as its server said. */
+  readonly cache?: RequestCache | undefined;
   /** Default `omit`: an assistant has no use for cookies. */
   readonly credentials?: RequestCredentials | undefined;
 }
@@ -43,7 +45,7 @@ export async function send(
   options: TransportOptions,
 ): Promise<HttpAnswer> {
   const { fetch = globalThis.fetch, timeout = 30 } = options;
-  const { body, method = body ? 'POST' : 'GET', headers, credentials = 'omit' } = request;
+  const { body, method = body ? 'POST' : 'GET', headers, cache = 'default', credentials = 'omit' } = request;
   const policy = watchPolicy(url);
   let response: Response;
   let text: string;
@@ -56,6 +58,7 @@ export async function send(
         ...(body && { 'content-type': 'application/json' }),
         ...headers,
       },
+      cache,
       credentials,
       redirect: 'error',
       signal: AbortSignal.timeout(timeout * 1000),

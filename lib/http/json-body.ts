@@ -35,6 +35,12 @@ export function jsonBody({ limit }: JsonBodyOptions): RequestHandler {
     }
     // The parser takes an empty body for {}.
     const isEmpty = Number(req.headers['content-length']) === 0;
+    if (Number(req.headers['content-length']) > limit) {
+      // Not read to its end, so nothing more can come over this connection.
+      res.set('Connection', 'close');
+      next(new RoamingKeyError('invalid_request', 'the body is too large', { status: 413 }));
+      return;
+    }
     parse(req, res, (error?: unknown) => {
       if (error !== undefined || (req.body !== undefined && !isEmpty)) next(error);
       else next(new RoamingKeyError('invalid_request', 'the body is missing'));

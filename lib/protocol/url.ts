@@ -15,9 +15,9 @@ export function readSecureUrl(text: string): string | undefined {
   return url.href.replace(/\/+$/, '');
 }
 
-/** Whether a host name means this machine: 127.0.0.0/8, ::1, localhost and its subdomains (RFC 6761). */
+/** Whether a host name means this machine: 127.0.0.0/8, ::1, localhost. Names below localhost may go through DNS. */
 export function isLoopback(hostname: string): boolean {
-  return /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 }
 
 /** A member that holds such a URL; kept as it was written. */

@@ -1,3 +1,4 @@
+import { backedBy } from './backing.ts';
 import { Bound, type BoundOptions, type CheckOptions, report } from './bounded.ts';
 import {
   decideFail,
@@ -84,6 +85,7 @@ export class PostgresStore implements Store {
     this.#bound = new Bound(options);
     this.#connections = new Connections(pool, this.#bound);
     this.#sql = statements(`"${schema}"`);
+    backedBy(this, pool);
   }
 
   async init(): Promise<void> {
@@ -231,7 +233,7 @@ export class PostgresStore implements Store {
   }
 
   async health(): Promise<void> {
-    await this.isDisabled('');
+    await this.#one((query) => query(this.#sql.take, ['', '', 0]));
   }
 
   async close(): Promise<void> {

@@ -198,6 +198,8 @@ return 1
 
 const FORGET = `return redis.call('DEL', KEYS[1], KEYS[2])`;
 
+const HEALTH = `redis.call('SET', KEYS[1], now, 'EX', 60) return 1`;
+
 const INFO = `return redis.call('INFO', ARGV[2])`;
 
 /** A script and the name under which the server caches it. */
@@ -225,6 +227,7 @@ export const SCRIPTS = {
   claim: script(CLAIM),
   unlock: script(UNLOCK),
   forget: script(FORGET),
+  health: script(HEALTH),
   info: script(INFO),
 };
 

@@ -1,3 +1,4 @@
+import { backedBy } from './backing.ts';
 import { Bound, type BoundOptions, type CheckOptions, report } from './bounded.ts';
 import {
   batches,
@@ -40,6 +41,7 @@ export interface RedisClient extends RedisCommands {
   destroy(): unknown;
   on(event: 'error', listener: (error: unknown) => void): unknown;
   off(event: 'error', listener: (error: unknown) => void): unknown;
+  duplicate(): unknown;
   withCommandOptions(options: { timeout: number; typeMapping: Record<never, never> }): unknown;
   configGet?(parameter: string): Promise<unknown>;
 }
@@ -49,7 +51,10 @@ export interface RedisStoreOptions extends BoundOptions, CheckOptions {
   readonly client: RedisClient;
   /** What all keys begin with, in braces. Default `roaming-key`. */
   readonly prefix?: string;
-  /** Whether closing the store closes the client. Default false. */
+  /**
+   * Whether the client is the store's own: closing the store closes it, and a connection that has gone dead without
+   * being closed is replaced. Default false.
+   */
   readonly owned?: boolean;
 }
 
@@ -66,8 +71,8 @@ export interface RedisStoreOptions extends BoundOptions, CheckOptions {
  * await store.init()
  */
 export class RedisStore implements Store {
-  readonly #client: RedisClient;
-  readonly #commands: RedisCommands;
+  #client: RedisClient;
+  #commands: RedisCommands;
   readonly #tag: string;
   readonly #owned: boolean;
   readonly #checks: CheckOptions;
@@ -75,6 +80,8 @@ export class RedisStore implements Store {
   #opening: Promise<void> | undefined;
   #isOpen = false;
   #isClosed = false;
+  /** Since when, by `performance.now()`, the connection owes an answer and brings none. */
+  #silentSince: number | undefined;
 
   constructor(options: RedisStoreOptions) {
     const { client, prefix = 'roaming-key', owned = false } = options;
@@ -87,18 +94,20 @@ export class RedisStore implements Store {
     this.#owned = owned;
     this.#checks = options;
     this.#bound = new Bound(options);
-    const { timeout } = this.#bound;
-    this.#commands = client.withCommandOptions({ timeout, typeMapping: {} }) as RedisCommands;
-    client.on('error', ignore);
+    this.#commands = this.#prepare(client);
+    backedBy(this, client);
   }
 
   async init(): Promise<void> {
     if (this.#isClosed) throw new Error('The store is closed.');
-    this.#opening ??= this.#open().catch((error: unknown) => {
-      this.#opening = undefined;
-      throw error;
-    });
-    await this.#bound.wait(this.#opening);
+    if (!this.#opening) {
+      const opening = this.#open();
+      this.#opening = opening;
+      opening.catch(() => {
+        if (this.#opening === opening) this.#opening = undefined;
+      });
+    }
+    await this.#wait(this.#opening);
   }
 
   reserve(request: ReserveRequest): Promise<ReserveAnswer> {
@@ -190,7 +199,7 @@ export class RedisStore implements Store {
   }
 
   async health(): Promise<void> {
-    await this.isDisabled('');
+    await this.#run(SCRIPTS.health, [this.#key('health')], ['']);
   }
 
   async close(): Promise<void> {
@@ -201,10 +210,43 @@ export class RedisStore implements Store {
     this.#client.off('error', ignore);
   }
 
+  #prepare(client: RedisClient): RedisCommands {
+    client.on('error', ignore);
+    return client.withCommandOptions({ timeout: this.#bound.timeout, typeMapping: {} }) as RedisCommands;
+  }
+
   async #open(): Promise<void> {
-    if (!this.#client.isOpen) await this.#client.connect();
-    report(await this.#findings(), this.#checks);
+    const client = this.#client;
+    if (!client.isOpen) await client.connect();
+    const findings = await this.#findings();
+    if (client !== this.#client) throw new Error('The connection was given up.');
+    report(findings, this.#checks);
     this.#isOpen = true;
+  }
+
+  /**
+   * Waits as long as the store may. A connection that has brought nothing for twice that time is replaced: where a
+   * firewall or a proxy has lost it, it stays open for ever, and what the client waits for, even its greeting, has no end.
+   */
+  async #wait<T>(work: Promise<T>, onLate?: (value: T) => void): Promise<T> {
+    this.#silentSince ??= performance.now();
+    try {
+      return await this.#bound.wait(work, onLate);
+    } catch (error) {
+      const silence = performance.now() - (this.#silentSince ?? Number.POSITIVE_INFINITY);
+      if (this.#owned && !this.#isClosed && silence >= 2 * this.#bound.timeout) this.#replace();
+      throw error;
+    }
+  }
+
+  #replace(): void {
+    const dead = this.#client;
+    this.#client = dead.duplicate() as RedisClient;
+    this.#commands = this.#prepare(this.#client);
+    this.#opening = undefined;
+    this.#isOpen = false;
+    this.#silentSince = undefined;
+    dead.destroy();
   }
 
   async #findings(): Promise<string[]> {
@@ -266,17 +308,18 @@ export class RedisStore implements Store {
   ): Promise<unknown> {
     return this.#bound.run(async () => {
       if (!this.#isOpen || this.#isClosed) await this.init();
-      return this.#bound.wait(this.#evaluate(script, { keys, arguments: args }), onLate);
+      return this.#wait(this.#evaluate(script, { keys, arguments: args }), onLate);
     });
   }
 
   async #evaluate({ sha1, text }: Script, options: EvalOptions): Promise<unknown> {
-    try {
-      return await this.#commands.evalSha(sha1, options);
-    } catch (error) {
+    const commands = this.#commands;
+    const reply = await commands.evalSha(sha1, options).catch((error: unknown) => {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return this.#commands.eval(text, options);
-    }
+      return commands.eval(text, options);
+    });
+    this.#silentSince = undefined;
+    return reply;
   }
 }
 

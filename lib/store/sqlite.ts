@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backedBy } from './backing.ts';
 import { epochSeconds } from './clock.ts';
 import {
   decideFail,
@@ -90,6 +91,7 @@ export class SqliteStore implements Store {
     this.#now = now;
     this.#busyTimeout = busyTimeout;
     this.#durable = durable;
+    backedBy(this, database);
   }
 
   async init(): Promise<void> {
@@ -219,7 +221,7 @@ export class SqliteStore implements Store {
   }
 
   async health(): Promise<void> {
-    await this.#read((sql) => sql.isDisabled.get(''));
+    await this.#write((sql) => sql.take.run('', '', 0));
   }
 
   async close(): Promise<void> {

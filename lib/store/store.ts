@@ -79,7 +79,7 @@ export interface Store {
   /** Deletes what has expired (seen requests, claims, entries without content). Resolves with how many rows. */
   prune(): Promise<number>;
 
-  /** Resolves if the store answers a trivial read; rejects otherwise. */
+  /** Resolves if the store reads and writes; rejects otherwise, also where it is full or read-only. */
   health(): Promise<void>;
 
   /** Lets go of files and of connections that the store opened itself. */

@@ -1,6 +1,6 @@
 /** Attacks on what a device believes (PROTOCOL.md sections 3, 4 and 6): from the way, and by the assistant itself. */
 import express from 'express';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { seal } from '../../lib/crypto/jwe.ts';
 import { Device, type DeviceOptions } from '../../lib/device/device.ts';
@@ -18,6 +18,8 @@ import {
   random,
   unixNow,
 } from './support.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 async function start() {
   const world = await startAssistant();
@@ -221,6 +223,16 @@ describe('an assistant that answers, under the right rho,', () => {
       await expect(device.unlock(PASSWORD), name).rejects.toMatchObject({ code: 'bad_response' });
       expect(device.isUnlocked).toBe(false);
     }
+  });
+
+  it('help where it was to retire a ticket has retired none', async () => {
+    const { device, record } = await deceived(({ request: { jti }, ticket: { c } }) => ({
+      sealed: { v: 1, op: 'retrieve', jti, c, failedSince },
+    }));
+    await expect(device.retire(PASSWORD)).rejects.toMatchObject({ code: 'bad_response' });
+    const change = { password: PASSWORD, newPassword: 'another', saveKit: async () => {} };
+    expect(await device.changePassword(change)).toEqual({ isOldRetired: false });
+    expect(device.record.jwk).toEqual(record.jwk);
   });
 
   it('with any bit of the masked key flipped gets no signature out of it', async () => {

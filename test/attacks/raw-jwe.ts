@@ -91,8 +91,7 @@ export function offCurvePoint(): { kty: 'EC'; crv: 'P-256'; x: string; y: string
   return { kty: 'EC', crv: 'P-256', x: b64(point.subarray(1, 33)), y: b64(point.subarray(33)) };
 }
 
-/** u-coordinates on curve25519 and its twist that lead to an all-zero secret, non-canonical ones among them. */
-export const LOW_ORDER_X25519: readonly string[] = [
+const SMALL_ORDER = [
   '0000000000000000000000000000000000000000000000000000000000000000',
   '0100000000000000000000000000000000000000000000000000000000000000',
   'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
@@ -100,9 +99,14 @@ export const LOW_ORDER_X25519: readonly string[] = [
   'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
   'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
   'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  'cdeb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b880',
-  '4c9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f11d7',
-  'd9ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
-  'daffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
-  'dbffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
-].map((hex) => Buffer.from(hex, 'hex').toString('base64url'));
+].map((hex) => Buffer.from(hex, 'hex'));
+
+/**
+ * u-coordinates on curve25519 and its twist that lead to an all-zero secret, base64url: in their canonical and their
+ * other spellings, each also with the highest bit set, which RFC 7748 has readers ignore.
+ */
+export const LOW_ORDER_X25519: readonly string[] = SMALL_ORDER.flatMap((point) => {
+  const masked = Buffer.from(point);
+  masked[31] = (masked[31] as number) | 0x80;
+  return [b64(point), b64(masked)];
+});

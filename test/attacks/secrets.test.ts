@@ -12,6 +12,8 @@ import { SqliteStore } from '../../lib/store/sqlite.ts';
 import { argon2idOnce, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 import { makeRequest, makeTicket, openAsAssistant, post } from './support.ts';
 
+vi.setConfig({ testTimeout: 60_000 });
+
 /** Takes down everything that is written to the console or past it. */
 function captureOutput(): string[] {
   const written: string[] = [];

@@ -122,6 +122,7 @@ function recording(traffic: Exchange[]): typeof globalThis.fetch {
 /** An app whose accounts are made by whoever comes first, with sessions, beside or apart from the assistant. */
 export interface RelyingPartyWorld {
   readonly origin: string;
+  readonly app: Express;
   readonly accounts: Map<string, RegisteredKey[]>;
 }
 
@@ -157,5 +158,5 @@ export async function startRelyingParty(store: Store): Promise<RelyingPartyWorld
     if (req.user) res.json({ user: req.user });
     else res.sendStatus(401);
   });
-  return { origin, accounts };
+  return { origin, app, accounts };
 }

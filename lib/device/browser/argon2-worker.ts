@@ -1,9 +1,4 @@
-/**
- * The worker behind `argon2idInWorker`: says that it is there, takes one password, answers, and is ended.
- *
- * What it writes is `Answer`; nothing but that leaves it.
- */
-
+/** The worker behind `argon2idInWorker`: says that it is there, takes one password, answers, and is ended. */
 import { argon2idWasm } from '../../crypto/argon2id-wasm.ts';
 import { wipe } from '../../crypto/bytes.ts';
 import { RoamingKeyError } from '../../errors.ts';
@@ -16,34 +11,24 @@ export interface Task {
   readonly kdf: KdfParameters;
 }
 
-/** What the worker answers, in this order: that it runs; any number of notices; the result or why there is none. */
+/** What the worker answers: that it runs; then K, or why there is none and whether that is for want of memory. */
 export type Answer =
   | { readonly isReady: true }
-  | { readonly done: number }
-  | { readonly warning: string }
   | { readonly k: Uint8Array }
-  | { readonly failure: string };
+  | { readonly failure: string; readonly isMemory: boolean };
 
 const answer = (message: Answer, transfer: Transferable[] = []) => postMessage(message, { transfer });
 
-addEventListener('message', ({ data }: MessageEvent<Task>) => {
-  stretch(data).then(
-    (k) => answer({ k }, [k.buffer]),
-    (error: unknown) => answer({ failure: error instanceof Error ? error.message : 'Argon2id failed' }),
-  );
+addEventListener('message', ({ data: { password, salt, kdf } }: MessageEvent<Task>) => {
+  argon2idWasm(password, salt, kdf)
+    .then(
+      (k) => answer({ k }, [k.buffer as ArrayBuffer]),
+      (error: unknown) => {
+        const { message, cause } = error instanceof RoamingKeyError ? error : new Error('Argon2id failed');
+        answer({ failure: message, isMemory: cause instanceof RangeError });
+      },
+    )
+    .finally(() => wipe(password));
 });
-
-async function stretch({ password, salt, kdf }: Task): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return new Uint8Array(await argon2idWasm(password, salt, kdf));
-  } catch (error) {
-    if (!(error instanceof RoamingKeyError) || error.cause instanceof RangeError) throw error;
-    answer({ warning: error.message });
-    const { argon2idInSlices } = await import('./argon2id-in-slices.ts');
-    return new Uint8Array(await argon2idInSlices(password, salt, kdf, (done) => answer({ done })));
-  } finally {
-    wipe(password);
-  }
-}
 
 answer({ isReady: true });

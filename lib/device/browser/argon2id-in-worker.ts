@@ -15,9 +15,9 @@ export interface Argon2idInWorkerOptions {
 /**
  * Argon2id in a Web Worker, so that the page stays alive; the default where there is a page.
  *
- * Each password has a worker of its own, one at a time: its memory, 64 MiB and more, is gone with it. A page whose
- * worker cannot start computes on its own thread in slices; a worker that is denied WebAssembly computes without.
- * Both give the same result in about four times the time, and report `done`.
+ * Each password has a worker of its own, one at a time: its memory, 64 MiB and more, is gone with it. Where no worker
+ * can be started, or WebAssembly is refused there, the page's own thread computes in slices, between which the page
+ * draws and reacts: four times as long, and with `done` reported.
  *
  * @throws RoamingKeyError, when it is used: `unsupported` where memory does not suffice, `network` where the code
  *   for it cannot be loaded

@@ -1,0 +1,133 @@
+import { Option } from 'commander';
+import type { RelyingPartyOptions } from '../../device/login-proof.ts';
+import type { DisablingKit } from '../../protocol/disabling.ts';
+import { command } from '../command.ts';
+import { CommandLineError } from '../failure.ts';
+import { assertAbsent } from '../files.ts';
+import { type OpenDeviceOptions, openDevice } from '../open-device.ts';
+import {
+  assistantOption,
+  gather,
+  type KdfOptions,
+  kdfOf,
+  kdfOptions,
+  type PasswordOptions,
+  passwordOption,
+  recordOptions,
+  timeoutOption,
+} from '../options.ts';
+import { note, print, working } from '../output.ts';
+import { currentPassword, nextPassword } from '../password.ts';
+import { relyingParty } from '../relying-party.ts';
+
+interface Options extends OpenDeviceOptions, PasswordOptions, KdfOptions {
+  readonly newPasswordFile?: string;
+  readonly kit?: string;
+  readonly register?: readonly string[];
+  readonly account?: readonly string[];
+  readonly headers?: readonly string[];
+}
+
+export const changePassword = command<Options>({
+  name: 'change-password',
+  summary: 'change the password of a recovered key',
+  description: `Makes a new record around the same key, tells the apps where it is registered, and retires the old ticket. There is
+a new disabling code: from then on it alone stops the assistant, while the old one disables the key at apps that
+knew it before. A crash at any point leaves a record that works. Keys of schemes rsa and elgamal keep their
+password: enrol anew.`,
+  options: [
+    ...recordOptions(),
+    assistantOption(),
+    new Option('--kit <file>', 'write the new disabling kit to a new file (default: print its code alone)'),
+    new Option('--register <url>', 'where an app registers keys; may be repeated').argParser(gather),
+    new Option('--account <name>', 'the account there: one for all apps, or one for each').argParser(gather),
+    new Option('--headers <file>', 'headers for an app, as with `register`: one file for each').argParser(
+      gather,
+    ),
+    passwordOption(),
+    new Option(
+      '--new-password-file <file>',
+      'take the new password from the first line of a file (default: ROAMING_KEY_NEW_PASSWORD, else ask)',
+    ),
+    ...kdfOptions({ m: 'as before', t: 'as before', p: 'as before' }),
+    timeoutOption(),
+  ],
+  json: '{ "name" or "record", "kit", "u", "oldRetired" }; needs --kit',
+  examples: [
+    {
+      does: 'tell the app where the key logs in',
+      line: 'roaming-key change-password --kit /media/stick/new-kit.json --register https://app.example/register --account ada --headers session.txt',
+    },
+  ],
+  async run(options) {
+    const { kit } = options;
+    if (options.json && kit === undefined) {
+      throw new CommandLineError(
+        'usage',
+        '--json needs --kit here: the new kit must be kept before the record changes',
+      );
+    }
+    await assertAbsent(kit, { advice: ' and may be the only kit of a key' });
+    const parties = await apps(options);
+    const device = await openDevice(options, ['login']);
+    const password = await currentPassword(options);
+    const newPassword = await nextPassword(options);
+    const { isOldRetired } = await working('changing the password', () =>
+      device.changePassword({
+        password,
+        newPassword,
+        saveKit: (made) => keepKit(made, kit),
+        relyingParties: parties,
+        kdf: kdfOf(options),
+      }),
+    );
+    if (!isOldRetired) {
+      note(
+        'the old record could not be retired: whoever has it and the old password still gets the key',
+        options,
+      );
+    }
+    const place =
+      options.record === undefined ? { name: options.name ?? 'default' } : { record: options.record };
+    return {
+      json: { ...place, kit, u: device.record.u, oldRetired: isOldRetired },
+      text: 'the password is changed\n',
+    };
+  },
+});
+
+/** Without a file, the code on the terminal is all there will be of the kit; so it comes before anything changes. */
+async function keepKit(made: DisablingKit, file: string | undefined): Promise<void> {
+  if (file !== undefined) {
+    await (await import('../../device/node.ts')).writeKitFile(file, made);
+    return;
+  }
+  const { disablingCode } = await import('../../protocol/disabling.ts');
+  await print(
+    `new code  ${disablingCode(made)}\nKeep it away from this device: it disables the key from now on.\n`,
+  );
+}
+
+async function apps({
+  register = [],
+  account = [],
+  headers = [],
+}: Options): Promise<readonly RelyingPartyOptions[]> {
+  const isFit = (given: readonly string[]) => given.length === register.length;
+  if (!isFit(account) && !(account.length === 1 && register.length > 0)) {
+    throw new CommandLineError('usage', 'give one --account for all --register, or one for each');
+  }
+  if (headers.length > 0 && !isFit(headers)) {
+    throw new CommandLineError(
+      'usage',
+      'give one --headers for each --register: what is for one app is for no other',
+    );
+  }
+  return Promise.all(
+    register.map((url, i) => {
+      const file = headers[i];
+      const name = (account[i] ?? account[0]) as string;
+      return relyingParty({ url, account: name, ...(file !== undefined && { headers: file }) });
+    }),
+  );
+}

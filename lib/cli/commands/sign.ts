@@ -1,0 +1,111 @@
+import { Option } from 'commander';
+import type { Device } from '../../device/device.ts';
+import type { SignatureAlg } from '../../device/login-proof.ts';
+import { command } from '../command.ts';
+import { CommandLineError } from '../failure.ts';
+import { assertAbsent, MAX_MESSAGE, readInput, writeOutput } from '../files.ts';
+import { type OpenDeviceOptions, openDevice } from '../open-device.ts';
+import {
+  assistantOption,
+  type OutOptions,
+  outOptions,
+  type PasswordOptions,
+  passwordOption,
+  recordOptions,
+  timeoutOption,
+} from '../options.ts';
+import { working } from '../output.ts';
+import { currentPassword } from '../password.ts';
+
+type Format = 'base64url' | 'raw' | 'jws' | 'sshsig';
+
+interface Options extends OpenDeviceOptions, PasswordOptions, OutOptions {
+  readonly format: Format;
+  readonly alg?: SignatureAlg;
+  readonly typ?: string;
+  readonly namespace: string;
+}
+
+export const sign = command<Options>({
+  name: 'sign [file]',
+  summary: 'sign a file or stdin',
+  description: `Signs data with a recovered key, or with a shared RSA key and the assistant's help. Data that would pass for a login
+of this protocol is refused. raw and base64url are the bare signature as JOSE has it (RSA as long as the modulus,
+ECDSA r and s, Ed25519 64 bytes), jws a compact JWS with the file as payload, sshsig what \`ssh-keygen -Y verify\`
+takes.`,
+  options: [
+    ...recordOptions(),
+    assistantOption(),
+    new Option('--format <format>', 'how the signature is written')
+      .choices(['base64url', 'raw', 'jws', 'sshsig'] satisfies Format[])
+      .default('base64url'),
+    new Option('--alg <alg>', 'the algorithm (default: Ed25519, ES256 or PS256, by the kind of key)').choices(
+      ['Ed25519', 'ES256', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] satisfies SignatureAlg[],
+    ),
+    new Option('--typ <type>', 'the typ header of a JWS'),
+    new Option('--namespace <name>', 'the purpose of an sshsig').default('file'),
+    ...outOptions('where the signature is written (default: stdout)'),
+    passwordOption(),
+    timeoutOption(),
+  ],
+  json: '{ "format", "kid", "signature" } with raw as base64url, or { "format", "kid", "out" }',
+  examples: [
+    {
+      does: 'a signature that ssh-keygen -Y verify takes',
+      line: 'roaming-key sign --format sshsig --out report.pdf.sig report.pdf',
+    },
+    {
+      does: 'a JWS of what a program says',
+      line: 'echo \'{"hello":"world"}\' | roaming-key sign --name signing --format jws --typ JWT',
+    },
+  ],
+  async run(options, file) {
+    const { format, out } = options;
+    if (format === 'sshsig' && options.alg !== undefined) {
+      throw new CommandLineError('usage', 'an sshsig has the one algorithm of its kind of key');
+    }
+    if (format === 'raw' && out === undefined && !options.json && process.stdout.isTTY) {
+      throw new CommandLineError('usage', 'a raw signature is not for a terminal: use --out');
+    }
+    await assertAbsent(out, options);
+    const device = await openDevice(options, ['login', 'sign']);
+    const data = await readInput(file as string | undefined, { max: MAX_MESSAGE });
+    const password = await currentPassword(options);
+    const signature = await working('signing', () => signAs(device, data, password, options));
+    const { thumbprint } = await import('../../crypto/public-jwk.ts');
+    const kid = await thumbprint(device.jwk);
+    if (out !== undefined && out !== '-') {
+      await writeOutput(out, signature, { ...options, isPublic: true });
+      return { json: { format, kid, out }, text: '' };
+    }
+    const inJson = typeof signature === 'string' ? signature.trimEnd() : await base64url(signature);
+    return { json: { format, kid, signature: inJson }, text: signature };
+  },
+});
+
+async function signAs(
+  device: Device,
+  data: Uint8Array,
+  password: string,
+  { format, alg, typ, namespace }: Options,
+): Promise<string | Uint8Array> {
+  const how = { password, ...(alg && { alg }) };
+  switch (format) {
+    case 'raw':
+      return device.sign(data, how);
+    case 'base64url':
+      return `${await base64url(await device.sign(data, how))}\n`;
+    case 'jws':
+      return `${await device.signJws(data, { ...how, ...(typ !== undefined && { header: { typ } }) })}\n`;
+    case 'sshsig': {
+      const { sshSignature } = await import('../../device/sshsig.ts');
+      return sshSignature(data, namespace, device.jwk, (bytes, chosen) =>
+        device.sign(bytes, { password, alg: chosen }),
+      );
+    }
+  }
+}
+
+async function base64url(bytes: Uint8Array): Promise<string> {
+  return (await import('../../crypto/bytes.ts')).toBase64url(bytes);
+}

@@ -1,0 +1,77 @@
+/** An assistant's key file, as the commands that keep and serve it use it. */
+import { open, rm } from 'node:fs/promises';
+import type { KeySet } from '../assistant/keys.ts';
+import { CommandLineError } from './failure.ts';
+import { parseJson } from './files.ts';
+
+/** What may be told of one key. */
+export interface ListedKey {
+  readonly kid: string;
+  readonly type: string;
+  readonly state: 'active' | 'retiring';
+  /** Since when it is in this state, in seconds since the epoch. */
+  readonly since: number;
+}
+
+/**
+ * Reads a key set.
+ *
+ * @throws CommandLineError `not_found`; `bad_input` where the file holds none, or others may read it
+ */
+export async function loadKeys(file: string): Promise<KeySet> {
+  const { KeySet } = await import('../assistant/keys.ts');
+  try {
+    return await KeySet.load(file);
+  } catch (error) {
+    if (error instanceof TypeError) throw new CommandLineError('bad_input', error.message);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new CommandLineError(
+      'not_found',
+      `${file}: there is no key set; \`roaming-key keys generate\` makes one`,
+    );
+  }
+}
+
+/** Shows a key file's keys, the active one first. */
+export async function listKeys(file: string): Promise<readonly ListedKey[]> {
+  const { readPrivateFile } = await import('../files/private-file.ts');
+  const published = (await loadKeys(file)).jwks().keys as readonly {
+    kid: string;
+    kty: string;
+    crv?: string;
+  }[];
+  // Loading has checked the form.
+  const { keys } = parseJson(await readPrivateFile(file)) as {
+    keys: { state: ListedKey['state']; since: number }[];
+  };
+  const entries = [
+    ...keys.filter(({ state }) => state === 'active'),
+    ...keys.filter(({ state }) => state === 'retiring'),
+  ];
+  return published.map(({ kid, crv = 'RSA-OAEP-256' }, i) => {
+    const { state, since } = entries[i] as (typeof entries)[number];
+    return { kid, type: crv, state, since };
+  });
+}
+
+/** Changes a key file; two changes at once would lose one of the new keys, and every ticket sealed to it. */
+export async function changeKeys<T>(file: string, change: (set: KeySet) => T | Promise<T>): Promise<T> {
+  const lock = `${file}.lock`;
+  try {
+    await (await open(lock, 'wx', 0o600)).close();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new CommandLineError(
+      'exists',
+      `${lock}: another process changes the keys; if none does, remove this file`,
+    );
+  }
+  try {
+    const set = await loadKeys(file);
+    const result = await change(set);
+    await set.save(file);
+    return result;
+  } finally {
+    await rm(lock, { force: true });
+  }
+}

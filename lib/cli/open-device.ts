@@ -1,0 +1,23 @@
+import type { Device, Purpose } from '../device/device.ts';
+import type { AssistantOptions, RecordOptions } from './options.ts';
+import { recordSource } from './record-source.ts';
+
+/** What a device is opened with on a command line. */
+export interface OpenDeviceOptions extends RecordOptions, AssistantOptions {}
+
+/** A device whose record stays current where it is kept, and its client options. */
+export async function openDevice(options: OpenDeviceOptions, purposes: readonly Purpose[]): Promise<Device> {
+  const [source, { Device }] = await Promise.all([recordSource(options), import('../device/device.ts')]);
+  const { assistant } = options;
+  return new Device(await source.load(), {
+    ...transport(options),
+    purposes,
+    save: source.save,
+    ...(assistant !== undefined && { assistant }),
+  });
+}
+
+/** The client options that `--timeout` stands for. */
+export function transport({ timeout }: AssistantOptions): { timeout?: number } {
+  return timeout === undefined ? {} : { timeout };
+}

@@ -1,0 +1,70 @@
+/** Where passwords come from: a file, the environment or the terminal, never an argument that others can see. */
+import { CommandLineError } from './failure.ts';
+import { readInput } from './files.ts';
+import { promptSecret } from './prompt.ts';
+
+/** The variables that passwords are taken from; no command that is started from here gets them. */
+export const PASSWORD_VARIABLES = ['ROAMING_KEY_PASSWORD', 'ROAMING_KEY_NEW_PASSWORD'] as const;
+
+const MAX_FILE = 4096;
+
+interface PasswordSource {
+  readonly file: string | undefined;
+  readonly variable: (typeof PASSWORD_VARIABLES)[number];
+  readonly question: string;
+  /** Ask twice: nobody could correct a mistyped new password. */
+  readonly confirm: boolean;
+}
+
+/** The password of a record. */
+export async function currentPassword(options: { readonly passwordFile?: string }): Promise<string> {
+  return readPassword({
+    file: options.passwordFile,
+    variable: 'ROAMING_KEY_PASSWORD',
+    question: 'Password: ',
+    confirm: false,
+  });
+}
+
+/** The password that a new record shall have. */
+export async function firstPassword(options: { readonly passwordFile?: string }): Promise<string> {
+  return readPassword({
+    file: options.passwordFile,
+    variable: 'ROAMING_KEY_PASSWORD',
+    question: 'New password: ',
+    confirm: true,
+  });
+}
+
+/** The password that shall take another one's place. */
+export async function nextPassword(options: { readonly newPasswordFile?: string }): Promise<string> {
+  return readPassword({
+    file: options.newPasswordFile,
+    variable: 'ROAMING_KEY_NEW_PASSWORD',
+    question: 'New password: ',
+    confirm: true,
+  });
+}
+
+async function readPassword({ file, variable, question, confirm }: PasswordSource): Promise<string> {
+  if (file !== undefined) return firstLine(file);
+  const given = process.env[variable];
+  if (given !== undefined && given !== '') return given;
+  const password = await promptSecret(question);
+  if (confirm && (await promptSecret('The same again: ')) !== password) {
+    throw new CommandLineError('usage', 'the two passwords differ');
+  }
+  return password;
+}
+
+async function firstLine(file: string): Promise<string> {
+  const bytes = await readInput(file, { max: MAX_FILE });
+  try {
+    const [line = ''] = new TextDecoder('utf-8', { fatal: true }).decode(bytes).split(/\r?\n/, 1);
+    return line;
+  } catch {
+    throw new CommandLineError('bad_input', `${file} is not text in UTF-8`);
+  } finally {
+    bytes.fill(0);
+  }
+}

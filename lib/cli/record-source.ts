@@ -1,0 +1,66 @@
+import type { DeviceRecord } from '../protocol/record.ts';
+import { dataFolder } from './data-folder.ts';
+import { CommandLineError } from './failure.ts';
+import type { RecordOptions } from './options.ts';
+
+const DEFAULT_NAME = 'default';
+
+/** One place for one device record: a name among the user's records, or a file. */
+export interface RecordSource {
+  /** Names the place, for people and in JSON. */
+  readonly place: { readonly name: string } | { readonly record: string };
+  /**
+   * @throws CommandLineError `not_found`
+   * @throws RoamingKeyError `bad_record`
+   */
+  readonly load: () => Promise<DeviceRecord>;
+  /** Replaces what is there, durably. */
+  readonly save: (record: DeviceRecord) => Promise<void>;
+  readonly exists: () => Promise<boolean>;
+}
+
+/** Where `--name` and `--record` point. */
+export async function recordSource(options: RecordOptions): Promise<RecordSource> {
+  return options.record === undefined ? named(options.name ?? DEFAULT_NAME) : inFile(options.record);
+}
+
+/** The folder of named records. */
+export function recordsFolder(): string {
+  return dataFolder('records');
+}
+
+async function named(name: string): Promise<RecordSource> {
+  const { fileRecords } = await import('../device/file-records.ts');
+  const records = fileRecords(recordsFolder());
+  return {
+    place: { name },
+    async load() {
+      const record = await records.load(name);
+      if (record) return record;
+      throw new CommandLineError(
+        'not_found',
+        `there is no device record named ${JSON.stringify(name)}; \`roaming-key record list\` shows those there are`,
+      );
+    },
+    save: (record) => records.save(name, record),
+    exists: async () => (await records.list()).includes(name),
+  };
+}
+
+async function inFile(file: string): Promise<RecordSource> {
+  const [{ readJsonFile, replaceJsonFile }, { parseRecord }, { lstat }] = await Promise.all([
+    import('../device/private-file.ts'),
+    import('../protocol/record.ts'),
+    import('node:fs/promises'),
+  ]);
+  return {
+    place: { record: file },
+    load: async () => parseRecord(await readJsonFile(file)),
+    save: (record) => replaceJsonFile(file, record),
+    exists: () =>
+      lstat(file).then(
+        () => true,
+        () => false,
+      ),
+  };
+}

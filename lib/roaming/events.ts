@@ -1,0 +1,39 @@
+/**
+ * What happened at a record service, for an audit log. Never holds a record, a code or a secret.
+ */
+export type RecordEvent =
+  /** A record was stored. `isNewCode` is false where the pickup code stayed. */
+  | {
+      readonly type: 'stored';
+      readonly account: string;
+      readonly u: string;
+      readonly kid: string;
+      readonly isNewCode: boolean;
+      readonly address?: string | undefined;
+    }
+  /**
+   * Somebody asked for a record. `matched` is false where he got a decoy; `account` is then whatever he typed, brought
+   * into the form in which records are looked up.
+   */
+  | {
+      readonly type: 'fetched';
+      readonly account: string;
+      readonly matched: boolean;
+      readonly address?: string | undefined;
+    }
+  /** A fetch was refused: too many wrong ones for this account name, from this address or from all of them. */
+  | {
+      readonly type: 'limited';
+      readonly account: string;
+      readonly by: 'address' | 'all';
+      readonly address?: string | undefined;
+    }
+  /** A record was deleted by its owner. */
+  | { readonly type: 'deleted'; readonly account: string; readonly address?: string | undefined }
+  /** Records were deleted because the key is disabled. */
+  | { readonly type: 'deletedDisabled'; readonly u: string; readonly records: number }
+  /** A request could not be answered, or something in the background failed: store, feed or the assistant's key list. */
+  | { readonly type: 'unavailable'; readonly error: unknown };
+
+/** Takes every event as it happens; what it throws is ignored. */
+export type RecordListener = (event: RecordEvent) => void;

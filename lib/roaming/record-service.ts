@@ -1,0 +1,471 @@
+/**
+ * The record service, without HTTP (PROTOCOL.md section 9).
+ *
+ * Goal: a user gets at the device record from any device, with account name and pickup code, and nobody learns from the
+ * service who has one. What it keeps makes it ADV({device}): able to guess passwords online, through the assistant, and no
+ * more, as long as it is not the assistant's operator.
+ *
+ * A record is stored under HMAC(secret, code ‖ account). So a wrong code for a name that has a record and any code for a
+ * name that has none are not merely answered alike: the service and its store cannot tell them apart themselves.
+ */
+import * as v from 'valibot';
+import { equalBytes, utf8 } from '../crypto/bytes.ts';
+import type { AssistantJwk } from '../crypto/jwe.ts';
+import { isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../errors.ts';
+import { systemClock } from '../http/problem.ts';
+import type { Store } from '../store/store.ts';
+import { normaliseAccount } from './account-name.ts';
+import { PublishedKeys, type PublishedKeysOptions } from './assistant-keys.ts';
+import { AttemptLimit } from './attempt-limit.ts';
+import { makeDecoy } from './decoy.ts';
+import type { RecordEvent, RecordListener } from './events.ts';
+import { MAX_TYPED_CODE, makePickupCode, readPickupCode } from './pickup-code.ts';
+import { fitRecord, type RecordProfile, type RecordProfileOptions, recordProfile } from './profile.ts';
+import type { RecordFetch, RecordStore, StoredRecord } from './record-store.ts';
+import { type Secret, ServiceSecret } from './service-secret.ts';
+
+export interface RecordServiceOptions {
+  /** Where records are kept; not where the assistant keeps what it remembers. */
+  readonly store: RecordStore;
+  /**
+   * What names, codes and decoys are made with, at least 32 bytes, the same for all processes. Whoever replaces it
+   * changes all decoys, and puts all pickup codes out of force: users store their records anew.
+   */
+  readonly secret: Secret;
+  /** The URL of the one assistant whose records are taken. */
+  readonly assistant: string;
+  /** Where the assistant's public keys come from, the active one first. Default: `GET {assistant}/keys`, every 5 minutes. */
+  readonly assistantKeys?: PublishedKeysOptions['read'];
+  /** The one kind of record that is taken and given out. Default: retrieved Ed25519 keys at the default cost. */
+  readonly profile?: RecordProfileOptions;
+  /** Tells which keys are disabled, a `disabledFeed` say: their records are deleted. Default: none is. */
+  readonly disabled?: Pick<Store, 'isDisabled'>;
+  /** How often records of disabled keys are looked for, in seconds, from 1 to 86400. Default 300. */
+  readonly sweepEvery?: number;
+  /**
+   * Lets records be fetched by account name alone. The value says what that means: the assistant's operator is among
+   * those, and everybody can lock the owner out by wrong passwords.
+   */
+  readonly withoutPickupCode?: 'anyone who knows an account name may hold its record';
+  /** What else makes two typed names one account, such as `(name) => name.toLowerCase()`. Default: nothing. */
+  readonly accountName?: (name: string) => string;
+  /** Wrong fetches of one account name from one address in an hour, from 1 to 65535. Default 10. */
+  readonly wrongPerAddress?: number;
+  /** Wrong fetches of one account name from all addresses in an hour, from 1 to 65535. Default 1000. */
+  readonly wrongPerAccount?: number;
+  /** Hears what happens; never gets a secret. */
+  readonly onEvent?: RecordListener;
+  /** Default: the platform's. */
+  readonly fetch?: typeof globalThis.fetch;
+  /** Whole seconds since the epoch. Default: the system's clock. */
+  readonly now?: () => number;
+}
+
+/** What the transport knows of a request besides its body. */
+export interface RecordRequestContext {
+  readonly address?: string | undefined;
+}
+
+const WITHOUT_CODE = 'anyone who knows an account name may hold its record';
+const HOUR = 3600;
+const SWEEP_PAGE = 500;
+const STRANGERS = 4096;
+/** No account has this name: control characters are none of an account's. */
+const NOBODY = '\0';
+/** Records of nobody. One alone would be found a little faster, or more slowly, than any other record. */
+const FILLERS = 64;
+
+const PUT_BODY = v.strictObject({
+  record: v.unknown(),
+  keepCode: v.optional(v.boolean()),
+  onlyRenewal: v.optional(v.boolean()),
+});
+const typedCode = v.pipe(v.string(), v.maxLength(MAX_TYPED_CODE));
+const FETCH_BODY = v.strictObject({ account: v.string(), code: typedCode });
+const FETCH_BODY_WITHOUT_CODE = v.strictObject({ account: v.string(), code: v.optional(typedCode) });
+
+/**
+ * Keeps one record for each account, and gives out one for every name.
+ *
+ * @throws TypeError at construction for an option that is missing or of the wrong kind
+ */
+export class RecordService {
+  readonly #options: RecordServiceOptions;
+  readonly #store: RecordStore;
+  readonly #secret: ServiceSecret;
+  readonly #keys: PublishedKeys;
+  readonly #now: () => number;
+  readonly #wrongPerAddress: AttemptLimit;
+  readonly #wrongPerAccount: AttemptLimit;
+  readonly #samples = new Map<string, Promise<string>>();
+  /** Of decoys, how many still bear each retiring key. */
+  #shares: ReadonlyMap<string, number> = new Map();
+  #sharesAt: number | undefined;
+  #preparing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** What all records here have in common. */
+  readonly profile: RecordProfile;
+
+  constructor(options: RecordServiceOptions) {
+    const { store, secret, disabled, withoutPickupCode, now = systemClock } = options;
+    if (typeof store?.fetch !== 'function') throw new TypeError('store must be a RecordStore');
+    if (disabled !== undefined && typeof disabled.isDisabled !== 'function')
+      throw new TypeError('disabled must have isDisabled');
+    if (withoutPickupCode !== undefined && withoutPickupCode !== WITHOUT_CODE)
+      throw new TypeError(`withoutPickupCode must be left out, or be '${WITHOUT_CODE}'`);
+    for (const name of ['assistantKeys', 'accountName', 'onEvent', 'fetch', 'now'] as const) {
+      if (options[name] !== undefined && typeof options[name] !== 'function')
+        throw new TypeError(`${name} must be a function`);
+    }
+    whole('sweepEvery', options.sweepEvery ?? 300, 86_400);
+    this.#options = options;
+    this.#store = store;
+    this.#secret = new ServiceSecret(secret);
+    this.#now = now;
+    this.profile = recordProfile(options.assistant, options.profile);
+    this.#keys = new PublishedKeys({
+      url: this.profile.assistant,
+      read: options.assistantKeys,
+      fetch: options.fetch,
+      now,
+      onError: (error) => this.#emit({ type: 'unavailable', error }),
+    });
+    const { wrongPerAddress = 10, wrongPerAccount = 1000 } = options;
+    this.#wrongPerAddress = new AttemptLimit(whole('wrongPerAddress', wrongPerAddress, 65_535), HOUR, now);
+    this.#wrongPerAccount = new AttemptLimit(whole('wrongPerAccount', wrongPerAccount, 65_535), HOUR, now);
+  }
+
+  /**
+   * Prepares the store, reads the assistant's keys and begins to look for disabled ones. Requests that come earlier are
+   * answered all the same.
+   *
+   * @throws RoamingKeyError `unavailable` where the keys cannot be read
+   */
+  async init(): Promise<void> {
+    await this.#prepare();
+    if (this.#timer || !this.#options.disabled) return;
+    this.#timer = setInterval(
+      () => void this.sweep().catch((error: unknown) => this.#emit({ type: 'unavailable', error })),
+      (this.#options.sweepEvery ?? 300) * 1000,
+    );
+    this.#timer.unref();
+  }
+
+  /** Ends what `init` began. The store stays open. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /**
+   * Stores an account's record, in the place of an earlier one.
+   *
+   * @param body `{ record, keepCode?, onlyRenewal? }`: with `keepCode` the code that is in force stays so;
+   *   `onlyRenewal` also refuses to replace a record of another `u`, and so of another enrolment or password, or one
+   *   that is sealed to the same or a newer key
+   * @returns the new pickup code, to be shown once; `null` where the old one stays, or none is needed
+   * @throws RoamingKeyError `invalid_request`; `unsupported` for a record that is not of the profile; `unknown_key`;
+   *   `refused` where `onlyRenewal` finds another record, or where, without pickup codes, the name looks like
+   *   another account's; `unavailable`
+   */
+  async put(
+    account: string,
+    body: unknown,
+    { address }: RecordRequestContext = {},
+  ): Promise<{ readonly code: string | null }> {
+    const parsed = v.safeParse(PUT_BODY, body, { abortEarly: true });
+    if (!parsed.success) throw new RoamingKeyError('invalid_request', 'record expected');
+    const { record, keepCode = false, onlyRenewal = false } = parsed.output;
+    return this.#answering(async () => {
+      const { text, u, kid } = await fitRecord(record, {
+        profile: this.profile,
+        findKey: (wanted) => this.#keys.find(wanted),
+        sample: (jwk) => this.#sample(jwk),
+        sameSpelling: this.#isOpen,
+      });
+      if (await this.#isDisabled(u)) throw new RoamingKeyError('disabled', 'the key is disabled');
+      if (onlyRenewal) await this.#requireNewer(account, kid);
+      const name = this.#nameOf(account);
+      for (let tries = 0; tries < 3; tries++) {
+        const code = this.#isOpen ? '' : makePickupCode();
+        const answer = await this.#store.put({
+          owner: this.#secret.owner(account),
+          key: this.#secret.key(name, code),
+          ...{ u, kid, record: text },
+          keepKey: keepCode || onlyRenewal,
+          sameU: onlyRenewal,
+        });
+        if (answer === 'absent')
+          throw new RoamingKeyError('refused', 'another record than the renewed one is stored');
+        if (answer === 'taken') continue;
+        await this.#count().catch((error: unknown) => this.#emit({ type: 'unavailable', error }));
+        const isNewCode = answer === 'stored' && !this.#isOpen;
+        this.#emit({ type: 'stored', account, u, kid, isNewCode, address });
+        return { code: isNewCode ? code : null };
+      }
+      throw new RoamingKeyError('refused', "the account's name looks like another's");
+    });
+  }
+
+  /**
+   * Gives out a record: that of the account if the code is right, else a decoy.
+   *
+   * @param body `{ account, code }`
+   * @throws RoamingKeyError `invalid_request`, `busy` after too many wrong fetches, `unavailable`
+   * @returns the answer as JSON
+   */
+  async fetch(body: unknown, { address = '' }: RecordRequestContext = {}): Promise<string> {
+    const parsed = v.safeParse(this.#isOpen ? FETCH_BODY_WITHOUT_CODE : FETCH_BODY, body, {
+      abortEarly: true,
+    });
+    if (!parsed.success) throw new RoamingKeyError('invalid_request', 'account and code expected');
+    const name = this.#nameOf(parsed.output.account);
+    const code = this.#isOpen ? '' : readPickupCode(parsed.output.code ?? '');
+    const giveBack = this.#takeAttempt(name, address);
+    try {
+      const { record, matched } = await this.#answering(() => this.#look(name, code, address));
+      if (matched) giveBack();
+      this.#emit({ type: 'fetched', account: name, matched, address });
+      return `{"record":${record}}`;
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
+  }
+
+  /** Both outcomes take the same steps, the store's included. */
+  async #look(name: string, code: string, address: string): Promise<{ record: string; matched: boolean }> {
+    await this.#prepare();
+    const key = this.#secret.key(name, code);
+    const [found, decoy] = await Promise.all([
+      this.#store.fetch({
+        key,
+        otherwise: this.#fillerFor(name),
+        stranger: this.#strangerFor(name),
+        address,
+      }),
+      this.#decoy(name),
+    ]);
+    if (!found) return { record: decoy, matched: false };
+    const isDisabled = await this.#isDisabled(found.u);
+    if (isDisabled) await this.#deleteDisabled(found.u);
+    const matched = equalBytes(utf8(found.key), utf8(key)) && !isDisabled;
+    return { record: matched ? found.record : decoy, matched };
+  }
+
+  /**
+   * Deletes an account's record, and the list of its fetches, for good.
+   *
+   * @returns whether there was one
+   * @throws RoamingKeyError `unavailable`
+   */
+  async delete(account: string, { address }: RecordRequestContext = {}): Promise<boolean> {
+    return this.#answering(async () => {
+      const wasThere = await this.#store.delete(this.#secret.owner(account));
+      if (wasThere) this.#emit({ type: 'deleted', account, address });
+      return wasThere;
+    });
+  }
+
+  /** What is stored for an account: `u`, the `kid` that the ticket is sealed to, when; `undefined` for nothing. */
+  async find(account: string): Promise<StoredRecord | undefined> {
+    return this.#answering(() => this.#store.find(this.#secret.owner(account)));
+  }
+
+  /** When and from where an account's record was fetched with the right code, newest first, the last 50. */
+  async fetches(account: string): Promise<readonly RecordFetch[]> {
+    return this.#answering(() => this.#store.fetches(this.#secret.owner(account)));
+  }
+
+  /**
+   * Looks through all records for those of disabled keys and deletes them.
+   *
+   * @returns how many were deleted
+   */
+  async sweep(): Promise<number> {
+    if (!this.#options.disabled) return 0;
+    let sum = 0;
+    let after = '';
+    for (;;) {
+      const names = await this.#store.names({ after, limit: SWEEP_PAGE });
+      for (const u of names)
+        if (await this.#options.disabled.isDisabled(u)) sum += await this.#deleteDisabled(u);
+      const last = names.at(-1);
+      if (last === undefined) return sum;
+      after = last;
+    }
+  }
+
+  /** A device whose own renewal is late must not bring back a ticket that another device has renewed. */
+  async #requireNewer(account: string, kid: string): Promise<void> {
+    const stored = await this.#store.find(this.#secret.owner(account));
+    const kids = (await this.#keys.list()).map((key) => key.kid);
+    const place = stored && kids.includes(stored.kid) ? kids.indexOf(stored.kid) : kids.length;
+    if (kids.indexOf(kid) >= place)
+      throw new RoamingKeyError('refused', 'the record that is stored is as new as this one');
+  }
+
+  get #isOpen(): boolean {
+    return this.#options.withoutPickupCode !== undefined;
+  }
+
+  async #deleteDisabled(u: string): Promise<number> {
+    const records = await this.#store.deleteNamed(u);
+    if (records > 0) this.#emit({ type: 'deletedDisabled', u, records });
+    return records;
+  }
+
+  /** Whether a key is known to be disabled. A list that cannot be read stops nobody here: the assistant has its own say. */
+  async #isDisabled(u: string): Promise<boolean> {
+    try {
+      return (await this.#options.disabled?.isDisabled(u)) === true;
+    } catch (error) {
+      this.#emit({ type: 'unavailable', error });
+      return false;
+    }
+  }
+
+  #nameOf(account: string): string {
+    const name = normaliseAccount(account);
+    return this.#options.accountName ? normaliseAccount(this.#options.accountName(name)) : name;
+  }
+
+  /**
+   * Takes one attempt at a name, from an address and from all of them, whether or not the name has a record; the owner
+   * gives it back by being right.
+   */
+  #takeAttempt(name: string, address: string): () => void {
+    const attempts = [
+      { by: 'address', limit: this.#wrongPerAddress, counter: this.#counter('address', name, address) },
+      { by: 'all', limit: this.#wrongPerAccount, counter: this.#counter('all', name) },
+    ] as const;
+    const taken: (typeof attempts)[number][] = [];
+    const giveBack = () => {
+      for (const { limit, counter } of taken) limit.giveBack(counter);
+    };
+    for (const attempt of attempts) {
+      const retryAt = attempt.limit.take(attempt.counter);
+      if (retryAt !== undefined) {
+        giveBack();
+        this.#emit({ type: 'limited', account: name, by: attempt.by, address });
+        throw new RoamingKeyError('busy', 'too many wrong fetches of this name', { retryAt });
+      }
+      taken.push(attempt);
+    }
+    return giveBack;
+  }
+
+  #counter(...texts: readonly string[]): number {
+    return this.#secret.part(AttemptLimit.counters, ...texts);
+  }
+
+  /** Under which key whoever has a wrong code finds a record all the same. */
+  #fillerFor(name: string): string {
+    return this.#secret.key(`${NOBODY}${this.#secret.part(FILLERS, 'filler', name)}`, '');
+  }
+
+  /**
+   * For whom a wrong fetch is noted. There are many, so that a name without a record has a list that is as full as that of
+   * one with a record; and not one for each name, so that strangers do not fill the store.
+   */
+  #strangerFor(name: string): string {
+    return this.#secret.owner(`${NOBODY}stranger ${this.#secret.part(STRANGERS, 'stranger', name)}`);
+  }
+
+  async #decoy(name: string): Promise<string> {
+    return makeDecoy(this.#secret, this.profile, name, await this.#keyOfDecoy(name));
+  }
+
+  /**
+   * The key that the decoy of a name bears. After a rotation, records pass to the new key one by one, as their owners
+   * use them. If decoys passed all at once, the old key would be the mark of a record; so as large a part of the decoys
+   * bears it as of the records, and each name's place in the order of passing is fixed.
+   */
+  async #keyOfDecoy(name: string): Promise<AssistantJwk> {
+    const keys = await this.#keys.list();
+    const [active, ...retiring] = keys as readonly [AssistantJwk, ...AssistantJwk[]];
+    if (retiring.length > 0) await this.#countSometimes(keys);
+    const oldestFirst = retiring.reverse();
+    const place = (kid: string) => this.#secret.fraction('decoy key', name, kid);
+    return oldestFirst.find(({ kid }) => place(kid) < (this.#shares.get(kid) ?? 0)) ?? active;
+  }
+
+  async #countSometimes(keys: readonly AssistantJwk[]): Promise<void> {
+    const isRecent = this.#sharesAt !== undefined && Math.abs(this.#now() - this.#sharesAt) < 60;
+    if (isRecent && keys.every(({ kid }) => this.#shares.has(kid))) return;
+    await this.#count();
+  }
+
+  /** Of the records that bear a key or a newer one, the part that bears it. A part never grows: nobody goes back. */
+  async #count(): Promise<void> {
+    const keys = await this.#keys.list();
+    const counts = await this.#store.kids();
+    const shares = new Map<string, number>();
+    let newer = 0;
+    for (const { kid } of keys) {
+      const count = counts.get(kid) ?? 0;
+      newer += count;
+      const share = kid === keys[0]?.kid ? 1 : newer > 0 ? count / newer : 0;
+      shares.set(kid, Math.min(share, this.#shares.get(kid) ?? 1));
+    }
+    this.#shares = shares;
+    this.#sharesAt = this.#now();
+  }
+
+  #sample(jwk: AssistantJwk): Promise<string> {
+    const known = this.#samples.get(jwk.kid);
+    if (known) return known;
+    if (this.#samples.size >= 100) this.#samples.clear();
+    const sample = makeDecoy(this.#secret, this.profile, NOBODY, jwk);
+    this.#samples.set(jwk.kid, sample);
+    sample.catch(() => this.#samples.delete(jwk.kid));
+    return sample;
+  }
+
+  /** Puts records of nobody into the store, for whoever has a wrong code to find one. */
+  #prepare(): Promise<void> {
+    this.#preparing ??= (async () => {
+      await this.#store.init();
+      const [active] = await this.#keys.list();
+      for (let i = 0; i < FILLERS; i++) await this.#fill(`${NOBODY}${i}`, active as AssistantJwk);
+    })().catch((error: unknown) => {
+      this.#preparing = undefined;
+      throw error;
+    });
+    return this.#preparing;
+  }
+
+  async #fill(nobody: string, jwk: AssistantJwk): Promise<void> {
+    const owner = this.#secret.owner(nobody);
+    if (await this.#store.find(owner)) return;
+    const record = await makeDecoy(this.#secret, this.profile, nobody, jwk);
+    const { u } = JSON.parse(record) as { u: string };
+    await this.#store.put({ owner, key: this.#secret.key(nobody, ''), u, kid: '', record });
+  }
+
+  async #answering<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      if (isRoamingKeyError(error) && isWireErrorCode(error.code) && error.code !== 'unavailable')
+        throw error;
+      this.#emit({ type: 'unavailable', error });
+      throw new RoamingKeyError('unavailable', 'the record service cannot answer now', { cause: error });
+    }
+  }
+
+  #emit(event: RecordEvent): void {
+    try {
+      this.#options.onEvent?.(event);
+    } catch {
+      // An audit log that fails must not change what a request gets.
+    }
+  }
+}
+
+function whole(name: string, value: number, max: number): number {
+  if (!Number.isSafeInteger(value) || value < 1 || value > max)
+    throw new TypeError(`${name} must be a whole number from 1 to ${max}`);
+  return value;
+}

@@ -1,0 +1,59 @@
+import { createHmac } from 'node:crypto';
+import { expand } from '@noble/hashes/hkdf.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { toBase64url, utf8 } from '../crypto/bytes.ts';
+
+/** A secret of at least 32 bytes; a string counts as its UTF-8 bytes. */
+export type Secret = string | Uint8Array;
+
+/**
+ * What a record service makes of its secret: names under which a store holds records without knowing whose they are,
+ * and the random bytes that decoys are made of. Texts that stand together are spelled as JSON, so that no two lists of texts
+ * make the same name.
+ */
+export class ServiceSecret {
+  readonly #secret: Uint8Array;
+
+  /** @throws TypeError where the secret is too short */
+  constructor(secret: Secret) {
+    const bytes = typeof secret === 'string' ? utf8(secret) : secret;
+    if (!(bytes instanceof Uint8Array) || bytes.length < 32)
+      throw new TypeError('secret must have at least 32 bytes');
+    this.#secret = bytes.slice();
+  }
+
+  /** Names an account, exactly as the app spells it. */
+  owner(account: string): string {
+    return toBase64url(this.#hmac('record owner', account));
+  }
+
+  /** What a record is found under: only who knows the account and its code, if it has one, asks for this. */
+  key(account: string, code: string): string {
+    return toBase64url(this.#hmac('record key', code, account));
+  }
+
+  /** A number from 0 to 1 that is fixed for these texts. */
+  fraction(label: string, ...texts: readonly string[]): number {
+    return Buffer.from(this.#hmac(label, ...texts)).readUIntBE(0, 6) / 2 ** 48;
+  }
+
+  /** Which of `count` equal parts these texts belong to. */
+  part(count: number, ...texts: readonly string[]): number {
+    return Math.floor(this.fraction('limit', ...texts) * count);
+  }
+
+  /** Random bytes that are fixed for a label and texts: HKDF-Expand-SHA-256 of an HMAC, at most 8160 under each name. */
+  stream(label: string, ...texts: readonly string[]): Stream {
+    const seed = this.#hmac(label, ...texts);
+    return (name, length) => expand(sha256, seed, utf8(name), length) as Uint8Array<ArrayBuffer>;
+  }
+
+  #hmac(label: string, ...texts: readonly string[]): Uint8Array {
+    return createHmac('sha256', this.#secret)
+      .update(JSON.stringify(['roaming-key/1', label, ...texts]))
+      .digest();
+  }
+}
+
+/** `length` bytes under a name. */
+export type Stream = (name: string, length: number) => Uint8Array<ArrayBuffer>;

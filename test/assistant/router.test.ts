@@ -1,0 +1,184 @@
+import express from 'express';
+import request from 'supertest';
+import { describe, expect, it, vi } from 'vitest';
+import { KeySet } from '../../lib/assistant/keys.ts';
+import { assistant } from '../../lib/assistant/router.ts';
+import { MemoryStore } from '../../lib/store/memory.ts';
+import { makeDisabling, makeRequest, makeTicket, random } from '../attacks/support.ts';
+import { startAssistant } from '../support/world.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+describe('the router', () => {
+  it('refuses options of the wrong kind when it is made', async () => {
+    const options = { keys: await KeySet.generate(), store: new MemoryStore() };
+    for (const wrong of [
+      { cors: 'app.example' },
+      { cors: 'https://app.example/' },
+      { cors: ['https://app.example', '*'] },
+      { cors: [5] },
+      { disablesPerMinute: 0 },
+      { disablesPerMinute: 1.5 },
+    ]) {
+      expect(() => assistant({ ...options, ...wrong } as never)).toThrow(TypeError);
+    }
+    expect(() => assistant({} as never)).toThrow(TypeError);
+  });
+
+  it('publishes keys for a while and with their type', async () => {
+    const world = await startAssistant();
+    const answer = await request(world.app).get('/assistant/keys').expect(200);
+    expect(answer.headers['cache-control']).toBe('public, max-age=300');
+    expect(answer.headers['content-type']).toMatch(/^application\/jwk-set\+json/);
+    expect(answer.body).toEqual(world.keys.jwks());
+    await request(world.app).head('/assistant/keys').expect(200);
+  });
+
+  it('lists disabled keys for a moment', async () => {
+    const world = await startAssistant();
+    const answer = await request(world.app).get('/assistant/disabled').expect(200);
+    expect(answer.headers['cache-control']).toBe('public, max-age=5');
+    expect(answer.body).toEqual({ disabled: [], next: '' });
+  });
+
+  it('works at the root, and after an app’s own body parser', async () => {
+    const keys = await KeySet.generate();
+    const app = express()
+      .use(express.json())
+      .use(assistant({ keys, store: new MemoryStore() }));
+    const { body } = await makeRequest(await makeTicket(keys.active.jwk));
+    await request(app).post('/assist').send(body).expect(200);
+    const refused = await request(app).post('/assist').type('form').send({ a: 1 }).expect(400);
+    expect(refused.body.code).toBe('invalid_request');
+  });
+
+  it('leaves what is not its own to the app', async () => {
+    const world = await startAssistant();
+    world.app.get('/assistant/other', (_req, res) => void res.send('mine'));
+    expect((await request(world.app).get('/assistant/other').expect(200)).text).toBe('mine');
+  });
+});
+
+describe('pages of other origins', () => {
+  const preflight = (world: Awaited<ReturnType<typeof startAssistant>>, origin: string) =>
+    request(world.app).options('/assistant/assist').set({
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'content-type',
+    });
+
+  it('may not ask, unless the app says so', async () => {
+    const world = await startAssistant();
+    const answer = await preflight(world, 'https://app.example');
+    expect(answer.headers).not.toHaveProperty('access-control-allow-origin');
+  });
+
+  it('may ask where their origin is listed, also read an error and when to come back', async () => {
+    const world = await startAssistant({ cors: ['https://app.example', 'https://other.example'] });
+    const allowed = await preflight(world, 'https://app.example').expect(204);
+    expect(allowed.headers['access-control-allow-origin']).toBe('https://app.example');
+    expect(allowed.headers).not.toHaveProperty('access-control-allow-credentials');
+    for (const origin of [
+      'https://evil.example',
+      'https://app.example.evil.example',
+      'null',
+      'http://app.example',
+    ]) {
+      expect((await preflight(world, origin)).headers).not.toHaveProperty('access-control-allow-origin');
+    }
+    const refused = await request(world.app)
+      .post('/assistant/assist')
+      .set({ origin: 'https://app.example' })
+      .send({});
+    expect(refused.status).toBe(400);
+    expect(refused.headers['access-control-allow-origin']).toBe('https://app.example');
+    expect(refused.headers['access-control-expose-headers']).toBe('Retry-After');
+    expect(refused.headers['vary']).toMatch(/Origin/i);
+  });
+
+  it('may all ask where the app says true, and never with cookies', async () => {
+    const world = await startAssistant({ cors: true });
+    const { headers } = await preflight(world, 'https://any.example');
+    expect(headers['access-control-allow-origin']).toBe('*');
+    expect(headers).not.toHaveProperty('access-control-allow-credentials');
+  });
+});
+
+describe('limits per address', () => {
+  it('let an address disable so often and no more, whatever it says it is', async () => {
+    const world = await startAssistant({ disablesPerMinute: 3 });
+    const ask = async (forwarded: string) =>
+      request(world.app)
+        .post('/assistant/disable')
+        .set('x-forwarded-for', forwarded)
+        .send((await makeDisabling(world.keys.active.jwk)).body);
+    const answers = [];
+    for (let i = 0; i < 5; i++) answers.push(await ask(`198.51.100.${i}`));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429]);
+    expect(answers[4]?.body).toMatchObject({ code: 'busy' });
+    expect(Number(answers[4]?.headers['retry-after'])).toBeGreaterThan(0);
+  });
+
+  it('count behind a trusted proxy what the proxy says', async () => {
+    const world = await startAssistant({ disablesPerMinute: 1, newIdsPerHour: 1 });
+    world.app.set('trust proxy', 1);
+    const { jwk } = world.keys.active;
+    const disable = async (from: string) =>
+      request(world.app)
+        .post('/assistant/disable')
+        .set('x-forwarded-for', from)
+        .send((await makeDisabling(jwk)).body);
+    expect((await disable('198.51.100.1')).status).toBe(200);
+    expect((await disable('198.51.100.1')).status).toBe(429);
+    expect((await disable('198.51.100.2')).status).toBe(200);
+    const guess = async (from: string) => {
+      const { body } = await makeRequest(await makeTicket(jwk), { beta: random(32) });
+      return (await request(world.app).post('/assistant/assist').set('x-forwarded-for', from).send(body)).body
+        .code;
+    };
+    expect(await guess('198.51.100.1')).toBe('wrong_password');
+    expect(await guess('198.51.100.1')).toBe('busy');
+    expect(await guess('198.51.100.2')).toBe('wrong_password');
+    expect(world.events.at(-1)).toMatchObject({ address: '198.51.100.2' });
+  });
+
+  it('a malformed disabling counts too, so that opening is not to be had for nothing', async () => {
+    const world = await startAssistant({ disablesPerMinute: 2 });
+    const codes = [];
+    for (let i = 0; i < 3; i++) {
+      codes.push((await request(world.app).post('/assistant/disable').send({ request: 'x' })).body.code);
+    }
+    expect(codes).toEqual(['invalid_request', 'invalid_request', 'busy']);
+  });
+});
+
+describe('failures of the server', () => {
+  it('are told to onError with their cause, and to the client without', async () => {
+    const store = new MemoryStore();
+    const onError = vi.fn();
+    const world = await startAssistant({ store, onError });
+    store.reserve = () => Promise.reject(new Error('relation "secret" does not exist'));
+    store.disable = () => Promise.reject(new Error('relation "secret" does not exist'));
+    store.feed = () => Promise.reject(new Error('relation "secret" does not exist'));
+    const answers = [
+      await request(world.app)
+        .post('/assistant/assist')
+        .send((await makeRequest(await makeTicket(world.keys.active.jwk))).body),
+      await request(world.app)
+        .post('/assistant/disable')
+        .send((await makeDisabling(world.keys.active.jwk)).body),
+      await request(world.app).get('/assistant/disabled'),
+    ];
+    for (const { status, body, headers, text } of answers) {
+      expect([status, body.code]).toEqual([503, 'unavailable']);
+      expect(headers['content-type']).toBe('application/problem+json');
+      expect(headers['cache-control']).toBe('no-store');
+      expect(text).not.toMatch(/secret|relation|at .*\.ts/);
+    }
+    expect(onError).toHaveBeenCalledTimes(3);
+    expect(onError.mock.calls[0]?.[0]).toMatchObject({
+      cause: { message: 'relation "secret" does not exist' },
+    });
+    expect(world.events.filter(({ type }) => type === 'unavailable')).toHaveLength(3);
+  });
+});

@@ -1,0 +1,149 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { startApp } from '../../examples/support/start.ts';
+import { program } from '../../lib/cli/program.ts';
+import { isAbsent } from '../support/binaries.ts';
+import { CHEAP, type Started, sandbox } from './support.ts';
+
+/** Every command with its full name, such as `keys list`, groups first. */
+function commands(of: Command = program(), name = 'roaming-key'): [name: string, command: Command][] {
+  const below = of.commands.flatMap((one) => commands(one, `${name} ${one.name()}`));
+  return [[name, of], ...below];
+}
+
+/** Help as it is shown. */
+function help(command: Command): string {
+  const parts: string[] = [];
+  command.configureOutput({ writeOut: (part) => void parts.push(part) }).outputHelp();
+  return parts.join('').trimEnd();
+}
+
+/** The lines under `Examples:` that are no comments. */
+function examples(command: Command): string[] {
+  const [, list = ''] = help(command).split('\nExamples:\n');
+  return list
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+const leaves = commands().filter(([, command]) => command.commands.length === 0);
+
+describe('help', () => {
+  it('has a description, the shape of --json and examples for every command', () => {
+    for (const [name, command] of leaves) {
+      expect(help(command), name).toMatch(/\n\n[A-Z][^\n]{20,}/);
+      expect(help(command), name).toMatch(/\nWith --json: \S/);
+      expect(examples(command).length, name).toBeGreaterThan(0);
+      for (const line of examples(command)) expect(line).toContain(name);
+    }
+  });
+
+  it('is what docs/cli.md says', async () => {
+    const sections = commands().map(([name, command]) => {
+      const level = name === 'roaming-key' ? '#' : '##';
+      return `${level} ${name}\n\n\`\`\`text\n${help(command)}\n\`\`\`\n`;
+    });
+    await expect(sections.join('\n')).toMatchFileSnapshot('../../docs/cli.md');
+  });
+});
+
+const missing = ['ssh-keygen', 'ssh-add', 'openssl', 'curl'].filter(isAbsent);
+
+describe.skipIf(missing.length > 0)('the examples of the help', { timeout: 120_000 }, () => {
+  const box = sandbox({ ROAMING_KEY_NEW_PASSWORD: 'another battery' });
+  const ran = new Set<string>();
+  const replaced: Record<string, string> = {};
+  const urls: Record<string, string> = {};
+  let app: Awaited<ReturnType<typeof startApp>>;
+
+  beforeAll(async () => {
+    app = await startApp('quickstart.ts');
+    urls['https://app.example'] = app.origin;
+    for (const folder of ['stick', '.ssh']) mkdirSync(box.file(folder));
+    replaced['/media/stick'] = box.file('stick');
+    replaced['roaming-key enroll'] = ['roaming-key', 'enroll', ...CHEAP].join(' ');
+    writeFileSync(box.file('report.pdf'), 'a report\n');
+    writeFileSync(box.file('letter.txt'), 'a letter\n');
+    writeFileSync(box.file('notes.txt'), 'notes\n');
+    await box.shell(`ssh-keygen -q -t ed25519 -N '' -f ${box.file('.ssh', 'id_ed25519')}`);
+    return () => app.stop();
+  }, 60_000);
+
+  function lines(name: string): string[] {
+    const command = leaves.find(([full]) => full === `roaming-key ${name}`)?.[1] as Command;
+    return examples(command).map((line) => {
+      ran.add(line);
+      const all = Object.entries({ ...replaced, ...urls });
+      return all.reduce((text, [from, to]) => text.replaceAll(from, to), line);
+    });
+  }
+
+  async function run(...names: string[]): Promise<string[]> {
+    const out: string[] = [];
+    for (const line of names.flatMap(lines)) {
+      const { status, stdout, stderr } = await box.shell(line);
+      expect(`${line}: ${status} ${stderr}`).toMatch(/: 0 /);
+      out.push(stdout);
+    }
+    return out;
+  }
+
+  it('work, one after the other', async () => {
+    await run('keys generate', 'keys rotate', 'keys list', 'keys retire');
+
+    let server: Started | undefined;
+    for (const line of lines('serve')) {
+      server?.child.kill('SIGINT');
+      expect((await server?.ended)?.status ?? 0).toBe(0);
+      server = box.start(line.replace(/--port \d+/, '--port 0').replace(app.origin, 'https://app.example'));
+      urls['https://assistant.example'] = (await server.until(/listening on (\S+)\n/))[1] as string;
+    }
+    const assistant = server as Started;
+
+    const enrolled = await run('enroll');
+    expect(enrolled).toEqual(
+      enrolled.map(() => expect.stringMatching(/\ncode +([0-9A-Z]{4,5}-?){6}\nKeep/) as unknown),
+    );
+    const [names, , line, jwk] = await run('record list', 'record show');
+    expect(names).toBe('default\nmail\nsigning\nssh\n');
+    expect(readFileSync(box.file('.ssh', 'id_ed25519.pub'), 'utf8')).toContain((line as string).trim());
+    expect(jwk).toBe('');
+    await run('record check');
+
+    const [listed] = await run('unlock');
+    expect(listed).toMatch(/^256 SHA256:\S+ roaming-key \(ED25519\)\n/);
+    expect(readFileSync(box.file('id_ed25519'), 'utf8')).toContain('OPENSSH PRIVATE KEY');
+    const [, jws] = await run('sign');
+    expect(Buffer.from((jws as string).split('.')[1] as string, 'base64url').toString()).toBe(
+      '{"hello":"world"}\n',
+    );
+    await box.shell('echo "me $(roaming-key record show --public ssh)" > signers');
+    const verify = 'ssh-keygen -Y verify -f signers -I me -n file -s report.pdf.sig < report.pdf';
+    expect(await box.shell(verify)).toMatchObject({ status: 0 });
+    expect(await run('encrypt', 'decrypt')).toEqual(['', '', 'a letter\n']);
+
+    // The second example of register needs the session that the first one leads to.
+    const [first, second] = lines('register') as [string, string];
+    expect(await box.shell(first)).toMatchObject({ status: 0, stdout: 'registered ada\n' });
+    const [me] = await run('login');
+    expect(JSON.parse(me as string)).toEqual({ account: 'ada' });
+    await box.shell(
+      `echo "Cookie: $(roaming-key login --url ${app.origin}/login --account ada)" > session.txt`,
+    );
+    expect(await box.shell(second)).toMatchObject({ status: 0, stdout: 'registered ada\n' });
+    const [changed] = await run('change-password');
+    expect(changed).toBe('the password is changed\n');
+    const kits = await run('disable');
+    expect(kits).toEqual(['the key is disabled\n', 'the key is disabled\n']);
+
+    await box.run(['sign', '--name', 'ssh'], { input: 'x', env: { ROAMING_KEY_PASSWORD: 'wrong' } });
+    const [, id] = await assistant.until(/"type":"wrongPassword".*"id":"([\w-]{43})"/);
+    replaced['$TICKET_ID'] = id as string;
+    const [exported, , unlocked] = await run('store export', 'store prune', 'store unlock');
+    expect([exported, unlocked]).toEqual(['3 marks\n', 'unlocked\n']);
+    expect(await run('store forget', 'store import')).toEqual(['forgotten\n', '3 marks, 0 of them new\n']);
+    expect([...ran].sort()).toEqual(leaves.flatMap(([, command]) => examples(command)).sort());
+  });
+});

@@ -1,0 +1,77 @@
+import { writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { describe, expect, it, vi } from 'vitest';
+import { CHEAP, sandbox, serveAssistant } from './support.ts';
+
+const WAIT = { timeout: 20_000 };
+
+describe('serve', { timeout: 60_000 }, () => {
+  it.concurrent('finishes what is in flight when it is told to end, and ends with 0', async () => {
+    const box = sandbox();
+    const { url, child, ended } = await serveAssistant(box, '--path /help --cors https://app.example');
+    const health = await fetch(new URL('/health', url));
+    expect([health.status, await health.json()]).toEqual([200, { status: 'ok' }]);
+    const preflight = await fetch(`${url}/assist`, {
+      method: 'OPTIONS',
+      headers: { origin: 'https://app.example', 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.headers.get('access-control-allow-origin')).toBe('https://app.example');
+
+    const slow = request(`${url}/disable`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+    });
+    const answered = new Promise<number | undefined>((resolve, reject) => {
+      slow.once('response', (res) => resolve(res.resume().statusCode));
+      slow.once('error', reject);
+    });
+    slow.write('{"request"');
+    await vi.waitFor(() => expect(slow.socket?.bytesWritten).toBeGreaterThan(0), WAIT);
+    // Another answer on a connection of its own shows that the server has got that far.
+    await fetch(`${url}/keys`);
+    child.kill('SIGTERM');
+    await vi.waitFor(() => expect(fetch(`${url}/keys`)).rejects.toThrow(), WAIT);
+    slow.end(':"x"}');
+    expect(await answered).toBe(400);
+    expect(await ended).toMatchObject({ status: 0, signal: null });
+  });
+
+  it.concurrent('writes audit events that hold no password, account or ticket', async () => {
+    const box = sandbox();
+    const { url, child, ended } = await serveAssistant(box);
+    await box.json(['enroll', '--assistant', url, '--record', 'r.json', ...CHEAP]);
+    const wrong = { env: { ROAMING_KEY_PASSWORD: 'hunter2' }, input: 'x' };
+    expect(await box.failure(['sign', '--record', 'r.json'], wrong)).toMatchObject({
+      code: 'wrong_password',
+    });
+    child.kill('SIGINT');
+    const { stderr } = await ended;
+    const events = stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(events.map(({ type }) => type)).toEqual(['wrongPassword']);
+    expect(stderr).not.toMatch(/hunter2|eyJ/);
+  });
+
+  it.concurrent('keeps its keys when the file is damaged at SIGHUP', async () => {
+    const box = sandbox();
+    const { url, child, until } = await serveAssistant(box);
+    const before = await (await fetch(`${url}/keys`)).text();
+    writeFileSync(box.file('keys.json'), '{}');
+    child.kill('SIGHUP');
+    await until(/the keys stay as they were: keys\.json holds no key set/);
+    expect(await (await fetch(`${url}/keys`)).text()).toBe(before);
+  });
+
+  it.concurrent('takes a store URL with a password from the environment, and shows none of it', async () => {
+    const box = sandbox();
+    await box.json(['keys', 'generate', '--keys', 'keys.json']);
+    const env = { ROAMING_KEY_STORE: 'postgres://ada:hunter2@127.0.0.1:9/db' };
+    const { status, stdout, stderr } = await box.run(['serve', '--port', '0', '--keys', 'keys.json'], {
+      env,
+    });
+    expect([status, stdout]).toEqual([6, '']);
+    expect(stderr).not.toContain('hunter2');
+  });
+});

@@ -1,0 +1,87 @@
+import { describe, expect, it, vi } from 'vitest';
+import { disable } from '../../lib/device/disable.ts';
+import { disablingCode, disablingName } from '../../lib/protocol/disabling.ts';
+import { b64, forgedProblem, intercepting, random } from '../attacks/support.ts';
+import { startAssistant } from '../support/world.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+async function start() {
+  const world = await startAssistant();
+  const t = random(16);
+  const kit = { version: 1, assistant: { url: world.url }, t: b64(t) } as const;
+  const isDisabled = () => world.store.isDisabled(b64(disablingName(t)));
+  return { world, kit, isDisabled };
+}
+
+describe('disable', () => {
+  it('needs the kit and nothing else, and may be repeated', async () => {
+    const { kit, isDisabled } = await start();
+    expect(await isDisabled()).toBe(false);
+    await disable(kit);
+    expect(await isDisabled()).toBe(true);
+    await disable(kit);
+  });
+
+  it('takes the printed code with the assistant’s URL, however it is typed', async () => {
+    const { world, kit, isDisabled } = await start();
+    await expect(disable(disablingCode(kit))).rejects.toThrow(TypeError);
+    await disable(disablingCode(kit).toLowerCase().replaceAll('-', ' '), { assistant: world.url });
+    expect(await isDisabled()).toBe(true);
+  });
+
+  it('is not stopped by a wrong clock, on either side', async () => {
+    const { world, kit, isDisabled } = await start();
+    world.clock.offset = 10_000_000;
+    await disable(kit, { now: () => 5 });
+    expect(await isDisabled()).toBe(true);
+  });
+
+  it('works with a kit that is older than the assistant’s keys', async () => {
+    const { world, kit, isDisabled } = await start();
+    await world.keys.rotate({ type: 'P-256' });
+    world.keys.retire({ age: 0 });
+    await disable(kit);
+    expect(await isDisabled()).toBe(true);
+  });
+
+  it('shows t to nobody on the way', async () => {
+    const { world, kit } = await start();
+    await disable(kit, { fetch: world.fetch });
+    expect(JSON.stringify(world.traffic)).not.toContain(kit.t);
+  });
+
+  it('refuses a kit of another assistant than the app’s, before anything is sent', async () => {
+    const { world, kit } = await start();
+    await expect(
+      disable(kit, { assistant: 'https://other.example', fetch: world.fetch }),
+    ).rejects.toMatchObject({
+      code: 'bad_kit',
+    });
+    await disable(kit, { assistant: `${world.url}/` });
+    for (const bad of [null, {}, { ...kit, t: 'AA' }, { ...kit, version: 2 }]) {
+      await expect(disable(bad as never)).rejects.toMatchObject({ code: 'bad_kit' });
+    }
+    await expect(disable('0'.repeat(29), { assistant: world.url })).rejects.toMatchObject({
+      code: 'bad_kit',
+    });
+    expect(world.traffic).toEqual([]);
+  });
+
+  it.each(['unavailable', 'busy', 'unknown_key'])(
+    'tells %s as it is, so that the owner tries again',
+    async (code) => {
+      const { world, kit } = await start();
+      const fetch = intercepting(world.fetch, ({ pathname }) =>
+        pathname.endsWith('/disable') ? forgedProblem(code, 503) : undefined,
+      );
+      await expect(disable(kit, { fetch })).rejects.toMatchObject({ code });
+    },
+  );
+
+  it('fails where there is no answer', async () => {
+    const { kit } = await start();
+    const fetch = () => Promise.reject(new TypeError('fetch failed'));
+    await expect(disable(kit, { fetch })).rejects.toMatchObject({ code: 'network' });
+  });
+});

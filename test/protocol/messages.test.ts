@@ -1,0 +1,117 @@
+import { createHmac } from 'node:crypto';
+import * as v from 'valibot';
+import { describe, expect, it } from 'vitest';
+import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
+import {
+  ASSIST_BODY,
+  DISABLE_BODY,
+  macInput,
+  type Question,
+  REQUEST,
+  readResponse,
+  requestMac,
+  requestPayload,
+  ticketHash,
+} from '../../lib/protocol/messages.ts';
+import { b64, random } from '../attacks/support.ts';
+
+const frame = { beta: random(32), rho: random(32), iat: 7, jti: random(16), ticket: 'a.b.c.d.e' };
+const questions: Question[] = [
+  { op: 'retrieve' },
+  { op: 'retire' },
+  { op: 'sign', alg: 'RS256', digest: random(32) },
+  { op: 'sign', alg: 'PS512', digest: random(64), salt: random(64) },
+  { op: 'decrypt', w: random(65) },
+];
+
+describe.each(questions)('a request to $op', (question) => {
+  const payload = requestPayload(question, frame) as Record<string, unknown>;
+
+  it('reads as it was written', () => {
+    const { ticket, ...rest } = frame;
+    const { salt, ...asked } = question as { salt?: Uint8Array };
+    expect(v.parse(REQUEST, payload)).toEqual({
+      v: 1,
+      ...asked,
+      ...(salt && { salt }),
+      ...rest,
+      th: ticketHash(ticket),
+    });
+  });
+
+  it('has no member missing, surplus or of another size', () => {
+    for (const name of Object.keys(payload)) {
+      const { [name]: _left, ...rest } = payload;
+      expect(v.is(REQUEST, rest)).toBe(name === 'salt');
+      expect(v.is(REQUEST, { ...payload, [name]: null })).toBe(false);
+    }
+    expect(v.is(REQUEST, { ...payload, x: 1 })).toBe(false);
+    expect(v.is(REQUEST, { ...payload, jti: b64(random(15)) })).toBe(false);
+    expect(v.is(REQUEST, { ...payload, rho: b64(random(33)) })).toBe(false);
+  });
+});
+
+it('the MAC is HMAC-SHA-256 over label, request and ticket with zero bytes between, so that neither can slide', () => {
+  const a = random(32);
+  const expected = createHmac('sha256', a).update('roaming-key/1 mac\0γ\0τ').digest('base64url');
+  expect(toBase64url(requestMac(a, 'γ', 'τ'))).toBe(expected);
+  expect(macInput('ab', 'c')).not.toEqual(macInput('a', 'bc'));
+});
+
+it('bodies have three members, and one, within their sizes', () => {
+  const body = { ticket: 'x'.repeat(16_384), request: 'x'.repeat(8192), mac: b64(random(32)) };
+  expect(v.is(ASSIST_BODY, body)).toBe(true);
+  for (const bad of [
+    { ...body, ticket: 'x'.repeat(16_385) },
+    { ...body, request: 'x'.repeat(8193) },
+    { ...body, ticket: '' },
+    { ...body, mac: b64(random(31)) },
+    { ...body, mac: `${body.mac}=` },
+    { ...body, more: '' },
+    { ticket: body.ticket, request: body.request },
+    [],
+    null,
+  ]) {
+    expect(v.is(ASSIST_BODY, bad)).toBe(false);
+  }
+  expect(v.is(DISABLE_BODY, { request: 'x' })).toBe(true);
+  expect(v.is(DISABLE_BODY, { request: 'x', ticket: 'y' })).toBe(false);
+});
+
+describe('an answer', () => {
+  const read = (payload: object) => readResponse(utf8(JSON.stringify(payload)));
+  const good = {
+    v: 1,
+    op: 'retrieve',
+    jti: b64(random(16)),
+    c: b64(random(48)),
+    failedSince: { count: 0, last: null },
+  };
+  const refusal = { v: 1, op: 'retrieve', jti: good.jti, code: 'wrong_password', now: 5 };
+
+  it('is help or a refusal, of exactly one form', () => {
+    expect(read(good)).toMatchObject({ op: 'retrieve' });
+    expect(read({ ...good, failedSince: { count: 3, last: 9 } })).toBeDefined();
+    expect(read({ ...refusal, attemptsLeft: 0, retryAt: 9 })).toMatchObject({ code: 'wrong_password' });
+    expect(
+      read({ v: 1, op: 'retire', jti: good.jti, retired: true, failedSince: good.failedSince }),
+    ).toBeDefined();
+  });
+
+  it.each<[string, object]>([
+    ['both at once', { ...good, ...refusal }],
+    ['help of another operation', { ...good, op: 'sign' }],
+    ['not retired', { v: 1, op: 'retire', jti: good.jti, retired: false, failedSince: good.failedSince }],
+    ['an unknown code', { ...refusal, code: 'network' }],
+    ['an inherited code', { ...refusal, code: 'constructor' }],
+    ['a time that is none', { ...refusal, now: 1.5 }],
+    ['less than no attempts', { ...refusal, attemptsLeft: -1 }],
+    ['no counts', { ...good, failedSince: { count: 0 } }],
+    ['surplus counts', { ...good, failedSince: { count: 0, last: null, x: 1 } }],
+    ['half a renewal', { ...good, renewed: { ticket: 'x' } }],
+    ['an empty key', { ...good, c: '' }],
+    ['too long a key', { ...good, c: b64(random(8161)) }],
+  ])('that is %s is none', (_name, payload) => {
+    expect(read(payload)).toBeUndefined();
+  });
+});

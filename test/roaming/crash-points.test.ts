@@ -1,0 +1,267 @@
+import { createHash } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { Device } from '../../lib/device/device.ts';
+import { enroll } from '../../lib/device/enroll.ts';
+import { RecordServiceClient } from '../../lib/device/roam.ts';
+import type { Argon2id } from '../../lib/protocol/password.ts';
+import type { DeviceRecord } from '../../lib/protocol/record.ts';
+import { PASSWORD, type RoamingWorld, startWorld } from './support.ts';
+
+const NEW = 'a newer password';
+/** What takes a second here takes none in these tests, of which there are many: the cost is not what they are about. */
+const argon2id: Argon2id = async (password, salt) =>
+  new Uint8Array(createHash('sha256').update(password).update(salt).digest());
+
+/**
+ * A process that dies: at its effect number `at`, before it or after it. From then on nothing leaves it.
+ */
+class Process {
+  readonly log: string[] = [];
+  readonly #at: number;
+  readonly #when: 'before' | 'after';
+  #isDead = false;
+
+  constructor(at: number, when: 'before' | 'after') {
+    this.#at = at;
+    this.#when = when;
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  async effect<T>(name: string, act: () => Promise<T>): Promise<T> {
+    const dies = this.log.push(name) > this.#at;
+    if (this.#isDead || (dies && this.#when === 'before')) {
+      this.#isDead = true;
+      throw new Error('dead');
+    }
+    const result = await act();
+    if (dies) {
+      this.#isDead = true;
+      throw new Error('dead');
+    }
+    return result;
+  }
+
+  readonly fetch: typeof globalThis.fetch = (url, init) =>
+    this.effect(`${init?.method} ${new URL(String(url)).pathname}`, () => fetch(url, init));
+}
+
+/** Runs a life once for every point at which it can end, and once to its end. */
+async function everyCrash(
+  live: (process: Process) => Promise<unknown>,
+  check: (process: Process, where: string) => Promise<void>,
+  restart: () => Promise<void>,
+): Promise<string[]> {
+  for (let at = 0; ; at++) {
+    for (const when of ['before', 'after'] as const) {
+      await restart();
+      const process = new Process(at, when);
+      await live(process).catch((error: unknown) => {
+        if (!process.isDead) throw error;
+      });
+      await check(process, `${when} effect ${at}, ${process.log[at] ?? 'none'}`);
+      if (!process.isDead) return process.log;
+    }
+  }
+}
+
+/** With which of the passwords a record can be unlocked. */
+async function opensWith(device: Device, passwords: readonly string[]): Promise<string | undefined> {
+  for (const password of passwords) {
+    try {
+      await device.unlock(password);
+      return password;
+    } catch {}
+  }
+  return undefined;
+}
+
+interface Life {
+  readonly world: RoamingWorld;
+  readonly code: string;
+  local: DeviceRecord;
+}
+
+async function begin(): Promise<Life> {
+  const world = await startWorld();
+  const { record, code } = await enroll({
+    ...world.assistant.enrolment,
+    argon2id,
+    register: [{ url: `${world.rp.origin}/register`, account: 'ada', headers: { 'x-invited': 'ada' } }],
+    roam: world.service.as('ada'),
+  });
+  return { world, code: code as string, local: record };
+}
+
+function deviceOf(life: Life, process: Process): Device {
+  const { assistant, service } = life.world;
+  return new Device(life.local, {
+    assistant: assistant.url,
+    argon2id,
+    fetch: process.fetch,
+    roam: service.as('ada'),
+    save: (record) =>
+      process.effect('save', async () => {
+        life.local = record;
+      }),
+  });
+}
+
+/** Both the record at home and the one at the service must lead to the key, with a password that the user knows. */
+async function expectBothWork(life: Life, where: string): Promise<readonly [string, string]> {
+  const { assistant, roam, rp } = life.world;
+  const home = new Device(life.local, { assistant: assistant.url, argon2id });
+  const away = await roam('ada', life.code, { argon2id });
+  const passwords = [await opensWith(home, [PASSWORD, NEW]), await opensWith(away, [NEW, PASSWORD])];
+  expect(passwords, where).not.toContain(undefined);
+  const party = { url: `${rp.origin}/login`, account: 'ada' };
+  for (const device of [home, away])
+    expect((await device.login(party)).body, where).toEqual({ user: { account: 'ada' } });
+  return passwords as unknown as readonly [string, string];
+}
+
+it('a change of password that ends anywhere leaves a working record, here and at the service', async () => {
+  let life: Life;
+  const log = await everyCrash(
+    (process) => {
+      const relyingParty = {
+        url: `${life.world.rp.origin}/register`,
+        account: 'ada',
+        headers: { 'x-invited': 'ada' },
+      };
+      return deviceOf(life, process).changePassword({
+        password: PASSWORD,
+        newPassword: NEW,
+        saveKit: () => process.effect('saveKit', async () => {}),
+        relyingParties: [relyingParty],
+      });
+    },
+    async (process, where) => {
+      const [home, away] = await expectBothWork(life, where);
+      if (!process.isDead) expect([home, away]).toEqual([NEW, NEW]);
+      // Whoever has died goes on where he was: with the password that works here.
+      if (home === PASSWORD)
+        await deviceOf(life, new Process(1e9, 'after')).changePassword({
+          password: PASSWORD,
+          newPassword: NEW,
+          saveKit: async () => {},
+        });
+      expect(await expectBothWork(life, where)).toEqual([NEW, NEW]);
+    },
+    async () => {
+      life = await begin();
+    },
+  );
+  // Nothing is retired before both have the new record.
+  const order = ['saveKit', 'POST /register', 'PUT /records/', 'save'].map((name) => log.indexOf(name));
+  expect(order).toEqual([...order].sort((a, b) => a - b));
+  expect(log.at(-1)).toBe('POST /assistant/assist');
+  expect(log.lastIndexOf('save')).toBeLessThan(log.length - 1);
+}, 120_000);
+
+it('a renewal that ends anywhere leaves a working record, and comes to its end the next time', async () => {
+  let life: Life;
+  const kids = async () => {
+    const stored = await new RecordServiceClient(life.world.service.as('ada')).stored();
+    return [life.local.assistant.jwk.kid, stored?.kid];
+  };
+  const logIn = (process: Process) =>
+    deviceOf(life, process).login({
+      url: `${life.world.rp.origin}/login`,
+      account: 'ada',
+      password: PASSWORD,
+    });
+  await everyCrash(
+    logIn,
+    async (_process, where) => {
+      await expectBothWork(life, where);
+      await logIn(new Process(1e9, 'after'));
+      const { kid } = life.world.assistant.keys.active.jwk;
+      expect(await kids(), where).toEqual([kid, kid]);
+      await expectBothWork(life, where);
+    },
+    async () => {
+      life = await begin();
+      await life.world.assistant.keys.rotate();
+      expect(new Set(await kids()).size).toBe(1);
+    },
+  );
+}, 120_000);
+
+it('a second enrolment that ends anywhere leaves one of the two records, under the code that the user has', async () => {
+  let life: Life;
+  await everyCrash(
+    (process) =>
+      enroll({
+        ...life.world.assistant.enrolment,
+        password: NEW,
+        argon2id,
+        fetch: process.fetch,
+        register: [
+          { url: `${life.world.rp.origin}/register`, account: 'ada', headers: { 'x-invited': 'ada' } },
+        ],
+        roam: life.world.service.as('ada'),
+      }),
+    async (_process, where) => void (await expectBothWork(life, where)),
+    async () => {
+      life = await begin();
+    },
+  );
+}, 120_000);
+
+it('a device that is behind does not bring back what another has replaced', async () => {
+  const life = await begin();
+  const { assistant, service } = life.world;
+  const stale = deviceOf(life, new Process(1e9, 'after'));
+  const options = { assistant: assistant.url, argon2id, roam: service.as('ada') };
+  const changer = new Device(life.local, options);
+  await changer.changePassword({ password: PASSWORD, newPassword: NEW, saveKit: async () => {} });
+  expect(await stale.syncRecord()).toBe(false);
+  const owner = new RecordServiceClient(service.as('ada'));
+  await expect(owner.store(stale.record, 'renewal')).rejects.toMatchObject({ code: 'refused' });
+  expect((await owner.stored())?.u).toBe(changer.record.u);
+
+  const before = changer.record;
+  await assistant.keys.rotate();
+  await changer.unlock(NEW);
+  expect(await changer.syncRecord()).toBe(true);
+  expect((await owner.stored())?.kid).toBe(assistant.keys.active.jwk.kid);
+  await expect(owner.store(before, 'renewal')).rejects.toMatchObject({ code: 'refused' });
+  expect((await owner.stored())?.kid).toBe(assistant.keys.active.jwk.kid);
+});
+
+it('a service that is down stops a change of password and leaves everything as it was', async () => {
+  const life = await begin();
+  const process = new Process(1e9, 'after');
+  const device = deviceOf(life, process);
+  const changed = new Device(device.record, {
+    assistant: life.world.assistant.url,
+    argon2id,
+    roam: { records: 'http://127.0.0.1:1/records' },
+  }).changePassword({ password: PASSWORD, newPassword: NEW, saveKit: async () => {} });
+  await expect(changed).rejects.toMatchObject({ code: 'network' });
+  expect(await expectBothWork(life, 'service down')).toEqual([PASSWORD, PASSWORD]);
+  // A login is none of the service's business.
+  const party = { url: `${life.world.rp.origin}/login`, account: 'ada', password: PASSWORD };
+  const withoutService = new Device(device.record, {
+    assistant: life.world.assistant.url,
+    argon2id,
+    roam: { records: 'http://127.0.0.1:1/records' },
+  });
+  expect((await withoutService.login(party)).body).toEqual({ user: { account: 'ada' } });
+  await expect(new Device(device.record).storeRecord()).rejects.toBeInstanceOf(TypeError);
+});
+
+it('who stores a record anew gets a new code, and the old one leads to a decoy', async () => {
+  const life = await begin();
+  const { roam } = life.world;
+  const device = deviceOf(life, new Process(1e9, 'after'));
+  const code = (await device.storeRecord()) as string;
+  expect(code).not.toBe(life.code);
+  expect((await roam('ada', code, { argon2id })).record).toEqual(device.record);
+  await expect((await roam('ada', life.code, { argon2id })).unlock(PASSWORD)).rejects.toMatchObject({
+    code: 'wrong_password',
+  });
+});

@@ -1,0 +1,324 @@
+import { ed25519 } from '@noble/curves/ed25519.js';
+import { describe, expect, it, vi } from 'vitest';
+import type { KeySet } from '../../lib/assistant/keys.ts';
+import { parseSealed, seal } from '../../lib/crypto/jwe.ts';
+import { openSealed } from '../../lib/crypto/jwe-node.ts';
+import { Device } from '../../lib/device/device.ts';
+import { enroll } from '../../lib/device/enroll.ts';
+import { RecordServiceClient } from '../../lib/device/roam.ts';
+import type { DeviceRecord } from '../../lib/protocol/record.ts';
+import { readTicket, stateId, ticketPayload } from '../../lib/protocol/ticket.ts';
+import { type AssistantWorld, CHEAP_KDF, startAssistant } from '../support/world.ts';
+import {
+  fetchRecord,
+  OPEN,
+  quickRecord,
+  type RecordsWorld,
+  recordOf,
+  startRecords,
+  startWorld,
+} from './support.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const MANY = 250;
+const names = (prefix: string, count = MANY) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+
+/** Stores a record for each name, whose tickets are genuine. */
+async function settle(
+  assistant: AssistantWorld,
+  service: RecordsWorld,
+  accounts: readonly string[],
+  key?: 'P-256',
+) {
+  for (const account of accounts)
+    await service.records.put(account, { record: await quickRecord(assistant, key) });
+}
+
+/** Headers without the time. */
+function fingerprint({ status, headers, text }: Awaited<ReturnType<typeof fetchRecord>>): string {
+  const fixed = [...headers].filter(([name]) => name !== 'date');
+  return JSON.stringify([status, fixed, text.length]);
+}
+
+describe('who has no code', () => {
+  it('gets one fixed decoy for a name, whatever happens to its account', async () => {
+    const assistant = await startAssistant();
+    const service = await startRecords(assistant.url, { disabled: assistant.store });
+    const look = async () => (await fetchRecord(service, { account: 'ada', code: 'AAAAAAAA' })).text;
+    const seen = [await look()];
+    const owner = new RecordServiceClient(service.as('ada'));
+    const record = await quickRecord(assistant);
+    await owner.store(record);
+    seen.push(await look());
+    await owner.store(await quickRecord(assistant), 'code');
+    seen.push(await look(), (await fetchRecord(service, { account: 'ada', code: '' })).text);
+    seen.push((await fetchRecord(service, { account: '\uff41da', code: 'a'.repeat(64) })).text);
+    await owner.remove();
+    seen.push(await look());
+    expect(new Set(seen).size).toBe(1);
+    expect(seen[0]).not.toContain(record.salt);
+  });
+
+  it('gets the same decoys from every process, and others from another service', async () => {
+    const assistant = await startAssistant();
+    const services = [
+      await startRecords(assistant.url),
+      await startRecords(assistant.url),
+      await startRecords(assistant.url, { secret: 'another service has another secret to itself' }),
+    ] as const;
+    const [one, two, three] = await Promise.all(services.map((service) => recordOf(service, 'ada')));
+    expect(two).toEqual(one);
+    expect(three?.salt).not.toBe(one?.salt);
+  });
+
+  it('cannot tell names that have a record from names that have none: status, headers, size', async () => {
+    const { assistant, service } = await startWorld();
+    await settle(assistant, service, names('user', 60));
+    const prints = new Set<string>();
+    for (const account of [...names('user', 60), ...names('nobody', 60)]) {
+      prints.add(fingerprint(await fetchRecord(service, { account, code: 'AAAAAAAA' })));
+    }
+    expect([...prints]).toHaveLength(1);
+  });
+
+  it('sees all decoys pass to a new key at once where nobody has a record', async () => {
+    const { assistant, service } = await startWorld();
+    const kid = async () => (await recordOf(service, 'nobody')).assistant.jwk.kid;
+    const first = await kid();
+    await assistant.keys.rotate();
+    service.clock.offset += 301;
+    await vi.waitFor(async () => expect(await kid()).toBe(assistant.keys.active.jwk.kid));
+    expect(assistant.keys.active.jwk.kid).not.toBe(first);
+  });
+});
+
+/** Every bit of every member that may differ from record to record. */
+function bitsOf(record: DeviceRecord): string {
+  const ticket = parseSealed(record.ticket, 'rk-ticket+jwe');
+  const epk = ticket?.epk as { x: string; y?: string };
+  const { x, y } = record.jwk as { x: string; y?: string };
+  const bytes = Buffer.concat([
+    ...[record.salt, record.a, record.u, x, y ?? '', epk.x, epk.y ?? ''].map((text) =>
+      Buffer.from(text, 'base64url'),
+    ),
+    ...[ticket?.iv, ticket?.ciphertext, ticket?.tag].map((part) => Buffer.from(part as Uint8Array)),
+  ]);
+  return [...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('');
+}
+
+/** The largest distance between two samples in how often a bit is set, in standard deviations. */
+function largestBias(left: readonly string[], right: readonly string[]): number {
+  let largest = 0;
+  const length = left[0]?.length as number;
+  for (let bit = 0; bit < length; bit++) {
+    const [a, b] = [left, right].map((sample) => sample.filter((bits) => bits[bit] === '1').length) as [
+      number,
+      number,
+    ];
+    const p = (a + b) / (left.length + right.length);
+    const deviation = Math.sqrt(p * (1 - p) * (1 / left.length + 1 / right.length));
+    if (deviation > 0) largest = Math.max(largest, Math.abs(a / left.length - b / right.length) / deviation);
+  }
+  return largest;
+}
+
+/** With some 5000 bits, chance alone exceeds this once in ten thousand runs. */
+const BIAS = 6;
+
+describe('who may fetch any record', () => {
+  it.each(['Ed25519', 'P-256'] as const)('sees no difference of content or size: %s', async (key) => {
+    const { assistant, service } = await startWorld({
+      withoutPickupCode: OPEN,
+      profile: { key, kdf: CHEAP_KDF },
+    });
+    await settle(assistant, service, names('user'), key === 'P-256' ? key : undefined);
+    const prints = new Set<string>();
+    const gather = async (accounts: readonly string[]) => {
+      const records: DeviceRecord[] = [];
+      for (const account of accounts) {
+        const answer = await fetchRecord(service, { account });
+        prints.add(fingerprint(answer));
+        records.push((JSON.parse(answer.text) as { record: DeviceRecord }).record);
+      }
+      return records;
+    };
+    const real = await gather(names('user'));
+    const decoys = await gather(names('nobody'));
+    expect([...prints]).toHaveLength(1);
+
+    // All that is spelled and not random: one spelling for all.
+    const blank = (record: DeviceRecord) => {
+      const header = Buffer.from(record.ticket.split('.')[0] as string, 'base64url').toString();
+      const text = JSON.stringify({ ...record, ticket: record.ticket.replace(/[^.]/g, '_') });
+      return (header + text).replace(/"(salt|a|u|x|y)":"[^"]*"/g, '"$1":""');
+    };
+    expect(new Set([...real, ...decoys].map(blank)).size).toBe(1);
+
+    // All that is random: no bit tells.
+    const [left, right] = [real.map(bitsOf), decoys.map(bitsOf)];
+    expect(largestBias(left, right)).toBeLessThan(BIAS);
+    // The test sees what there is to see: one byte that is not drawn as the others are.
+    const marked = right.map((bits) => `${bits.slice(0, 64)}00${bits.slice(66)}`);
+    expect(largestBias(left, marked)).toBeGreaterThan(BIAS);
+    expect(new Set([...left, ...right]).size).toBe(2 * MANY);
+  });
+
+  it('sees public keys and ephemeral keys in their groups, as those are that somebody knows the private half of', async () => {
+    const { service } = await startWorld();
+    for (const account of names('nobody', 40)) {
+      const record = await recordOf(service, account);
+      const { x } = record.jwk as { x: string };
+      expect(ed25519.Point.fromBytes(Buffer.from(x, 'base64url')).isTorsionFree()).toBe(true);
+      const epk = parseSealed(record.ticket, 'rk-ticket+jwe')?.epk as { x: string };
+      expect(isInMainSubgroup(Buffer.from(epk.x, 'base64url'))).toBe(true);
+    }
+    // Of sixteen random points fifteen would not be.
+    const random = Array.from({ length: 40 }, () => crypto.getRandomValues(new Uint8Array(32)));
+    expect(
+      random.map((bytes) => isInMainSubgroup(Uint8Array.from(bytes, (b, i) => (i === 31 ? b & 127 : b)))),
+    ).toContain(false);
+  });
+
+  it('hears the same from the assistant, whatever password he tries', async () => {
+    const { assistant, service } = await startWorld({ withoutPickupCode: OPEN });
+    await settle(assistant, service, ['user']);
+    const dialogue = async (account: string) => {
+      const record = JSON.parse((await fetchRecord(service, { account })).text).record as DeviceRecord;
+      const device = new Device(record, { fetch: assistant.fetch, argon2id: async () => new Uint8Array(32) });
+      const from = assistant.traffic.length;
+      const errors: unknown[] = [];
+      for (let i = 0; i < 7; i++) {
+        const { code, attemptsLeft, retryAt } = (await device
+          .unlock(`guess ${i}`)
+          .catch((e: unknown) => e)) as {
+          code: string;
+          attemptsLeft?: number;
+          retryAt?: number;
+        };
+        errors.push([code, attemptsLeft, retryAt && retryAt > assistant.clock.now() + 20]);
+      }
+      const lengths = assistant.traffic
+        .slice(from)
+        .map(({ status, request, response }) => [status, request.length, response.length]);
+      return { errors, lengths };
+    };
+    const real = await dialogue('user');
+    expect(await dialogue('nobody')).toEqual(real);
+    expect(real.errors.at(-1)).toEqual(['locked', 0, true]);
+    expect(real.errors[0]).toEqual(['wrong_password', 4, false]);
+  });
+
+  it('hears the same of retiring and of other operations', async () => {
+    const { assistant, service } = await startWorld({
+      profile: { scheme: 'elgamal', kdf: CHEAP_KDF },
+    });
+    const { record } = await enroll({ ...assistant.enrolment, scheme: 'elgamal' });
+    for (const each of [record, await recordOf(service, 'nobody')]) {
+      const device = new Device(each, { argon2id: async () => new Uint8Array(32) });
+      await expect(device.retire('x')).rejects.toMatchObject({ code: 'wrong_password', attemptsLeft: 4 });
+      const { encryptTo } = await import('../../lib/device/encrypt-to.ts');
+      const jwe = await encryptTo(each.jwk, new Uint8Array(4));
+      await expect(device.decrypt(jwe, { password: 'x' })).rejects.toMatchObject({
+        code: 'wrong_password',
+        attemptsLeft: 3,
+      });
+    }
+  });
+});
+
+describe('after the assistant has changed its key', () => {
+  it('as many decoys bear the old key as records, each passes once, and nothing else of it changes', async () => {
+    const { assistant, service } = await startWorld({ withoutPickupCode: OPEN });
+    const users = names('user', 50);
+    const nobody = names('nobody', 200);
+    await settle(assistant, service, users);
+    const old = assistant.keys.active.jwk.kid;
+    const read = async () => {
+      const records = new Map<string, DeviceRecord>();
+      for (const account of [...users, ...nobody])
+        records.set(account, JSON.parse(await service.records.fetch({ account })).record);
+      const share = (accounts: readonly string[]) =>
+        accounts.filter((account) => records.get(account)?.assistant.jwk.kid === old).length /
+        accounts.length;
+      return { records, real: share(users), decoys: share(nobody) };
+    };
+    const before = await read();
+    await assistant.keys.rotate();
+    service.clock.offset += 301;
+    await recordOf(service, 'x');
+    await new Promise((done) => setTimeout(done, 100));
+    let last = await read();
+    expect([last.real, last.decoys]).toEqual([1, 1]);
+    expect(last.records).toEqual(before.records);
+    for (const [from, to] of [
+      [0, 20],
+      [20, 45],
+      [45, 50],
+    ] as const) {
+      for (const account of users.slice(from, to)) {
+        const renewed = await renew(assistant, last.records.get(account) as DeviceRecord);
+        await service.records.put(account, { record: renewed, onlyRenewal: true });
+      }
+      const now = await read();
+      expect(now.real).toBeCloseTo(1 - to / 50);
+      // Two hundred names, each by the toss of a coin: five standard deviations.
+      expect(Math.abs(now.decoys - now.real)).toBeLessThan(
+        5 * Math.sqrt((now.real * (1 - now.real)) / 200) + 1e-9,
+      );
+      for (const [account, record] of now.records) {
+        const earlier = last.records.get(account) as DeviceRecord;
+        const moved = record.assistant.jwk.kid !== earlier.assistant.jwk.kid;
+        if (moved) {
+          expect(earlier.assistant.jwk.kid).toBe(old);
+          expect({ ...record, ticket: '', assistant: '' }).toEqual({ ...earlier, ticket: '', assistant: '' });
+          expect(record.ticket).not.toBe(earlier.ticket);
+          expect(await idOf(assistant.keys, record)).toBe(await idOf(assistant.keys, earlier));
+        } else expect(record).toEqual(earlier);
+      }
+      last = now;
+    }
+    // A record that comes back from an old backup, or goes, brings no decoy back.
+    await service.records.put('user0', { record: before.records.get('user0') });
+    for (const account of users.slice(20)) await service.records.delete(account);
+    expect((await read()).decoys).toBe(0);
+  });
+});
+
+/** What the assistant answers a success with: the same payload, sealed to its new key. */
+async function renew({ keys }: AssistantWorld, record: DeviceRecord): Promise<DeviceRecord> {
+  const ticket = await open(keys, record);
+  const { jwk } = keys.active;
+  return {
+    ...record,
+    ticket: await seal(ticketPayload(ticket, ticket), 'rk-ticket+jwe', jwk),
+    assistant: { ...record.assistant, jwk },
+  };
+}
+
+async function open(keys: KeySet, record: DeviceRecord) {
+  const sealed = parseSealed(record.ticket, 'rk-ticket+jwe');
+  const key = keys.find(sealed?.kid ?? '')?.key;
+  const payload = sealed && key && (await openSealed(sealed, key.unwrap));
+  const ticket = payload && readTicket(payload);
+  if (!ticket) throw new Error('no ticket');
+  return ticket;
+}
+
+async function idOf(keys: KeySet, record: DeviceRecord): Promise<string> {
+  return stateId(await open(keys, record));
+}
+
+/** Whether a coordinate on Curve25519 is on the curve, not its twist, and in the subgroup that its base point makes. */
+function isInMainSubgroup(bytes: Uint8Array): boolean {
+  const { Fp } = ed25519.Point;
+  const u = BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`) % Fp.ORDER;
+  const y = Fp.div(Fp.sub(u, 1n), Fp.add(u, 1n));
+  try {
+    const point = ed25519.Point.fromBytes(Fp.toBytes(y));
+    // The decoy's private half is a multiple of 8, as all of X25519 are, so its public half has no part of small order.
+    return point.isTorsionFree();
+  } catch {
+    return false;
+  }
+}

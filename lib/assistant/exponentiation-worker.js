@@ -74,7 +74,9 @@ export function importPower(modulus, base, exponent) {
 export function objectPower(object, base, exponent) {
   try {
     object.setPrivateKey(exponent);
-    return new Uint8Array(object.computeSecret(base));
+    const power = new Uint8Array(object.computeSecret(base));
+    // Some releases of Node give an empty secret where others throw.
+    return power.length === base.length ? power : undefined;
   } catch {
     return undefined;
   } finally {

@@ -147,9 +147,9 @@ async function join({ texts, main, later, exports }: Pieces): Promise<Map<string
       inMemory(texts, ({ piece }) => (main.includes(piece) ? { path: piece, namespace: 'core' } : undefined)),
       {
         name: 'core',
-        setup: ({ onLoad, onResolve }) => {
-          onResolve({ filter: /^\.\/core\.js$/ }, () => ({ path: './core.js', external: true }));
-          onLoad({ filter: /./, namespace: 'core' }, ({ path: piece }) => ({
+        setup: (bundling) => {
+          bundling.onResolve({ filter: /^\.\/core\.js$/ }, () => ({ path: './core.js', external: true }));
+          bundling.onLoad({ filter: /./, namespace: 'core' }, ({ path: piece }) => ({
             contents: `export${view(piece)}from'./core.js'`,
           }));
         },
@@ -171,15 +171,15 @@ function inMemory(
 ): Plugin {
   return {
     name: 'in-memory',
-    setup: ({ onResolve, onLoad }) => {
-      onResolve({ filter: /^\.\// }, ({ path: file, kind }) => {
+    setup: (bundling) => {
+      bundling.onResolve({ filter: /^\.\// }, ({ path: file, kind }) => {
         const piece = file.slice(2);
         if (!texts.has(piece)) return undefined;
         return (
           redirect({ piece, isDynamic: kind === 'dynamic-import' }) ?? { path: piece, namespace: 'piece' }
         );
       });
-      onLoad({ filter: /./, namespace: 'piece' }, ({ path: piece }) => ({
+      bundling.onLoad({ filter: /./, namespace: 'piece' }, ({ path: piece }) => ({
         contents: texts.get(piece) ?? '',
       }));
     },
@@ -193,20 +193,20 @@ function inMemory(
 function hashesApart(): Plugin {
   return {
     name: 'hashes-apart',
-    setup: ({ onResolve, onLoad, resolve }) => {
-      onResolve(
+    setup: (bundling) => {
+      bundling.onResolve(
         { filter: /^@noble\/hashes\// },
         async ({ path: file, importer, kind, resolveDir, pluginData }) => {
           const isApart = !importer.includes(`lib${path.sep}protocol`);
           if (!isApart || pluginData === 'asking') return undefined;
-          const found = await resolve(file, { importer, kind, resolveDir, pluginData: 'asking' });
+          const found = await bundling.resolve(file, { importer, kind, resolveDir, pluginData: 'asking' });
           return { path: found.path, namespace: 'apart', sideEffects: false };
         },
       );
-      onResolve({ filter: /^\.\//, namespace: 'apart' }, ({ path: file, resolveDir }) => {
+      bundling.onResolve({ filter: /^\.\//, namespace: 'apart' }, ({ path: file, resolveDir }) => {
         return { path: path.join(resolveDir, file), namespace: 'apart', sideEffects: false };
       });
-      onLoad({ filter: /./, namespace: 'apart' }, async ({ path: file }) => ({
+      bundling.onLoad({ filter: /./, namespace: 'apart' }, async ({ path: file }) => ({
         contents: await readFile(file, 'utf8'),
         resolveDir: path.dirname(file),
       }));
@@ -214,21 +214,8 @@ function hashesApart(): Plugin {
   };
 }
 
-/** The worker and, apart, what it needs without WebAssembly alone. */
 async function bundleWorker(): Promise<{ files: Map<string, Uint8Array>; inputs: readonly string[] }> {
-  const slices: Plugin = {
-    name: 'slices',
-    setup: ({ onResolve }) => {
-      onResolve({ filter: /argon2id-in-slices/ }, ({ kind }) =>
-        kind === 'dynamic-import' ? { path: './argon2-worker-slices.js', external: true } : undefined,
-      );
-    },
-  };
-  const entryPoints = [
-    { in: WORKER, out: 'argon2-worker' },
-    { in: 'lib/device/browser/argon2id-in-slices.ts', out: 'argon2-worker-slices' },
-  ];
-  const { outputFiles, metafile } = await build({ ...COMMON, entryPoints, plugins: [slices] });
+  const { outputFiles, metafile } = await build({ ...COMMON, entryPoints: [WORKER], entryNames: '[name]' });
   return { files: filesOf(outputFiles), inputs: inputsOf(metafile) };
 }
 

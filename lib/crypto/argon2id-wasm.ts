@@ -1,6 +1,5 @@
 // Named here and loaded as a whole elsewhere, so that bundlers leave the library's other algorithms out.
 import { argon2id } from 'hash-wasm';
-import { RoamingKeyError } from '../errors.ts';
 
 /** Cost of Argon2id: passes, KiB of memory, lanes. */
 interface Cost {
@@ -12,7 +11,8 @@ interface Cost {
 /**
  * 32 bytes of Argon2id (RFC 9106, version 0x13) by WebAssembly, in one go.
  *
- * @throws RoamingKeyError `unsupported` where WebAssembly is missing or forbidden, or memory does not suffice
+ * @throws Error that says why not, its `cause` a RangeError where memory does not suffice; else WebAssembly is missing
+ *   or forbidden. No more than that, since a worker loads this and nothing else
  */
 export async function argon2idWasm(
   password: Uint8Array,
@@ -30,7 +30,7 @@ export async function argon2idWasm(
       outputType: 'binary',
     });
   } catch (cause) {
-    throw new RoamingKeyError('unsupported', reason(cause, m), { cause });
+    throw new Error(reason(cause, m), { cause });
   }
 }
 

@@ -71,9 +71,20 @@ export function normalisePassword(password: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Argon2id by WebAssembly, on the thread that asks. */
-export const argon2idInline: Argon2id = async (password, salt, kdf) =>
-  (await import('../crypto/argon2id-wasm.ts')).argon2idWasm(password, salt, kdf);
+/**
+ * Argon2id by WebAssembly, on the thread that asks.
+ *
+ * @throws RoamingKeyError `unsupported` where WebAssembly is missing or forbidden, or memory does not suffice
+ */
+export const argon2idInline: Argon2id = async (password, salt, kdf) => {
+  const { argon2idWasm } = await import('../crypto/argon2id-wasm.ts');
+  try {
+    return await argon2idWasm(password, salt, kdf);
+  } catch (error) {
+    const { message, cause } = error as Error;
+    throw new RoamingKeyError('unsupported', message, { cause });
+  }
+};
 
 /**
  * K = Argon2id(OpaqueString(password), salt). The caller wipes it.

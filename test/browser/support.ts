@@ -71,7 +71,7 @@ export function useBrowser(): { world(test: TestContext): Promise<PageWorld>; br
     build = await buildBrowser();
     browser = await startBrowser().catch((error: unknown) => {
       if (process.env['CI']) throw error;
-      console.warn(`no Chromium, so nothing is tested in a browser: ${error}`);
+      console.warn(`no Chromium, so nothing is tested in a browser: ${String(error)}`);
       return undefined;
     });
   }, 60_000);

@@ -28,7 +28,7 @@ export interface Seen {
 }
 
 interface Wire {
-  readonly agent: Agent;
+  readonly agent?: Agent;
 }
 
 /** Sends one request, and waits for its answer however long that takes. */

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { build } from 'esbuild';
 import type { GuessPolicy } from '../../lib/assistant/guesses.ts';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import type { AssistantJwk } from '../../lib/crypto/jwe.ts';
@@ -33,7 +34,31 @@ interface Process {
   readonly url: string;
 }
 
-const PROGRAM = path.join(import.meta.dirname, 'server-worker.ts');
+let built: Promise<string> | undefined;
+
+/** The server as one file: processes that are killed all the time must start fast. */
+function program(): Promise<string> {
+  built ??= (async () => {
+    const { outputFiles } = await build({
+      entryPoints: [path.join(import.meta.dirname, 'server-worker.ts')],
+      write: false,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      packages: 'external',
+      logLevel: 'error',
+    });
+    // Below node_modules, so that it finds its packages.
+    const folder = path.resolve(import.meta.dirname, '../../node_modules/.cache/roaming-key-cluster');
+    mkdirSync(folder, { recursive: true });
+    const file = path.join(folder, 'server.mjs');
+    const draft = `${file}.${process.pid}`;
+    writeFileSync(draft, outputFiles[0]?.contents ?? '');
+    renameSync(draft, file);
+    return file;
+  })();
+  return built;
+}
 
 /** Assistants in processes of their own that share keys and a store, as behind a load balancer. */
 export class Cluster {
@@ -68,7 +93,7 @@ export class Cluster {
   }
 
   async startProcess(i: number): Promise<void> {
-    const args = ['--import', 'tsx', PROGRAM, JSON.stringify(this.#settings)];
+    const args = [await program(), JSON.stringify(this.#settings)];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     const [{ port }] = (await once(child, 'message')) as [{ port: number }];
     this.#processes[i] = { child, url: `http://127.0.0.1:${port}/assistant` };
@@ -96,7 +121,7 @@ export class Cluster {
   /** Sets the clocks of all processes, of the assistant and of a store in a file, to `offset` seconds off. */
   async setClocks(offset: number): Promise<void> {
     this.#offset = offset;
-    await Promise.all(this.#processes.map((one) => one && this.#setClock(one.child)));
+    await Promise.all(this.#processes.flatMap((one) => (one ? [this.#setClock(one.child)] : [])));
   }
 
   now(): number {
@@ -111,7 +136,7 @@ export class Cluster {
 
   async stop(): Promise<void> {
     this.agent.destroy();
-    await Promise.all(this.#processes.map((one, i) => one && this.kill(i)));
+    await Promise.all(this.#processes.flatMap((one, i) => (one ? [this.kill(i)] : [])));
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

@@ -76,13 +76,7 @@ export interface HammerOptions {
  * Wrong guesses at one ticket, through several processes, until it is stopped for good: `limit` of them are compared,
  * and not one more, as the processes' own count says, and their events, and the answers.
  */
-export async function hammer({
-  engine,
-  processes,
-  guesses,
-  burst,
-  policy,
-}: HammerOptions): Promise<Finding> {
+export async function hammer({ engine, processes, guesses, burst, policy }: HammerOptions): Promise<Finding> {
   const findings = new Findings();
   const cluster = await Cluster.start({ engine, processes, policy, timeout: 20_000 });
   try {
@@ -133,7 +127,8 @@ export async function hammerQuickstart({
     const { compared, early, refused } = judge(seen, policy);
     findings.equal('answered before its time', early, 0);
     findings.equal('refused though due', refused, 0);
-    const seconds = (Math.max(...seen.map((s) => s.answeredAt)) - Math.min(...seen.map((s) => s.sentAt))) / 1000;
+    const seconds =
+      (Math.max(...seen.map((s) => s.answeredAt)) - Math.min(...seen.map((s) => s.sentAt))) / 1000;
     const windows = Math.floor(Math.log2(seconds / policy.firstWait + 1));
     findings.within('passwords compared', compared, policy.free, policy.free + windows);
     onlyKnown(findings, seen);

@@ -69,7 +69,10 @@ export async function mixture(options: {
       );
     };
     while (sent.length < requests) {
-      const round = Array.from({ length: ROUND }, (_, i) => ({ known: tickets[i % 4], request: numbered + i }));
+      const round = Array.from({ length: ROUND }, (_, i) => ({
+        known: tickets[i % 4],
+        request: numbered + i,
+      }));
       numbered += ROUND;
       await Promise.all(round.map(({ known, request }) => send(known as KnownTicket, request)));
       const next = tickets[2 * disabledAt.size];
@@ -102,7 +105,11 @@ export async function mixture(options: {
     const store = await storeFromUrl(engine.url);
     const left = await inParallel(tickets, 1, (known) => failuresIn(store, known, cluster));
     await store.close();
-    findings.equal('failures told, or still to be told', told + left.reduce((sum, one) => sum + one, 0), wrong);
+    findings.equal(
+      'failures told, or still to be told',
+      told + left.reduce((sum, one) => sum + one, 0),
+      wrong,
+    );
     const audit = cluster.audit();
     const audited = (type: string) => audit.filter((line) => line.type === type).length;
     findings.equal('audited as wrongPassword', audited('wrongPassword'), wrong);

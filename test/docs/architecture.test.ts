@@ -4,28 +4,12 @@ import path from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { findCycle, importsOf, reachedFrom, readImports } from './imports.ts';
+import { quoted, readPage, root, section, tableRows } from './pages.ts';
 
-const root = path.resolve(import.meta.dirname, '../..');
-const page = readFileSync(path.join(root, 'docs/architecture.md'), 'utf8');
+const page = readPage('docs/architecture.md');
 const graph = readImports(path.join(root, 'lib'));
 
-/** The rows of the page's table under a heading, cells without markup. */
-function table(heading: string): string[][] {
-  const section = page.split(/^## /m).find((text) => text.startsWith(heading)) ?? '';
-  return section
-    .split('\n')
-    .filter((line) => line.startsWith('|'))
-    .slice(2)
-    .map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
-}
-
-const quoted = (cell: string | undefined) =>
-  [...(cell ?? '').matchAll(/`([^`]+)`/g)].map(([, name]) => name as string);
+const table = (heading: string) => tableRows(section(page, heading));
 const folderOf = (file: string) => (file.includes('/') ? (file.split('/')[0] as string) : file);
 
 describe('what may import what', () => {

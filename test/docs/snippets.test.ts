@@ -1,23 +1,18 @@
 /**
- * Runs every snippet of the documentation. A fenced block of JavaScript or TypeScript is preceded by
- * `<!-- run: server -->` (listens on port 3000 until its page is done) or `<!-- run: NAME -->` (ends by itself, after the
- * blocks before it on the page have run).
+ * Runs every snippet of the documentation. A fenced block of JavaScript or TypeScript is preceded by one of
+ *
+ * - `<!-- run: server -->`: listens on port 3000 (or 3001 to 3009) until the page's next server on that port starts;
+ * - `<!-- run: as:NAME.js -->`: is there for the other blocks of the page to import as `./NAME.js`;
+ * - `<!-- run: NAME -->`: ends by itself, with status 0, after the blocks before it on the page have run.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { pages, readPage, root } from './pages.ts';
 
-const root = path.resolve(import.meta.dirname, '../..');
-const pages = [
-  'README.md',
-  'SECURITY.md',
-  ...readdirSync(path.join(root, 'docs'))
-    .filter((file) => file.endsWith('.md'))
-    .map((file) => `docs/${file}`),
-];
 const folder = mkdtempSync(path.join(root, '.snippets-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -27,8 +22,7 @@ interface Snippet {
 }
 
 function snippetsOf(page: string): Snippet[] {
-  const text = readFileSync(path.join(root, page), 'utf8');
-  const fences = text.matchAll(
+  const fences = readPage(page).matchAll(
     /(?:<!-- run: (\S+) -->\n)?```(?:js|ts|javascript|typescript)\n([\s\S]*?)```/g,
   );
   return [...fences].map(([, kind, code]) => ({ kind, code: code as string }));
@@ -41,6 +35,29 @@ async function freePort(): Promise<number> {
   await new Promise((closed) => server.close(closed));
   return port;
 }
+
+/** Free ports in the place of those that the pages name. */
+class Ports {
+  readonly #free = new Map<string, number>();
+
+  async of(named: string): Promise<number> {
+    const port = this.#free.get(named) ?? (await freePort());
+    this.#free.set(named, port);
+    return port;
+  }
+
+  async replaceIn(code: string): Promise<string> {
+    let replaced = code;
+    for (const [named] of code.matchAll(PORT)) {
+      replaced = replaced.replaceAll(new RegExp(`\\b${named}\\b`, 'g'), `${await this.of(named)}`);
+    }
+    return replaced;
+  }
+}
+
+const PORT = /\b300\d\b/g;
+/** The port that a server listens on, as its page names it. */
+const portOf = (code: string) => /listen\((300\d)\b/.exec(code)?.[1] ?? '3000';
 
 function start(file: string): { child: ChildProcess; output: () => string; ended: Promise<number | null> } {
   const child = spawn(process.execPath, ['--import', 'tsx', file], {
@@ -76,27 +93,38 @@ describe.each(pages)('%s', (page) => {
 
   if (snippets.length === 0) return;
 
-  it('has snippets that run', { timeout: 120_000 }, async () => {
-    const port = await freePort();
-    const data = mkdtempSync(path.join(folder, 'data-'));
-    const servers: ReturnType<typeof start>[] = [];
+  it('has snippets that run', { timeout: 300_000 }, async () => {
+    const ports = new Ports();
+    const own = path.join(folder, page.replace(/\W/g, '-'));
+    mkdirSync(own);
+    const data = mkdtempSync(path.join(own, 'data-'));
+    const servers = new Map<string, ReturnType<typeof start>>();
+    const stop = async (port: string) => {
+      const server = servers.get(port);
+      servers.delete(port);
+      server?.child.kill('SIGTERM');
+      await server?.ended;
+    };
     try {
-      for (const [i, { kind, code }] of snippets.entries()) {
-        const file = path.join(folder, `${page.replace(/\W/g, '-')}-${i}.ts`);
-        writeFileSync(file, code.replaceAll('3000', `${port}`).replaceAll("'data/", `'${data}/`));
-        const running = start(file);
+      for (const [i, { kind = '', code }] of snippets.entries()) {
+        const text = (await ports.replaceIn(code)).replaceAll("'data/", `'${data}/`);
+        const name = /^as:([\w.-]+)$/.exec(kind)?.[1];
+        const file = path.join(own, name ?? `${i}.ts`);
+        writeFileSync(file, text);
+        if (name !== undefined) continue;
         if (kind === 'server') {
-          servers.push(running);
-          await answers(port, running);
+          const port = portOf(code);
+          await stop(port);
+          const running = start(file);
+          servers.set(port, running);
+          await answers(await ports.of(port), running);
         } else {
+          const running = start(file);
           expect(await running.ended, running.output()).toBe(0);
         }
       }
     } finally {
-      for (const { child, ended } of servers) {
-        child.kill('SIGTERM');
-        await ended;
-      }
+      await Promise.all([...servers.keys()].map(stop));
     }
   });
 });

@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { encryptTo } from '../../lib/device/encrypt-to.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { intercepting } from '../attacks/support.ts';
-import { argon2idOnce, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
-import { deviceOf, enrolElgamal, enrolRsa, holdJobs, rsaKey, stretch } from './support.ts';
+import { PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
+import { argon2id, deviceOf, enrolElgamal, enrolRsa, holdJobs, rsaKey, stretch } from './support.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 afterEach(() => {
@@ -81,7 +81,7 @@ describe('unlockShared', () => {
       await expect(device.unlockShared(password)).rejects.toMatchObject({ code: 'bad_password' });
     }
     expect(device.isUnlocked).toBe(false);
-    const { record } = await enroll({ ...world.enrolment, argon2id: argon2idOnce });
+    const { record } = await enroll({ ...world.enrolment, argon2id });
     const retrieving = deviceOf(world, record);
     await expect(retrieving.unlockShared(PASSWORD)).rejects.toMatchObject({ code: 'unsupported' });
   });
@@ -91,7 +91,7 @@ describe('unlockShared', () => {
     const made: Uint8Array[] = [];
     const device = deviceOf(world, record, {
       argon2id: async (...args) => {
-        const k = await argon2idOnce(...args);
+        const k = await argon2id(...args);
         made.push(k);
         return k;
       },

@@ -15,13 +15,12 @@ import { type DisabledFeed, disabledFeed } from '../../lib/strategy/disabled-fee
 import { intercepting, post } from '../attacks/support.ts';
 import {
   type AssistantWorld,
-  argon2idOnce,
   PASSWORD,
   type RelyingPartyWorld,
   startAssistant,
   startRelyingParty,
 } from '../support/world.ts';
-import { deviceOf, enrolElgamal, enrolRsa, holdJobs, rsaKey } from './support.ts';
+import { argon2id, deviceOf, enrolElgamal, enrolRsa, holdJobs, rsaKey } from './support.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 afterEach(() => void vi.restoreAllMocks());
@@ -119,7 +118,7 @@ describe('a shared key', () => {
     const world = await startAssistant();
     const rp = await startRelyingParty(world.store);
     const existing = rsaKey('rsa2048').pkcs8;
-    const { record } = await enroll({ ...world.enrolment, argon2id: argon2idOnce, key: { existing } });
+    const { record } = await enroll({ ...world.enrolment, argon2id, key: { existing } });
     const device = deviceOf(world, record, { purposes: ['login'] });
     await device.register({ ...registerAt(rp), alg: 'RS256', password: PASSWORD });
     await device.login({ ...loginAt(rp), alg: 'RS256', password: PASSWORD });

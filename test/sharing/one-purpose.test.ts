@@ -5,8 +5,8 @@ import { describe, expect, it, vi } from 'vitest';
 import { Device } from '../../lib/device/device.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { post } from '../attacks/support.ts';
-import { argon2idOnce, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
-import { countJobs, deviceOf, enrolRsa, rsaKey } from './support.ts';
+import { PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
+import { argon2id, countJobs, deviceOf, enrolRsa, rsaKey } from './support.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -177,7 +177,7 @@ describe('what a device was not made for', () => {
     const login = deviceOf(world, record, { purposes: ['login'] });
     await expect(login.sign(utf8('x'), { password: PASSWORD })).rejects.toThrow(TypeError);
     await expect(login.signJws('x', { password: PASSWORD })).rejects.toThrow("purposes must include 'sign'");
-    const byDefault = new Device(record, { argon2id: argon2idOnce });
+    const byDefault = new Device(record, { argon2id });
     await expect(byDefault.sign(utf8('x'), { password: PASSWORD })).rejects.toThrow(TypeError);
     const sign = deviceOf(world, record, { purposes: ['sign'] });
     const party = { url: 'http://127.0.0.1:1/login', account: 'ada', password: PASSWORD };

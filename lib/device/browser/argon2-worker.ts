@@ -1,7 +1,6 @@
 /** The worker behind `argon2idInWorker`: says that it is there, takes one password, answers, and is ended. */
 import { argon2idWasm } from '../../crypto/argon2id-wasm.ts';
 import { wipe } from '../../crypto/bytes.ts';
-import { RoamingKeyError } from '../../errors.ts';
 import type { KdfParameters } from '../../protocol/password.ts';
 
 /** What a page asks. */
@@ -23,10 +22,7 @@ addEventListener('message', ({ data: { password, salt, kdf } }: MessageEvent<Tas
   argon2idWasm(password, salt, kdf)
     .then(
       (k) => answer({ k }, [k.buffer as ArrayBuffer]),
-      (error: unknown) => {
-        const { message, cause } = error instanceof RoamingKeyError ? error : new Error('Argon2id failed');
-        answer({ failure: message, isMemory: cause instanceof RangeError });
-      },
+      ({ message, cause }: Error) => answer({ failure: message, isMemory: cause instanceof RangeError }),
     )
     .finally(() => wipe(password));
 });

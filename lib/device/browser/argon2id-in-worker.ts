@@ -8,7 +8,7 @@ export interface Argon2idInWorkerOptions {
    * scripts that come from another origin than the page. Default: beside this module.
    */
   readonly url?: string | URL;
-  /** Told why there is no worker, or no WebAssembly in it, and passwords take longer. Default: `console.warn`, once. */
+  /** Told why passwords take longer: no worker, or no WebAssembly in it. Default: `console.warn`, once. */
   readonly onFallback?: (reason: string) => void;
 }
 
@@ -45,7 +45,7 @@ export function argon2idInWorker(options: Argon2idInWorkerOptions = {}): Argon2i
   };
 }
 
-/** Why no worker could be had; everything else that goes wrong in one is the caller's to know. */
+/** Why the page must do it itself. */
 class NoWorker extends Error {}
 
 async function compute(
@@ -55,12 +55,10 @@ async function compute(
   onProgress: ((done: number) => void) | undefined,
 ): Promise<Uint8Array> {
   try {
-    return await inWorker(url, task, onFallback, onProgress);
+    return await inWorker(url, task);
   } catch (error) {
     if (!(error instanceof NoWorker)) throw error;
-    onFallback(
-      `passwords are stretched on the page's own thread, since there is no worker: ${error.message}`,
-    );
+    onFallback(`passwords take longer, on the page's own thread: ${error.message}`);
   }
   const { argon2idInSlices } = await import('./argon2id-in-slices.ts').catch((cause: unknown) => {
     throw new RoamingKeyError('network', 'a part of this app could not be loaded: try again', { cause });
@@ -68,25 +66,19 @@ async function compute(
   return argon2idInSlices(task.password, task.salt, task.kdf, onProgress);
 }
 
-async function inWorker(
-  url: string | URL | undefined,
-  task: Task,
-  onFallback: (reason: string) => void,
-  onProgress: ((done: number) => void) | undefined,
-): Promise<Uint8Array> {
+async function inWorker(url: string | URL | undefined, task: Task): Promise<Uint8Array> {
   const worker = startWorker(url);
   try {
     return await new Promise<Uint8Array>((resolve, reject) => {
       worker.addEventListener('error', (event) => {
         event.preventDefault();
-        reject(new NoWorker(event.message || 'its script was not loaded (a wrong URL, or CSP worker-src)'));
+        reject(new NoWorker(event.message || 'no worker was loaded (a wrong URL, or CSP worker-src)'));
       });
       worker.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
         if ('isReady' in data) worker.postMessage(task);
-        else if ('done' in data) onProgress?.(data.done);
-        else if ('warning' in data) onFallback(data.warning);
         else if ('k' in data) resolve(data.k);
-        else reject(new RoamingKeyError('unsupported', data.failure));
+        else if (data.isMemory) reject(new RoamingKeyError('unsupported', data.failure));
+        else reject(new NoWorker(data.failure));
       });
     });
   } finally {
@@ -98,7 +90,7 @@ async function inWorker(
 const BESIDE = './argon2-worker.js';
 
 function startWorker(url: string | URL | undefined): Worker {
-  if (typeof Worker === 'undefined') throw new NoWorker('this browser has none');
+  if (typeof Worker === 'undefined') throw new NoWorker('this browser has no workers');
   try {
     // Bundlers look for exactly this expression.
     if (url === undefined)
@@ -116,7 +108,7 @@ function importingWorker(url: URL): Worker {
   try {
     return new Worker(blob, { type: 'module' });
   } catch (error) {
-    throw new NoWorker(error instanceof Error ? error.message : 'it could not be started');
+    throw new NoWorker(error instanceof Error ? error.message : 'no worker could be started');
   } finally {
     // Not at once: the worker is still being fetched.
     setTimeout(() => URL.revokeObjectURL(blob), 60_000);

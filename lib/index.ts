@@ -19,7 +19,7 @@ export { SqliteStore, type SqliteStoreOptions } from './store/sqlite.ts';
 export type { Mark, Store } from './store/store.ts';
 export { type ChallengeOptions, challenge } from './strategy/challenge.ts';
 export { type DisabledFeed, type DisabledFeedOptions, disabledFeed } from './strategy/disabled-feed.ts';
-export { type LiveKeyOptions, requireLiveKey, rememberKey } from './strategy/live-key.ts';
+export { type LiveKeyOptions, rememberKey, requireLiveKey } from './strategy/live-key.ts';
 export { type LoginOptions, login } from './strategy/login.ts';
 export { mergeKey, type RegisteredKey, type Registration } from './strategy/registered-key.ts';
 export { type RegistrationOptions, registration } from './strategy/registration.ts';

@@ -34,7 +34,7 @@ const FEED_MAX_AGE = 5;
 
 /**
  * The assistant as an Express router: `GET /keys`, `POST /assist`, `POST /disable`, `GET /disabled`,
- * `GET /health`. * Mount it at any path. Behind a proxy, set Express's `trust proxy`, or all the world is one address to its limits.
+ * `GET /health`. Mount it at any path. Behind a proxy, set Express's `trust proxy`, or all the world is one address to its limits.
  *
  * @throws TypeError for an option that is missing or of the wrong kind
  * @source PROTOCOL.md sections 3 to 7 and 10

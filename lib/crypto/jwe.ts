@@ -132,7 +132,7 @@ export function matchesKey(jwe: SealedJwe, jwk: AssistantJwk): boolean {
 /** What a sealing may be told instead of drawing it at random: for decoys and for replaying a dialogue. */
 export interface SealingRandomness {
   /** Private JWK of the ephemeral key. */
-  readonly epk?: JsonWebKey;
+  readonly epk?: Partial<Record<'kty' | 'crv' | 'x' | 'y' | 'd', string>>;
   /** 12 bytes. */
   readonly iv?: Uint8Array;
 }
@@ -215,7 +215,7 @@ export async function openDirect(
 }
 
 /** The key material of an assistant's key alone, without kid, use and alg. */
-export function bareJwk(jwk: AssistantJwk): Record<string, string> {
+function bareJwk(jwk: AssistantJwk): Record<string, string> {
   const { kid: _kid, use: _use, alg: _alg, ...bare } = jwk;
   return bare;
 }

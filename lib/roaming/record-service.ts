@@ -66,7 +66,7 @@ export interface RecordRequestContext {
   readonly address?: string | undefined;
 }
 
-const WITHOUT_CODE = 'anyone who knows an account name may hold its record';
+const WITHOUT_CODE: string = 'anyone who knows an account name may hold its record';
 const HOUR = 3600;
 const SWEEP_PAGE = 500;
 const STRANGERS = 4096;

@@ -6,9 +6,9 @@ import { FETCHES_KEPT, type PutRequest, type RecordStore } from './record-store.
 export interface RecordStoreUnderTest {
   readonly store: RecordStore;
   /** Opens the same data once more, as another process would. */
-  another?(): Promise<RecordStore>;
+  readonly another?: () => Promise<RecordStore>;
   /** Cleans up after a case. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** One case of the contract: a name, and a function that throws where a store breaks it. */

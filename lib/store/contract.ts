@@ -26,7 +26,7 @@ const CASES = {
 };
 
 /**
- * The contract of {@link Store} as named cases that any test runner can run, for authors of stores.
+ * The contract of `Store` as named cases that any test runner can run, for authors of stores.
  *
  * @param options.open opens an empty store; it is asked for a new one for each case, sometimes for two
  * @example

@@ -23,7 +23,8 @@ export interface RegistrationOptions extends RelyingPartyOptions, Pick<ProblemOp
 /**
  * Express handler that registers a key by a registration proof: `POST { proof }` → 201 `{ jkt }`.
  *
- * Answers `refused` to requests that are for no account, and all codes of {@link verifyRegistration}.
+ * Answers `refused` to requests that are for no account, and `invalid_request`, `unsupported`,
+ * `stale_request`, `replayed`, `disabled` and `unavailable` as a login does.
  *
  * @throws TypeError naming the option that is missing or wrong
  * @example

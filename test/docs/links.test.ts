@@ -1,0 +1,33 @@
+/** Links between pages lead somewhere. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { anchors, pages, readPage, root } from './pages.ts';
+
+describe.each(pages)('%s', (page) => {
+  const text = readPage(page).replace(/```[\s\S]*?```/g, '');
+  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link as string);
+  const own = links.filter((link) => !/^[a-z]+:/.test(link));
+
+  it('links to files and headings that are there', () => {
+    const broken = own.filter((link) => {
+      const [file, anchor] = link.split('#') as [string, string?];
+      const target = file === '' ? page : path.posix.join(path.posix.dirname(page), file);
+      if (!existsSync(path.join(root, target))) return true;
+      return anchor !== undefined && !anchors(readPage(target)).has(anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  it('names files that are there', () => {
+    const files = [...readPage(page).matchAll(/`((?:lib|test|docs|bench|examples|scripts)\/[\w./-]+)`/g)].map(
+      ([, file]) => file as string,
+    );
+    // The API reference is built, not kept.
+    expect(files.filter((file) => file !== 'docs/api' && !existsSync(path.join(root, file)))).toEqual([]);
+  });
+
+  it('links to the web by https', () => {
+    expect(links.filter((link) => /^[a-z]+:/.test(link) && !link.startsWith('https://'))).toEqual([]);
+  });
+});

@@ -77,7 +77,6 @@ export async function split(
     name: path.basename(file),
   }));
   const byName = new Map(outputs.map((output) => [output.name, output]));
-  // Without a name of their own, other entries are those that are imported later.
   const first = outputs.find(({ entryPoint }) => entryPoint === ENTRY || entryPoint === '<stdin>');
   const main: string[] = [];
   const follow = (name: string) => {
@@ -116,7 +115,7 @@ function niceName(file: string): string {
  */
 async function join({ texts, main, later, exports }: Pieces): Promise<Map<string, Uint8Array>> {
   const [entry = '', ...shared] = main;
-  const alias = (piece: string, name: string) => `${name}${main.indexOf(piece)}`;
+  const alias = (piece: string, name: string) => `_${main.indexOf(piece)}_${name}`;
   const names = (piece: string) => exports.get(piece) ?? [];
   const list = (pairs: readonly string[]) => `{${pairs.join()}}`;
   const view = (piece: string) => list(names(piece).map((name) => `${alias(piece, name)} as ${name}`));

@@ -16,13 +16,15 @@ import { systemClock } from '../http/problem.ts';
 import type { Store } from '../store/store.ts';
 import { normaliseAccount } from './account-name.ts';
 import { PublishedKeys, type PublishedKeysOptions } from './assistant-keys.ts';
-import { AttemptLimit } from './attempt-limit.ts';
 import { makeDecoy } from './decoy.ts';
+import { DecoyKeys } from './decoy-keys.ts';
 import type { RecordEvent, RecordListener } from './events.ts';
+import { Nobody } from './nobody.ts';
 import { MAX_TYPED_CODE, makePickupCode, readPickupCode } from './pickup-code.ts';
 import { fitRecord, type RecordProfile, type RecordProfileOptions, recordProfile } from './profile.ts';
 import type { RecordFetch, RecordStore, StoredRecord } from './record-store.ts';
 import { type Secret, ServiceSecret } from './service-secret.ts';
+import { WrongFetches } from './wrong-fetches.ts';
 
 export interface RecordServiceOptions {
   /** Where records are kept; not where the assistant keeps what it remembers. */
@@ -67,13 +69,7 @@ export interface RecordRequestContext {
 }
 
 const WITHOUT_CODE: string = 'anyone who knows an account name may hold its record';
-const HOUR = 3600;
 const SWEEP_PAGE = 500;
-const STRANGERS = 4096;
-/** No account has this name: control characters are none of an account's. */
-const NOBODY = '\0';
-/** Records of nobody. One alone would be found a little faster, or more slowly, than any other record. */
-const FILLERS = 64;
 
 const PUT_BODY = v.strictObject({
   record: v.unknown(),
@@ -94,13 +90,9 @@ export class RecordService {
   readonly #store: RecordStore;
   readonly #secret: ServiceSecret;
   readonly #keys: PublishedKeys;
-  readonly #now: () => number;
-  readonly #wrongPerAddress: AttemptLimit;
-  readonly #wrongPerAccount: AttemptLimit;
-  readonly #samples = new Map<string, Promise<string>>();
-  /** Of decoys, how many still bear each retiring key. */
-  #shares: ReadonlyMap<string, number> = new Map();
-  #sharesAt: number | undefined;
+  readonly #decoyKeys: DecoyKeys;
+  readonly #nobody: Nobody;
+  readonly #wrong: WrongFetches;
   #preparing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -122,7 +114,6 @@ export class RecordService {
     this.#options = options;
     this.#store = store;
     this.#secret = new ServiceSecret(secret);
-    this.#now = now;
     this.profile = recordProfile(options.assistant, options.profile);
     this.#keys = new PublishedKeys({
       url: this.profile.assistant,
@@ -132,8 +123,14 @@ export class RecordService {
       onError: (error) => this.#emit({ type: 'unavailable', error }),
     });
     const { wrongPerAddress = 10, wrongPerAccount = 1000 } = options;
-    this.#wrongPerAddress = new AttemptLimit(whole('wrongPerAddress', wrongPerAddress, 65_535), HOUR, now);
-    this.#wrongPerAccount = new AttemptLimit(whole('wrongPerAccount', wrongPerAccount, 65_535), HOUR, now);
+    this.#wrong = new WrongFetches({
+      secret: this.#secret,
+      perAddress: whole('wrongPerAddress', wrongPerAddress, 65_535),
+      perAccount: whole('wrongPerAccount', wrongPerAccount, 65_535),
+      now,
+    });
+    this.#decoyKeys = new DecoyKeys(this.#secret, this.#keys, store, now);
+    this.#nobody = new Nobody(this.#secret, this.profile, store);
   }
 
   /**
@@ -181,7 +178,7 @@ export class RecordService {
       const { text, u, kid } = await fitRecord(record, {
         profile: this.profile,
         findKey: (wanted) => this.#keys.find(wanted),
-        sample: (jwk) => this.#sample(jwk),
+        sample: (jwk) => this.#nobody.sample(jwk),
         sameSpelling: this.#isOpen,
       });
       if (await this.#isDisabled(u)) throw new RoamingKeyError('disabled', 'the key is disabled');
@@ -192,14 +189,16 @@ export class RecordService {
         const answer = await this.#store.put({
           owner: this.#secret.owner(account),
           key: this.#secret.key(name, code),
-          ...{ u, kid, record: text },
+          u,
+          kid,
+          record: text,
           keepKey: keepCode || onlyRenewal,
           sameU: onlyRenewal,
         });
         if (answer === 'absent')
           throw new RoamingKeyError('refused', 'another record than the renewed one is stored');
         if (answer === 'taken') continue;
-        await this.#count().catch((error: unknown) => this.#emit({ type: 'unavailable', error }));
+        await this.#decoyKeys.recount().catch((error: unknown) => this.#emit({ type: 'unavailable', error }));
         const isNewCode = answer === 'stored' && !this.#isOpen;
         this.#emit({ type: 'stored', account, u, kid, isNewCode, address });
         return { code: isNewCode ? code : null };
@@ -222,7 +221,9 @@ export class RecordService {
     if (!parsed.success) throw new RoamingKeyError('invalid_request', 'account and code expected');
     const name = this.#nameOf(parsed.output.account);
     const code = this.#isOpen ? '' : readPickupCode(parsed.output.code ?? '');
-    const giveBack = this.#takeAttempt(name, address);
+    const giveBack = this.#wrong.take(name, address, (by) =>
+      this.#emit({ type: 'limited', account: name, by, address }),
+    );
     try {
       const { record, matched } = await this.#answering(() => this.#look(name, code, address));
       if (matched) giveBack();
@@ -241,8 +242,8 @@ export class RecordService {
     const [found, decoy] = await Promise.all([
       this.#store.fetch({
         key,
-        otherwise: this.#fillerFor(name),
-        stranger: this.#strangerFor(name),
+        otherwise: this.#nobody.keyFor(name),
+        stranger: this.#nobody.ownerFor(name),
         address,
       }),
       this.#decoy(name),
@@ -331,117 +332,20 @@ export class RecordService {
     return this.#options.accountName ? normaliseAccount(this.#options.accountName(name)) : name;
   }
 
-  /**
-   * Takes one attempt at a name, from an address and from all of them, whether or not the name has a record; the owner
-   * gives it back by being right.
-   */
-  #takeAttempt(name: string, address: string): () => void {
-    const attempts = [
-      { by: 'address', limit: this.#wrongPerAddress, counter: this.#counter('address', name, address) },
-      { by: 'all', limit: this.#wrongPerAccount, counter: this.#counter('all', name) },
-    ] as const;
-    const taken: (typeof attempts)[number][] = [];
-    const giveBack = () => {
-      for (const { limit, counter } of taken) limit.giveBack(counter);
-    };
-    for (const attempt of attempts) {
-      const retryAt = attempt.limit.take(attempt.counter);
-      if (retryAt !== undefined) {
-        giveBack();
-        this.#emit({ type: 'limited', account: name, by: attempt.by, address });
-        throw new RoamingKeyError('busy', 'too many wrong fetches of this name', { retryAt });
-      }
-      taken.push(attempt);
-    }
-    return giveBack;
-  }
-
-  #counter(...texts: readonly string[]): number {
-    return this.#secret.part(AttemptLimit.counters, ...texts);
-  }
-
-  /** Under which key whoever has a wrong code finds a record all the same. */
-  #fillerFor(name: string): string {
-    return this.#secret.key(`${NOBODY}${this.#secret.part(FILLERS, 'filler', name)}`, '');
-  }
-
-  /**
-   * For whom a wrong fetch is noted. There are many, so that a name without a record has a list that is as full as that of
-   * one with a record; and not one for each name, so that strangers do not fill the store.
-   */
-  #strangerFor(name: string): string {
-    return this.#secret.owner(`${NOBODY}stranger ${this.#secret.part(STRANGERS, 'stranger', name)}`);
-  }
-
   async #decoy(name: string): Promise<string> {
-    return makeDecoy(this.#secret, this.profile, name, await this.#keyOfDecoy(name));
+    return makeDecoy(this.#secret, this.profile, name, await this.#decoyKeys.keyOf(name));
   }
 
-  /**
-   * The key that the decoy of a name bears. After a rotation, records pass to the new key one by one, as their owners
-   * use them. If decoys passed all at once, the old key would be the mark of a record; so as large a part of the decoys
-   * bears it as of the records, and each name's place in the order of passing is fixed.
-   */
-  async #keyOfDecoy(name: string): Promise<AssistantJwk> {
-    const keys = await this.#keys.list();
-    const [active, ...retiring] = keys as readonly [AssistantJwk, ...AssistantJwk[]];
-    if (retiring.length > 0) await this.#countSometimes(keys);
-    const oldestFirst = retiring.reverse();
-    const place = (kid: string) => this.#secret.fraction('decoy key', name, kid);
-    return oldestFirst.find(({ kid }) => place(kid) < (this.#shares.get(kid) ?? 0)) ?? active;
-  }
-
-  async #countSometimes(keys: readonly AssistantJwk[]): Promise<void> {
-    const isRecent = this.#sharesAt !== undefined && Math.abs(this.#now() - this.#sharesAt) < 60;
-    if (isRecent && keys.every(({ kid }) => this.#shares.has(kid))) return;
-    await this.#count();
-  }
-
-  /** Of the records that bear a key or a newer one, the part that bears it. A part never grows: nobody goes back. */
-  async #count(): Promise<void> {
-    const keys = await this.#keys.list();
-    const counts = await this.#store.kids();
-    const shares = new Map<string, number>();
-    let newer = 0;
-    for (const { kid } of keys) {
-      const count = counts.get(kid) ?? 0;
-      newer += count;
-      const share = kid === keys[0]?.kid ? 1 : newer > 0 ? count / newer : 0;
-      shares.set(kid, Math.min(share, this.#shares.get(kid) ?? 1));
-    }
-    this.#shares = shares;
-    this.#sharesAt = this.#now();
-  }
-
-  #sample(jwk: AssistantJwk): Promise<string> {
-    const known = this.#samples.get(jwk.kid);
-    if (known) return known;
-    if (this.#samples.size >= 100) this.#samples.clear();
-    const sample = makeDecoy(this.#secret, this.profile, NOBODY, jwk);
-    this.#samples.set(jwk.kid, sample);
-    sample.catch(() => this.#samples.delete(jwk.kid));
-    return sample;
-  }
-
-  /** Puts records of nobody into the store, for whoever has a wrong code to find one. */
   #prepare(): Promise<void> {
     this.#preparing ??= (async () => {
       await this.#store.init();
       const [active] = await this.#keys.list();
-      for (let i = 0; i < FILLERS; i++) await this.#fill(`${NOBODY}${i}`, active as AssistantJwk);
+      await this.#nobody.settle(active as AssistantJwk);
     })().catch((error: unknown) => {
       this.#preparing = undefined;
       throw error;
     });
     return this.#preparing;
-  }
-
-  async #fill(nobody: string, jwk: AssistantJwk): Promise<void> {
-    const owner = this.#secret.owner(nobody);
-    if (await this.#store.find(owner)) return;
-    const record = await makeDecoy(this.#secret, this.profile, nobody, jwk);
-    const { u } = JSON.parse(record) as { u: string };
-    await this.#store.put({ owner, key: this.#secret.key(nobody, ''), u, kid: '', record });
   }
 
   async #answering<T>(act: () => Promise<T>): Promise<T> {

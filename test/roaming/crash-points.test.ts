@@ -45,7 +45,7 @@ class Process {
   }
 
   readonly fetch: typeof globalThis.fetch = (url, init) =>
-    this.effect(`${init?.method} ${new URL(String(url)).pathname}`, () => fetch(url, init));
+    this.effect(`${init?.method} ${new URL(url as string).pathname}`, () => fetch(url, init));
 }
 
 /** Runs a life once for every point at which it can end, and once to its end. */

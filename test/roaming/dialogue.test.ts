@@ -25,6 +25,8 @@ import {
   startWorld,
 } from './support.ts';
 
+vi.setConfig({ testTimeout: 60_000 });
+
 describe('a user who has nothing but account name, password and code', () => {
   it('unlocks and logs in at a new device, and the old one goes on', async () => {
     const { enrol, roam, rp, assistant, service } = await startWorld();
@@ -113,7 +115,7 @@ describe('a roaming device', () => {
     const thief = await KeySet.generate();
     const forged = { ...record, assistant: { url: assistant.url, jwk: thief.active.jwk } };
     const lying: typeof fetch = async (url, init) =>
-      String(url).startsWith(service.url) ? Response.json({ record: forged }) : fetch(url, init);
+      (url as string).startsWith(service.url) ? Response.json({ record: forged }) : fetch(url, init);
     await expect(roam('ada', code, { fetch: lying })).rejects.toMatchObject({ code: 'bad_record' });
     expect(assistant.traffic.some(({ url }) => url.endsWith('/assist'))).toBe(false);
   });
@@ -122,7 +124,7 @@ describe('a roaming device', () => {
     const { roam, service } = await startWorld();
     for (const answer of [{}, { record: 1 }, { record: {} }, [], null]) {
       const lying: typeof fetch = async (url, init) =>
-        String(url).startsWith(service.url) ? Response.json(answer) : fetch(url, init);
+        (url as string).startsWith(service.url) ? Response.json(answer) : fetch(url, init);
       await expect(roam('ada', 'x', { fetch: lying })).rejects.toMatchObject({
         code: answer && 'record' in answer ? 'bad_record' : expect.stringMatching(/^bad_/),
       });
@@ -364,7 +366,7 @@ describe('a service', () => {
     const store = new MemoryRecordStore();
     const { enrol, service } = await startWorld({ store, wrongPerAddress: 3 });
     const { code } = await enrol('ada');
-    const { fetch: works } = store;
+    const works = store.fetch.bind(store);
     store.fetch = () => Promise.reject(new Error('down'));
     for (let i = 0; i < 5; i++)
       expect((await fetchRecord(service, { account: 'ada', code: 'x' })).status).toBe(503);

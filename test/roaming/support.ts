@@ -34,7 +34,7 @@ export interface RecordsWorld {
   readonly errors: unknown[];
   readonly warnings: string[];
   readonly clock: { offset: number; now(): number };
-  as(account: string): { readonly records: string; readonly headers: Record<string, string> };
+  readonly as: (account: string) => { readonly records: string; readonly headers: Record<string, string> };
 }
 
 export async function startRecords(
@@ -69,7 +69,13 @@ export async function startRecords(
   app.use('/records', router);
   const url = `${origin}/records`;
   return {
-    ...{ url, origin, store, events, errors, warnings, clock },
+    url,
+    origin,
+    store,
+    events,
+    errors,
+    warnings,
+    clock,
     records: router.records,
     as: (account) => ({ records: url, headers: { 'x-account': account } }),
   };
@@ -81,9 +87,9 @@ export interface RoamingWorld {
   readonly rp: RelyingPartyWorld;
   readonly service: RecordsWorld;
   /** Enrols a user whose record the service holds. */
-  enrol(account: string): Promise<Enrolment & { readonly code: string }>;
+  readonly enrol: (account: string) => Promise<Enrolment & { readonly code: string }>;
   /** A new device of that user. */
-  roam(account: string, code?: string, more?: Partial<RoamingDeviceOptions>): Promise<Device>;
+  readonly roam: (account: string, code?: string, more?: Partial<RoamingDeviceOptions>) => Promise<Device>;
 }
 
 export async function startWorld(options: Partial<RoamingRecordsOptions> = {}): Promise<RoamingWorld> {
@@ -91,7 +97,9 @@ export async function startWorld(options: Partial<RoamingRecordsOptions> = {}): 
   const rp = await startRelyingParty(assistant.store);
   const service = await startRecords(assistant.url, { disabled: assistant.store, ...options });
   return {
-    ...{ assistant, rp, service },
+    assistant,
+    rp,
+    service,
     enrol: (account) =>
       enroll({
         ...assistant.enrolment,

@@ -1,3 +1,4 @@
+import { Agent } from 'node:http';
 import { startApp } from '../../examples/support/start.ts';
 import { DEFAULT_GUESS_POLICY, type GuessPolicy } from '../../lib/assistant/guesses.ts';
 import { readAssistantJwk } from '../../lib/crypto/jwe.ts';
@@ -113,6 +114,8 @@ export async function hammerQuickstart({
 }: Omit<HammerOptions, 'policy'>): Promise<Finding> {
   const findings = new Findings();
   const policy = DEFAULT_GUESS_POLICY;
+  // The app ends idle connections after a while: a request that loses that race has no answer.
+  const agent = new Agent({ keepAlive: false, maxSockets: 256 });
   const app = await startApp('quickstart.ts', { STORE_URL: engine.url, WORKERS: `${processes}` });
   try {
     const list = (await (await fetch(`${app.origin}/assistant/keys`)).json()) as { keys: unknown[] };
@@ -122,7 +125,7 @@ export async function hammerQuickstart({
     const seen = await inBursts(
       { total: guesses, size: burst, isPatient: false },
       () => makeGuess(known),
-      (body) => ask({}, `${app.origin}/assistant/assist`, body),
+      (body) => ask({ agent }, `${app.origin}/assistant/assist`, body),
     );
     const { compared, early, refused } = judge(seen, policy);
     findings.equal('answered before its time', early, 0);

@@ -33,6 +33,7 @@ const POLICY = {
   reservationTimeout: 60,
 };
 const ROUND = 40;
+const KNOWN = new Set(['ok', 'wrong_password', 'replayed', 'locked', 'busy', 'disabled']);
 
 /** Whether a request's number, in an order that everybody knows, stands for a right guess, and how often it is sent. */
 const isRight = (request: number) => request % 4 === 1;
@@ -86,6 +87,8 @@ export async function mixture(options: {
     }
 
     findings.equal('disabled', disabledAt.size, 2);
+    const others = sent.filter(({ seen }) => !KNOWN.has(seen.code)).map(({ seen }) => seen.code);
+    findings.equal('other answers', others.join(), '');
     const served = sent.filter(({ seen }) => seen.code === 'ok' || seen.code === 'wrong_password');
     const late = served.filter(({ known, seen }) => seen.sentAt > (disabledAt.get(known) ?? Infinity));
     findings.equal('served after disabling', late.length, 0);

@@ -1,0 +1,3 @@
+import { clusterSuite } from './suite.ts';
+
+clusterSuite('sqlite');

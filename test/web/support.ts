@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import { afterEach, expect, vi } from 'vitest';
+import { type RunningApp, startApp } from '../../examples/support/start.ts';
+import { startBrowser } from '../support/browser.ts';
+
+export { createAccount, keepKit, makeNotesKey, makeSigningKey, PASSWORD } from './walk.ts';
+
+export const OPERATOR_TOKEN = 'the-token-of-the-operator';
+
+/** The demo and a browser. */
+export interface Demo {
+  readonly app: RunningApp;
+  readonly browser: Browser;
+  /** A device of its own, with one page that has not been anywhere. */
+  device(options?: BrowserContextOptions): Promise<Page>;
+  stop(): Promise<void>;
+}
+
+// A machine that runs everything else at the same time takes its time.
+vi.setConfig({ testTimeout: 60_000 });
+
+/** Waits until something is so, in a browser that may be slow. */
+export const eventually: typeof expect.poll = (read, options) =>
+  expect.poll(read, { timeout: 15_000, ...options });
+
+/** Starts both; passwords are cheap to guess, to save time. */
+export async function startDemo(): Promise<Demo> {
+  const env = { DEMO_KDF: 'test', OPERATOR_TOKEN };
+  const [app, browser] = await Promise.all([startApp('web/server.ts', env), startBrowser()]);
+  const contexts: BrowserContext[] = [];
+  // Two cores have enough to do without the pages of tests that are over.
+  afterEach(async () => {
+    await Promise.all(contexts.splice(0).map((context) => context.close()));
+  });
+  return {
+    app,
+    browser,
+    async device(options) {
+      const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
+      context.setDefaultTimeout(15_000);
+      contexts.push(context);
+      return context.newPage();
+    },
+    async stop() {
+      await browser.close();
+      expect(await app.stop()).toBe(0);
+    },
+  };
+}
+
+/** Goes to a page and waits until it knows who is logged in. */
+export async function visit(page: Page, { app }: Demo, route: string): Promise<void> {
+  await page.goto(`${app.origin}${route}`);
+  await page.waitForSelector('#nav a');
+}
+
+/** The message that is shown: its tone and text. */
+export async function notice(page: Page): Promise<{ tone: string | null; text: string }> {
+  const element = page.locator('.notice').first();
+  await element.waitFor();
+  return { tone: await element.getAttribute('data-tone'), text: await element.innerText() };
+}
+
+/** Tries to log in, as somebody who is not. */
+export async function logIn(page: Page, demo: Demo, account: string, password: string): Promise<void> {
+  await page.context().clearCookies();
+  await visit(page, demo, '/login');
+  await page.fill('#account', account);
+  await page.fill('#password', password);
+  await page.click('#enter');
+}
+
+/** The assistant's origin. */
+export async function assistantOf(page: Page): Promise<string> {
+  return new URL((await page.getAttribute('meta[name="inkwell:assistant"]', 'content')) ?? '').origin;
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Serious and critical findings of axe, as `rule: element`. */
+export async function accessibilityFaults(page: Page): Promise<string[]> {
+  await page.evaluate(`if (!window.axe) { ${axe} }`);
+  return page.evaluate(`axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
+    violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 160))))`);
+}

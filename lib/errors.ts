@@ -1,5 +1,5 @@
 /**
- * The one table from error code to HTTP status (PROTOCOL.md section 10).
+ * The one table from error code to HTTP status (docs/protocol.md section 10).
  * The codes below the line never travel: they are the device's own findings.
  */
 const STATUS = {

@@ -1,5 +1,5 @@
 /**
- * The assistant, without HTTP (PROTOCOL.md sections 4 to 7; the paper's svr).
+ * The assistant, without HTTP (docs/protocol.md sections 4 to 7; the paper's svr).
  *
  * It helps whoever sends a ticket sealed to one of its keys, the MAC of the ticket's device and the verifier of the
  * ticket's password. It keeps no account: what it remembers are guesses, request numbers and marks, in the store.
@@ -53,7 +53,7 @@ export interface AssistantOptions {
   readonly keys: KeySet;
   /** Where guesses, marks and request numbers are remembered; shared by all processes that hold the same keys. */
   readonly store: Store;
-  /** How many wrong passwords are answered. Default: PROTOCOL.md section 7. */
+  /** How many wrong passwords are answered. Default: docs/protocol.md section 7. */
   readonly policy?: Partial<GuessPolicy>;
   /** What is served. Default: every scheme; RSA with 2048 and 3072 bits; ElGamal on P-256, ffdhe2048, ffdhe3072. */
   readonly serve?: ServedSchemes;
@@ -168,7 +168,7 @@ export class Assistant {
   }
 
   /**
-   * The answer to `POST assist`: the seven steps of PROTOCOL.md section 4, in order.
+   * The answer to `POST assist`: the seven steps of docs/protocol.md section 4, in order.
    *
    * @throws RoamingKeyError with any code that travels; once the request could be opened, with `response`
    */

@@ -1,5 +1,5 @@
 /**
- * How many wrong passwords a key's owner, or a thief, may try (PROTOCOL.md section 7; NIST SP 800-63B 5.2.2).
+ * How many wrong passwords a key's owner, or a thief, may try (docs/protocol.md section 7; NIST SP 800-63B 5.2.2).
  * Durations are whole seconds.
  */
 export interface GuessPolicy {

@@ -1,5 +1,5 @@
 /**
- * The assistant's keys (PROTOCOL.md sections 3 and 4): one active, to which devices seal, and any number retiring,
+ * The assistant's keys (docs/protocol.md sections 3 and 4): one active, to which devices seal, and any number retiring,
  * which still open what they sealed before. Losing a key loses every ticket sealed to it; showing it gives
  * ADV({assistant}).
  */

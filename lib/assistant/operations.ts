@@ -1,4 +1,4 @@
-/** What each operation needs and does, scheme by scheme (PROTOCOL.md section 5). */
+/** What each operation needs and does, scheme by scheme (docs/protocol.md section 5). */
 import { toBase64url } from '../crypto/bytes.ts';
 import { RoamingKeyError } from '../errors.ts';
 import { GROUP_NAMES, type GroupName } from '../math/groups.ts';

@@ -37,7 +37,7 @@ const FEED_MAX_AGE = 5;
  * `GET /health`. Mount it at any path. Behind a proxy, set Express's `trust proxy`, or all the world is one address to its limits.
  *
  * @throws TypeError for an option that is missing or of the wrong kind
- * @source PROTOCOL.md sections 3 to 7 and 10
+ * @source docs/protocol.md sections 3 to 7 and 10
  *
  * @example
  * app.use('/assistant', assistant({ keys: await KeySet.file('data/keys.json'), store: new SqliteStore('data/rk.db') }))

@@ -74,7 +74,7 @@ const MAX_MODULUS_LENGTH = 512;
 
 /**
  * Threads that exponentiate for an assistant, so that no other request waits and no time tells an exponent
- * (PROTOCOL.md section 5).
+ * (docs/protocol.md section 5).
  *
  * Everything is bounded: threads, waiting jobs, each job's time. A worker that dies or hangs is replaced and its job
  * rejected with `unavailable`. An idle pool does not keep the process alive.

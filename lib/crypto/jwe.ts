@@ -1,5 +1,5 @@
 /**
- * The one JWE profile of the protocol (PROTOCOL.md section 3): compact, A256GCM, protected headers of exactly
+ * The one JWE profile of the protocol (docs/protocol.md section 3): compact, A256GCM, protected headers of exactly
  * `alg enc typ kid epk` (no epk for RSA-OAEP, no kid and epk for `dir`), everything canonical.
  */
 import * as v from 'valibot';

@@ -29,7 +29,7 @@ export type PrivateJwk = Ed25519PrivateJwk | P256PrivateJwk | RsaPrivateJwk;
 /** The public half of a key that a user may protect with scheme `retrieve`. */
 export type ProtectedJwk = Ed25519Jwk | P256Jwk | RsaJwk;
 
-/** The longest key taken, in bytes: what a ticket can mask (PROTOCOL.md section 3). */
+/** The longest key taken, in bytes: what a ticket can mask (docs/protocol.md section 3). */
 export const MAX_KEY_BYTES = 8160;
 
 /** PKCS#8 of an Ed25519 key up to its seed (RFC 8410 section 7). */

@@ -1,5 +1,5 @@
 /**
- * The private keys that scheme `retrieve` protects (PROTOCOL.md sections 3 and 5): made or read before enrolment,
+ * The private keys that scheme `retrieve` protects (docs/protocol.md sections 3 and 5): made or read before enrolment,
  * and after retrieval accepted only where they match the record's public key, the paper's M(pk, sk).
  */
 import { RoamingKeyError } from '../errors.ts';

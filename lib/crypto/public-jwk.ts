@@ -25,7 +25,7 @@ export interface RsaJwk {
   readonly e: string;
 }
 
-/** A public key in a group of RFC 7919 (PROTOCOL.md section 5): `y` is as long as the group's p. */
+/** A public key in a group of RFC 7919 (docs/protocol.md section 5): `y` is as long as the group's p. */
 export interface DhJwk {
   readonly kty: 'DH';
   readonly group: 'ffdhe2048' | 'ffdhe3072' | 'ffdhe4096';
@@ -111,7 +111,7 @@ function isOdd(bytes: Uint8Array): boolean {
  * @param value anything, say a parsed JSON text
  * @throws RoamingKeyError `bad_key` if it is no Ed25519, P-256, RSA or DH key of the forms above, if P-256
  *   coordinates are not on the curve, or if an Ed25519 point has small order
- * @see RFC 7517, RFC 7518 section 6, RFC 8037; PROTOCOL.md sections 3 and 5
+ * @see RFC 7517, RFC 7518 section 6, RFC 8037; docs/protocol.md sections 3 and 5
  */
 export async function readPublicJwk(value: unknown): Promise<PublicJwk> {
   const result = v.safeParse(PUBLIC_JWK, value, { abortEarly: true });

@@ -1,5 +1,5 @@
 /**
- * RSA keys as numbers, for splitting them (PROTOCOL.md sections 3 and 5) and for judging keys that come from elsewhere.
+ * RSA keys as numbers, for splitting them (docs/protocol.md sections 3 and 5) and for judging keys that come from elsewhere.
  */
 
 import { pow } from '@noble/curves/abstract/modular.js';

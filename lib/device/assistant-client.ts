@@ -1,5 +1,5 @@
 /**
- * The device's side of a dialogue with the assistant (PROTOCOL.md section 4).
+ * The device's side of a dialogue with the assistant (docs/protocol.md section 4).
  *
  * Nothing is believed that did not come back under ρ: an error in clear text is a hint at most.
  */

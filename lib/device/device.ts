@@ -170,7 +170,7 @@ export class Device {
    * @throws RoamingKeyError `bad_record` for a record of another assistant, or with a key that the assistant has not
    *   published; `busy`, `unavailable`, `network`, `bad_response`
    * @throws TypeError where `records` or `assistant` are missing, or neither https nor on the loopback
-   * @source PROTOCOL.md section 9
+   * @source docs/protocol.md section 9
    *
    * @example
    * const device = await Device.roam({ records: 'https://app.example/records', assistant, account: 'ada', code });
@@ -208,7 +208,7 @@ export class Device {
    * Recovers the private key and holds it for a while (claim 8).
    *
    * @throws RoamingKeyError `unsupported` for a shared key, which nobody can recover: see `unlockShared`
-   * @source PROTOCOL.md sections 4 and 5
+   * @source docs/protocol.md sections 4 and 5
    */
   async unlock(password: string, options: UnlockOptions = {}): Promise<Unlocked> {
     if (this.record.scheme !== 'retrieve') throw notRecoverable();
@@ -264,7 +264,7 @@ export class Device {
    * @returns the pickup code, to be shown once; `null` where the service needs none
    * @throws RoamingKeyError `refused`, `unsupported`, `unknown_key`, `disabled`, `busy`, `unavailable`, `network`
    * @throws TypeError without the option `roam`
-   * @source PROTOCOL.md section 9
+   * @source docs/protocol.md section 9
    */
   async storeRecord(): Promise<string | null> {
     const { record } = this;
@@ -292,7 +292,7 @@ export class Device {
    *
    * @returns the app's answer
    * @throws RoamingKeyError also the app's `refused`, `disabled`, `busy`, `unavailable`
-   * @source PROTOCOL.md section 8
+   * @source docs/protocol.md section 8
    */
   async login({ password, alg, ...party }: ProofOptions): Promise<RelyingPartyAnswer> {
     const answer = await this.#asProof(password, alg, (signer) =>
@@ -308,7 +308,7 @@ export class Device {
    * Registers the key with an account that the app has authenticated by other means.
    *
    * @throws RoamingKeyError as `login`
-   * @source PROTOCOL.md section 8
+   * @source docs/protocol.md section 8
    */
   async register({ password, alg, ...party }: ProofOptions): Promise<RelyingPartyAnswer> {
     const { u } = this.record;
@@ -323,7 +323,7 @@ export class Device {
    * @returns the signature as JOSE has it: RSA as long as the modulus, ECDSA r ‖ s, Ed25519 64 bytes
    * @throws RoamingKeyError `refused` for data that would pass for a login
    * @throws TypeError where the key's purposes do not include `sign`; for a digest with a key that also logs in
-   * @source PROTOCOL.md section 5
+   * @source docs/protocol.md section 5
    */
   async sign(data: Signable, { password, alg = this.#defaultAlg() }: SignOptions = {}): Promise<Uint8Array> {
     this.#requirePurpose('sign');
@@ -361,7 +361,7 @@ export class Device {
    * makes it, or what `encryptTo` made.
    *
    * @throws RoamingKeyError `invalid_request`, `unsupported` for a JWE that is not for this key, or damaged
-   * @source PROTOCOL.md section 5
+   * @source docs/protocol.md section 5
    */
   async decrypt(jwe: string, { password }: WithPassword = {}): Promise<Uint8Array> {
     if (this.record.scheme !== 'elgamal') {
@@ -377,7 +377,7 @@ export class Device {
    * Retires this record's ticket: the assistant never helps with it again. Keys registered at apps stay as they are;
    * to disable those, use the disabling kit.
    *
-   * @source PROTOCOL.md section 5
+   * @source docs/protocol.md section 5
    */
   async retire(password: string): Promise<void> {
     await this.#withK(password, (k) => this.#record.ask(k, { op: 'retire' }));
@@ -392,7 +392,7 @@ export class Device {
    * @returns whether the old ticket could be retired; if not, old password and old record still lead to the key
    * @throws RoamingKeyError also as `register` and `storeRecord`; then the old record is in force here, unchanged, and
    *   at the record service either of the two. `unsupported` for a shared key, whose two halves only both sides together could split anew
-   * @source PROTOCOL.md section 6
+   * @source docs/protocol.md section 6
    */
   async changePassword(options: ChangePasswordOptions): Promise<{ readonly isOldRetired: boolean }> {
     const { password, newPassword, saveKit, relyingParties = [], kdf, expiresAt } = options;

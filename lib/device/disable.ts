@@ -22,7 +22,7 @@ const BODY = v.looseObject({ response: v.string() });
  * @throws RoamingKeyError `bad_kit`, `bad_response` (no genuine answer: take the key for *not* disabled), `network`,
  *   `busy`, `unavailable`, `unknown_key`
  * @throws TypeError where a code comes without an assistant
- * @source PROTOCOL.md section 6
+ * @source docs/protocol.md section 6
  *
  * @example
  * await disable(kit)

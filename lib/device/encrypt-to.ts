@@ -9,7 +9,7 @@ export type { EncryptToOptions } from '../protocol/elgamal-jwe.ts';
  * @param publicJwk an EC key on P-256, or one of kty `DH`
  * @returns a compact JWE of alg `ECDH-ES` or `RK-FFDH-ES`
  * @throws RoamingKeyError `bad_key` where `publicJwk` is no public key in one of the groups
- * @source PROTOCOL.md section 5
+ * @source docs/protocol.md section 5
  */
 export async function encryptTo(
   publicJwk: unknown,

@@ -1,4 +1,4 @@
-/** Enrolment of a key for decryption that is never whole again (PROTOCOL.md section 3, scheme `elgamal`). */
+/** Enrolment of a key for decryption that is never whole again (docs/protocol.md section 3, scheme `elgamal`). */
 import { fromBase64url, wipe } from '../crypto/bytes.ts';
 import type { PublicJwk } from '../crypto/public-jwk.ts';
 import { type PrivateKeySource, readPrivateJwk } from '../crypto/read-private-jwk.ts';

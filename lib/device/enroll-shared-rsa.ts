@@ -1,4 +1,4 @@
-/** Enrolment of an RSA key that is never whole again (PROTOCOL.md section 3, scheme `rsa`). */
+/** Enrolment of an RSA key that is never whole again (docs/protocol.md section 3, scheme `rsa`). */
 import { wipe } from '../crypto/bytes.ts';
 import { generateRsaKey, rsaComponents, rsaPublicJwk } from '../crypto/rsa-key.ts';
 import { byteLength } from '../math/integer.ts';

@@ -42,7 +42,7 @@ export type EnrollOptions = RetrieveOptions | SharedRsaOptions | SharedElgamalOp
  * @throws RoamingKeyError `bad_password`, `bad_key`, `network`, `unavailable`, `bad_response`; with `register` also
  *   what registering throws; with `roam` also `unsupported` for a kind of record that the service does not keep
  * @throws TypeError for an assistant that is neither https nor on the loopback, or KDF parameters out of bounds
- * @source PROTOCOL.md section 3
+ * @source docs/protocol.md section 3
  *
  * @example
  * const { record, kit } = await enroll({ assistant: 'https://assistant.example', password });

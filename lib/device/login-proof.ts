@@ -1,4 +1,4 @@
-/** The device's half of a login (PROTOCOL.md section 8): a challenge is fetched, a proof is signed and posted. */
+/** The device's half of a login (docs/protocol.md section 8): a challenge is fetched, a proof is signed and posted. */
 import * as v from 'valibot';
 import { randomBytes, toBase64url, utf8 } from '../crypto/bytes.ts';
 import type { KeyUse } from '../crypto/private-key.ts';

@@ -73,7 +73,7 @@ export async function sealingTarget(url: string, options: AssistantClientOptions
 }
 
 /**
- * Makes record, ticket and kit with fresh salt, a and t (PROTOCOL.md section 3). The assistant is not asked: it
+ * Makes record, ticket and kit with fresh salt, a and t (docs/protocol.md section 3). The assistant is not asked: it
  * learns of the ticket when the ticket is used.
  *
  * @param share makes the scheme's part of the ticket from the password's K

@@ -4,7 +4,7 @@ import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 /**
  * Where device records are kept, by a name that the app chooses, such as an account.
  *
- * A record may be read by others as far as the password is worth anything (PROTOCOL.md section 1, G2), but nobody else
+ * A record may be read by others as far as the password is worth anything (docs/protocol.md section 1, G2), but nobody else
  * should be able to change it. A name is 1 to 80 bytes of UTF-8; names that differ in case alone are two names.
  */
 export interface Records {

@@ -1,4 +1,4 @@
-/** Decrypting with a key that is shared with the assistant (PROTOCOL.md section 5, scheme `elgamal`). */
+/** Decrypting with a key that is shared with the assistant (docs/protocol.md section 5, scheme `elgamal`). */
 import { wipe } from '../crypto/bytes.ts';
 import { RoamingKeyError } from '../errors.ts';
 import { completeDecryption } from '../protocol/elgamal-decryption.ts';

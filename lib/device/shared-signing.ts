@@ -1,4 +1,4 @@
-/** Signing with a key that is shared with the assistant (PROTOCOL.md section 5, scheme `rsa`). */
+/** Signing with a key that is shared with the assistant (docs/protocol.md section 5, scheme `rsa`). */
 import { fromBase64url, randomBytes, wipe } from '../crypto/bytes.ts';
 import {
   encodeRsaDigest,

@@ -88,7 +88,7 @@ export function toProblem(error: unknown): Problem {
 }
 
 /**
- * Answers a request with `application/problem+json` (PROTOCOL.md section 10, RFC 9457): `Cache-Control: no-store`,
+ * Answers a request with `application/problem+json` (docs/protocol.md section 10, RFC 9457): `Cache-Control: no-store`,
  * `WWW-Authenticate` with 401, `Retry-After` with 429 and 503 where it is known when to try again.
  *
  * @param error anything that was thrown; what is not of this package's family becomes `unavailable`

@@ -3,7 +3,7 @@ import { i2osp, os2ip } from './integer.ts';
 import { mod } from './modular.ts';
 
 /**
- * Chaum and Pedersen's proof that two powers share one exponent (PROTOCOL.md section 5).
+ * Chaum and Pedersen's proof that two powers share one exponent (docs/protocol.md section 5).
  *
  * Goal: whoever knows x shows, for public g, w, y = g^x and nu = w^x, that log_g y = log_w nu, without showing x.
  * Sent: the challenge c and the response s. Secret: x and the nonce r, which must be fresh and uniform: two proofs

@@ -1,5 +1,5 @@
 /**
- * A group of prime order in which discrete logarithms are hard, written multiplicatively (PROTOCOL.md section 5).
+ * A group of prime order in which discrete logarithms are hard, written multiplicatively (docs/protocol.md section 5).
  *
  * An element of type `E` that came out of `decode` or of the operations is in the group. The identity is a value of
  * type `E` but has no encoding and never decodes.

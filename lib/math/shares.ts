@@ -6,7 +6,7 @@ export const SHARE_MARGIN = 16;
 
 /**
  * The device's share of an RSA exponent, d1 = OS2IP(f), not reduced: the device does not know the order
- * (PROTOCOL.md section 3).
+ * (docs/protocol.md section 3).
  *
  * @param f password material, len(N) + 16 bytes
  * @param modulusLength len(N)
@@ -18,7 +18,7 @@ export function rsaDeviceShare(f: Uint8Array, modulusLength: number): bigint {
 }
 
 /**
- * The device's share of an ElGamal exponent, x1 = OS2IP(f) mod q (PROTOCOL.md section 3).
+ * The device's share of an ElGamal exponent, x1 = OS2IP(f) mod q (docs/protocol.md section 3).
  *
  * @param f password material, len(q) + 16 bytes
  * @throws RangeError where `f` has another length

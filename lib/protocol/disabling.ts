@@ -1,5 +1,5 @@
 /**
- * Disabling a key (PROTOCOL.md section 6; the paper's s-disable).
+ * Disabling a key (docs/protocol.md section 6; the paper's s-disable).
  *
  * The owner keeps t off the device; its hash u stands in the ticket. Whoever shows t names u, and nobody else can:
  * so the assistant needs to know neither device nor user, and cannot itself disable a key it does not like.

@@ -1,5 +1,5 @@
 /**
- * ElGamal decryption with a key that is never whole again (scheme `elgamal`, PROTOCOL.md sections 3 and 5; claims
+ * ElGamal decryption with a key that is never whole again (scheme `elgamal`, docs/protocol.md sections 3 and 5; claims
  * 14 to 26).
  *
  * Goal: the Diffie-Hellman value mu = w^x of a ciphertext's ephemeral key w takes device, password and assistant
@@ -62,7 +62,7 @@ export function splitElgamalKey({ group, y }: ElgamalPublicKey, x: bigint, f: Ui
 /**
  * The assistant's check of a ticket's numbers, before it computes with them: anyone can make a ticket.
  *
- * @param groups names that the app allows, each one of PROTOCOL.md section 5
+ * @param groups names that the app allows, each one of docs/protocol.md section 5
  * @throws RoamingKeyError `bad_ticket` for an unknown group or unless 0 < x2 < q, len(q) bytes; `unsupported` for a
  *   group that the app does not allow
  */

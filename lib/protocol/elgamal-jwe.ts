@@ -1,5 +1,5 @@
 /**
- * Ciphertexts of the `elgamal` scheme: hashed ElGamal in the frame of a compact JWE (PROTOCOL.md section 5).
+ * Ciphertexts of the `elgamal` scheme: hashed ElGamal in the frame of a compact JWE (docs/protocol.md section 5).
  *
  * On P-256 they are the standard's `ECDH-ES`, alone or with AES key wrapping (RFC 7518 section 4.6), so that any JOSE
  * library can encrypt to a device. In the groups of RFC 7919 the same frame has names of its own: `RK-FFDH-ES`, and

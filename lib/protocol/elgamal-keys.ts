@@ -54,7 +54,7 @@ export function elgamalPublicJwk({ group, y }: ElgamalPublicKey): ElgamalPublicJ
 /**
  * Makes a key pair for decryption.
  *
- * @param groupName one of PROTOCOL.md section 5
+ * @param groupName one of docs/protocol.md section 5
  * @throws RoamingKeyError `unsupported` for another group
  */
 export function generateElgamalKey(

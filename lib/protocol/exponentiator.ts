@@ -1,6 +1,6 @@
 /**
  * Where an assistant's exponentiations run: off the thread that serves other requests, and so that their time does
- * not tell the exponent (PROTOCOL.md section 5). The assistant's worker pool is one.
+ * not tell the exponent (docs/protocol.md section 5). The assistant's worker pool is one.
  *
  * Everything is fixed-width big-endian bytes. The caller keeps, and wipes, the buffers it passes in. Rejects with
  * RoamingKeyError `unavailable` where the work cannot be done now.

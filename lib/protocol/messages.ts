@@ -1,5 +1,5 @@
 /**
- * Request γ, its MAC δ, and the answer (PROTOCOL.md section 4).
+ * Request γ, its MAC δ, and the answer (docs/protocol.md section 4).
  *
  * The device proves with δ that it holds the record (so that strangers cannot make the assistant count a guess) and
  * with β inside γ that its user knows the password. The answer comes back under ρ, a key that only the sender of γ
@@ -16,7 +16,7 @@ import { bytes, readPayload, seconds } from './codec.ts';
 /** What can be asked of the assistant. `retire` goes with every scheme, the others with one each. */
 export type Operation = 'retrieve' | 'sign' | 'decrypt' | 'retire';
 
-/** Limits in bytes (PROTOCOL.md section 3). */
+/** Limits in bytes (docs/protocol.md section 3). */
 export const MAX_BODY = 32 * 1024;
 export const MAX_TICKET = 16 * 1024;
 export const MAX_REQUEST = 8 * 1024;

@@ -1,5 +1,5 @@
 /**
- * From password to secrets (PROTOCOL.md section 2). The paper's h(π) is salted and slow here, and the salt never
+ * From password to secrets (docs/protocol.md section 2). The paper's h(π) is salted and slow here, and the salt never
  * leaves the device: what the assistant sees lets nobody test a guess (G5).
  */
 import { expand } from '@noble/hashes/hkdf.js';

@@ -1,4 +1,4 @@
-/** The device record (PROTOCOL.md section 3): what lies on the device, useless without the assistant. */
+/** The device record (docs/protocol.md section 3): what lies on the device, useless without the assistant. */
 import * as v from 'valibot';
 import { fromBase64url } from '../crypto/bytes.ts';
 import { ASSISTANT_JWK, type AssistantJwk } from '../crypto/jwe.ts';

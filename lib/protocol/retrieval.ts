@@ -1,5 +1,5 @@
 /**
- * Key retrieval (PROTOCOL.md sections 3 and 5; the paper's section 4).
+ * Key retrieval (docs/protocol.md sections 3 and 5; the paper's section 4).
  *
  * Goal: the device recovers a private key that it does not store. Sent: the masked key c, inside the ticket to the
  * assistant and back under ρ. Secret: the mask f comes from the password, so neither the assistant, who sees c, nor

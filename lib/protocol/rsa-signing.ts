@@ -1,5 +1,5 @@
 /**
- * RSA signing with a key that is never whole again (scheme `rsa`, PROTOCOL.md sections 3 and 5; claims 14 to 24,
+ * RSA signing with a key that is never whole again (scheme `rsa`, docs/protocol.md sections 3 and 5; claims 14 to 24,
  * 27, 28).
  *
  * Goal: an ordinary RSA signature that takes device, password and assistant together. Enrolment splits

@@ -1,5 +1,5 @@
 /**
- * The ticket τ (PROTOCOL.md section 3): what the device made for the assistant at enrolment and cannot read itself.
+ * The ticket τ (docs/protocol.md section 3): what the device made for the assistant at enrolment and cannot read itself.
  *
  * Anyone can make a ticket, with any numbers in it: reading one proves nothing but its form. It names no key and no
  * user; u alone ties a disabling to it.

@@ -1,5 +1,5 @@
 /**
- * Decoys (PROTOCOL.md section 9): what a wrong account, or a wrong code, is answered with.
+ * Decoys (docs/protocol.md section 9): what a wrong account, or a wrong code, is answered with.
  *
  * Goal: who has one cannot tell it from a record, whatever he compares, and whatever password he tries at the assistant,
  * which takes its ticket for genuine and counts the guess. Sent: a record that is fixed for an account name as long as

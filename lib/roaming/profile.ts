@@ -1,5 +1,5 @@
 /**
- * The one kind of record that a service takes and gives out (PROTOCOL.md section 9): what every record has in common, so
+ * The one kind of record that a service takes and gives out (docs/protocol.md section 9): what every record has in common, so
  * that a decoy can have it too.
  *
  * Only keys whose public half can be drawn at random are in question. An RSA modulus cannot: one without known factors
@@ -107,7 +107,7 @@ export async function fitRecord(value: unknown, options: FitOptions): Promise<Fi
   return { text, u: record.u, kid: key.kid };
 }
 
-/** The record's one spelling: members in the order of PROTOCOL.md section 3, the assistant as the service names it. */
+/** The record's one spelling: members in the order of docs/protocol.md section 3, the assistant as the service names it. */
 export function spellRecord(
   { assistant, kdf: { t, m, p } }: RecordProfile,
   { scheme, salt, a, u, ticket, jwk }: Pick<DeviceRecord, 'scheme' | 'salt' | 'a' | 'u' | 'ticket' | 'jwk'>,

@@ -1,5 +1,5 @@
 /**
- * The record service, without HTTP (PROTOCOL.md section 9).
+ * The record service, without HTTP (docs/protocol.md section 9).
  *
  * Goal: a user gets at the device record from any device, with account name and pickup code, and nobody learns from the
  * service who has one. What it keeps makes it ADV({device}): able to guess passwords online, through the assistant, and no

@@ -1,5 +1,5 @@
 /**
- * What a record service remembers (PROTOCOL.md section 9), as a few atomic operations.
+ * What a record service remembers (docs/protocol.md section 9), as a few atomic operations.
  *
  * Every operation is one indivisible step, also against other processes that share the store. Times are whole seconds
  * since the epoch by the store's own clock. An operation that cannot be carried out rejects; it never resolves with a

@@ -47,7 +47,7 @@ const PROFILE_MAX_AGE = 300;
  * proxy, set Express's `trust proxy`, or all the world is one address to its limits.
  *
  * @throws TypeError for an option that is missing or of the wrong kind
- * @source PROTOCOL.md section 9
+ * @source docs/protocol.md section 9
  *
  * @example
  * const records = roamingRecords({ store, secret, audience, accountOf: (req) => req.user?.account, assistant });

@@ -29,7 +29,7 @@ export function noteUse(store: object, use: StoreUse): boolean {
   return uses.size > 1;
 }
 
-/** Why assistant and record service want two operators (PROTOCOL.md section 9). */
+/** Why assistant and record service want two operators (docs/protocol.md section 9). */
 export const ONE_OPERATOR =
   'The assistant and the record service are in one hand: whoever gets hold of both can try passwords offline. Run ' +
   'them on two origins with two stores, better still by two operators.';

@@ -17,7 +17,7 @@ import type {
 } from './store.ts';
 
 /**
- * What a store keeps of the guesses at one id, as a value that turns into JSON and back (PROTOCOL.md section 7).
+ * What a store keeps of the guesses at one id, as a value that turns into JSON and back (docs/protocol.md section 7).
  *
  * A reservation nobody closes becomes a failure when its deadline passes; nothing has to happen at that moment, since
  * every step below first brings the tally up to its own time.

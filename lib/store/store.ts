@@ -1,7 +1,7 @@
 import type { GuessPolicy } from '../assistant/guesses.ts';
 
 /**
- * What an assistant and a relying party remember, as a few atomic operations (PROTOCOL.md sections 5 to 7).
+ * What an assistant and a relying party remember, as a few atomic operations (docs/protocol.md sections 5 to 7).
  *
  * Every operation is one indivisible step, also against other processes that share the store: guesses in flight
  * on ten machines must get no more answers than the policy allows. All times are whole seconds since the epoch and

@@ -1,5 +1,5 @@
 /**
- * The first step of a login (PROTOCOL.md section 8): a number that only the relying party can have issued, that is
+ * The first step of a login (docs/protocol.md section 8): a number that only the relying party can have issued, that is
  * good for two minutes and for one proof. Nothing is stored until it is used.
  *
  * A challenge is its time of issue (8 bytes, seconds), 16 random bytes, and an HMAC-SHA-256 over a label, the audience

@@ -1,5 +1,5 @@
 /**
- * Login and registration proofs as they arrive: compact JWS (RFC 7515) of one fixed form (PROTOCOL.md section 8).
+ * Login and registration proofs as they arrive: compact JWS (RFC 7515) of one fixed form (docs/protocol.md section 8).
  * Nothing here is verified; everything that follows works on values of known shape and size.
  */
 import * as v from 'valibot';

@@ -1,5 +1,5 @@
 /**
- * The assistant's public list of disabling secrets, as a relying party reads it (PROTOCOL.md section 6).
+ * The assistant's public list of disabling secrets, as a relying party reads it (docs/protocol.md section 6).
  *
  * A key is disabled when one of its names u is the hash of a secret t on the list. So the list can be taken from anybody:
  * who lies on it must know a t, and only owners do; what a liar can do is leave something out, or not answer.

@@ -1,5 +1,5 @@
 /**
- * Ending the sessions of a disabled key (PROTOCOL.md section 6). A thief who logged in before the owner disabled the
+ * Ending the sessions of a disabled key (docs/protocol.md section 6). A thief who logged in before the owner disabled the
  * key must not stay logged in, so a session remembers which key opened it, and every request asks anew.
  */
 import type { Request, RequestHandler } from 'express';

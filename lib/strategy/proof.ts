@@ -1,6 +1,6 @@
 /**
  * What a relying party checks before it believes that a request comes from the holder of a key
- * (PROTOCOL.md section 8).
+ * (docs/protocol.md section 8).
  *
  * Goal: whoever cannot use one of the account's keys, in this minute and for this origin, is refused and learns nothing
  * about the account. The order matters: all that can be judged without the account comes first; then the

@@ -1,5 +1,5 @@
 /**
- * A key as a relying party remembers it (PROTOCOL.md sections 6 and 8).
+ * A key as a relying party remembers it (docs/protocol.md sections 6 and 8).
  *
  * A key may have several tickets, one after another or at once, and so several disabling secrets. Whoever holds any of
  * them may disable the key. Names are therefore only ever added: a thief who has recovered the key and registers

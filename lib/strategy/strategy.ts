@@ -1,5 +1,5 @@
 /**
- * The Passport strategy `roaming-key` (PROTOCOL.md section 8): a user is whoever proves, for this origin and
+ * The Passport strategy `roaming-key` (docs/protocol.md section 8): a user is whoever proves, for this origin and
  * this minute, to hold one of the account's keys that is not disabled.
  */
 import type { Request } from 'express';

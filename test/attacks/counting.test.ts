@@ -1,4 +1,4 @@
-/** Attacks on the count of guesses (PROTOCOL.md sections 3, 4 and 7): each succeeded against a draft without its rule. */
+/** Attacks on the count of guesses (docs/protocol.md sections 3, 4 and 7): each succeeded against a draft without its rule. */
 import { describe, expect, it, vi } from 'vitest';
 import { seal } from '../../lib/crypto/jwe.ts';
 import { requestMac } from '../../lib/protocol/messages.ts';

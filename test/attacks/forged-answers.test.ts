@@ -1,4 +1,4 @@
-/** Attacks on what a device believes (PROTOCOL.md sections 3, 4 and 6): from the way, and by the assistant itself. */
+/** Attacks on what a device believes (docs/protocol.md sections 3, 4 and 6): from the way, and by the assistant itself. */
 import express from 'express';
 import { describe, expect, it, vi } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';

@@ -1,4 +1,4 @@
-/** The goals G1 to G7 of PROTOCOL.md section 1, as far as code can show them, each beside what does succeed. */
+/** The goals G1 to G7 of docs/protocol.md section 1, as far as code can show them, each beside what does succeed. */
 import { describe, expect, it, vi } from 'vitest';
 import { xor } from '../../lib/crypto/bytes.ts';
 import { exportPrivateKey } from '../../lib/crypto/private-key.ts';

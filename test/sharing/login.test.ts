@@ -1,4 +1,4 @@
-/** Logins with keys that nobody has (PROTOCOL.md sections 6 and 8), and how disabling ends them. */
+/** Logins with keys that nobody has (docs/protocol.md sections 6 and 8), and how disabling ends them. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * An assistant that has the right keys, sees every request, and lies in its answers (PROTOCOL.md section 5): the device
+ * An assistant that has the right keys, sees every request, and lies in its answers (docs/protocol.md section 5): the device
  * finds it out, says who it was, and releases nothing.
  */
 import { inspect } from 'node:util';

@@ -1,4 +1,4 @@
-/** One key, one purpose (PROTOCOL.md section 8): what is signed for an app must not log its signer in elsewhere. */
+/** One key, one purpose (docs/protocol.md section 8): what is signed for an app must not log its signer in elsewhere. */
 import { sign as nodeSign } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, it, vi } from 'vitest';

@@ -1,4 +1,4 @@
-/** What a client sees of the pool of threads: full, dying, slow, closing (PROTOCOL.md sections 4 and 10). */
+/** What a client sees of the pool of threads: full, dying, slow, closing (docs/protocol.md sections 4 and 10). */
 import express from 'express';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';

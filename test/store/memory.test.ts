@@ -102,7 +102,7 @@ describe('MemoryStore is bounded', () => {
   });
 });
 
-/** The rules of PROTOCOL.md section 7 once more, told second by second: nothing is worked out after the fact. */
+/** The rules of docs/protocol.md section 7 once more, told second by second: nothing is worked out after the fact. */
 class Model {
   static readonly policy: GuessPolicy = {
     free: 2,

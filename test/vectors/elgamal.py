@@ -1,4 +1,4 @@
-"""Computes elgamal.json: section 5's ElGamal answers, written from PROTOCOL.md with Python's integers alone.
+"""Computes elgamal.json: section 5's ElGamal answers, written from docs/protocol.md with Python's integers alone.
 
 Run: python3 elgamal.py > elgamal.json
 """

@@ -1,0 +1,274 @@
+/**
+ * The app's side of the demo. It sees public keys, proofs and sealed notes; device records only of those who want to
+ * pick theirs up elsewhere; never a password, a private key, or what the assistant knows.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
+import express, { type Request, type RequestHandler } from 'express';
+import { rateLimit } from 'express-rate-limit';
+import session from 'express-session';
+import passport from 'passport';
+import {
+  challenge,
+  disabledFeed,
+  login,
+  problemHandler,
+  RoamingKeyError,
+  RoamingKeyStrategy,
+  registration,
+  requireLiveKey,
+} from 'passport-roaming-key';
+import { SqliteStore } from 'passport-roaming-key/store/sqlite';
+import { roamingRecords, SqliteRecordStore } from '../../lib/roaming/index.ts';
+import { type Assets, escapeHtml, renderPage, securityHeaders, serveAssets } from './assets.ts';
+import { MAX_NOTE, readKeyBody, readNoteBody } from './bodies.ts';
+import { AppDatabase, SESSION_SECONDS } from './database.ts';
+
+export interface AppSideOptions {
+  readonly folder: string;
+  readonly origin: string;
+  readonly assistantUrl: string;
+  /** What passwords cost to guess, where that is not the default. */
+  readonly kdf: { readonly t?: number; readonly m?: number; readonly p?: number };
+  readonly assets: Assets;
+}
+
+export interface AppSide {
+  readonly handler: RequestListener;
+  close(): Promise<void>;
+}
+
+/** Route → the page in ./pages. */
+const PAGES = {
+  '/': 'welcome',
+  '/create': 'create',
+  '/login': 'login',
+  '/home': 'home',
+  '/password': 'password',
+  '/devices': 'devices',
+  '/pickup': 'pickup',
+  '/lost': 'lost',
+  '/sign': 'sign',
+  '/notes': 'notes',
+  '/picture': 'picture',
+} as const;
+
+/** Letters and digits of any script; what could be mistaken for another name by its case alone is refused. */
+const ACCOUNT = /^[\p{L}\p{N}][\p{L}\p{N}._-]{1,31}$/u;
+const isName = (name: string) => ACCOUNT.test(name) && name === name.normalize('NFC').toLowerCase();
+
+export async function startApp(options: AppSideOptions): Promise<AppSide> {
+  const { folder, origin, assistantUrl, kdf, assets } = options;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const secrets = readSecrets(`${folder}/secrets.json`);
+  const db = new AppDatabase(`${folder}/app.db`);
+  const store = new SqliteStore(db.handle);
+  await store.init();
+  // All that comes from the assistant: its public list of disabled keys.
+  const disabled = disabledFeed({ url: assistantUrl, every: 2, marks: store });
+  disabled.start();
+  const rp = {
+    audience: origin,
+    secret: secrets.challenge,
+    store,
+    disabled,
+    keysOf: (account: string) => db.loginKeys(account),
+  };
+  const authenticator = new passport.Passport();
+  authenticator.use(new RoamingKeyStrategy(rp, (account) => ({ account })));
+  authenticator.serializeUser((user, done) => done(null, user));
+  authenticator.deserializeUser((user: Express.User, done) => done(null, user));
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(securityHeaders({ connect: [new URL(assistantUrl).origin] }), serveAssets(assets));
+  const frame = appFrame(options);
+  for (const [route, name] of Object.entries(PAGES)) {
+    const html = renderPage(name, frame);
+    app.get(route, (_req, res) => void res.set('Cache-Control', 'no-cache').type('html').send(html));
+  }
+  app.use(
+    session({
+      name: 'inkwell',
+      secret: secrets.session,
+      store: db.sessions(),
+      resave: false,
+      saveUninitialized: false,
+      cookie: { sameSite: 'lax', secure: origin.startsWith('https:'), maxAge: SESSION_SECONDS * 1000 },
+    }),
+    authenticator.session(),
+  );
+  const ownPage = fromOwnPage(origin);
+
+  // Signing up and logging in.
+  app.post(['/login/challenge', '/register/challenge'], challenge(rp));
+  app.post('/login', login(authenticator), (req, res) => {
+    Object.assign(req.session, { since: Math.floor(Date.now() / 1000) });
+    req.session.save((error) => (error ? res.sendStatus(503) : res.json(req.user)));
+  });
+  app.post(
+    '/register',
+    requireLiveKey(rp),
+    registration({
+      ...rp,
+      account: (req, claimed) => req.user?.account ?? (isName(claimed) ? claimed : undefined),
+      save: (req, key) => db.register(key, req.user !== undefined),
+    }),
+  );
+  app.post('/logout', ownPage, (req, res, next) =>
+    req.logout((error) => (error ? next(error) : res.sendStatus(204))),
+  );
+
+  // One's key on any device.
+  const records = roamingRecords({
+    store: new SqliteRecordStore(db.handle),
+    secret: secrets.records,
+    assistant: assistantUrl,
+    audience: origin,
+    profile: { kdf },
+    disabled,
+    sweepEvery: 5,
+    accountName: (name) => name.toLowerCase(),
+    accountOf: (req) => req.user?.account,
+  });
+  app.use('/records', requireLiveKey(rp), records);
+
+  // What the app is for.
+  const api = express.Router();
+  api.use(ownPage, express.json({ limit: MAX_NOTE + 1024 }), noStore);
+  // Anybody may say that the list has something new; reading it is all that comes of it.
+  api.post('/disabled/refresh', limit(20), async (_req, res) => {
+    await disabled.refresh();
+    await records.records.sweep();
+    res.json({ read: true });
+  });
+  api.get('/names/:name', limit(60), (req, res) => {
+    const name = String(req.params['name']);
+    res.json({ isName: isName(name), isTaken: db.hasAccount(name) });
+  });
+  api.get('/people/:name/keys', limit(120), async (req, res) => {
+    const keys = db.keys(String(req.params['name'])).filter(({ purpose }) => purpose !== 'login');
+    res.json({ keys: await withMarks(keys) });
+  });
+  api.use(requireLiveKey(rp));
+  api.get('/me', async (req, res) => {
+    const now = Math.floor(Date.now() / 1000);
+    if (!req.user) return void res.json({ account: null, now });
+    const { account } = req.user;
+    const { since = now, roamingKey } = req.session as { since?: number; roamingKey?: { jkt: string } };
+    const keys = await withMarks(db.keys(account));
+    const sessions = db.countSessions(account);
+    res.json({ account, now, since, jkt: roamingKey?.jkt, sessions, keys });
+  });
+  api.post('/logout/everywhere', (req, res, next) => {
+    const ended = db.endSessions(accountOf(req));
+    req.logout((error) => (error ? next(error) : res.json({ ended })));
+  });
+  api.post('/keys', (req, res) => {
+    const account = accountOf(req);
+    const { purpose, jwk, jkt, u } = readKeyBody(req.body);
+    db.publish(account, purpose, jkt, jwk, u);
+    res.status(201).json({ jkt });
+  });
+  api.get('/notes', (req, res) => void res.json({ notes: db.notes(accountOf(req)) }));
+  api.post('/notes', limit(60), (req, res) => {
+    const from = accountOf(req);
+    const { to, jwe } = readNoteBody(req.body);
+    if (!db.hasAccount(to)) throw new RoamingKeyError('refused', 'there is no such account');
+    db.addNote(from, to, jwe);
+    res.status(201).json({ sent: true });
+  });
+  api.delete('/notes/:id', (req, res) => {
+    res.json({ removed: db.removeNote(accountOf(req), Number(req.params['id'])) });
+  });
+  app.use('/api', api);
+  app.use(['/api', '/records'], (_req, _res, next) =>
+    next(new RoamingKeyError('invalid_request', 'there is nothing here')),
+  );
+  app.use((req, res, next) => {
+    if (req.method !== 'GET') return next(new RoamingKeyError('invalid_request', 'there is nothing here'));
+    res.status(404).type('html').send(renderPage('missing', frame));
+  });
+  app.use(problemHandler());
+
+  async function withMarks<T extends { readonly u: readonly string[] }>(keys: readonly T[]) {
+    return Promise.all(
+      keys.map(async ({ u, ...key }) => {
+        const marks = await Promise.all(u.map((name) => disabled.isDisabled(name).catch(() => false)));
+        return { ...key, isDisabled: marks.includes(true) };
+      }),
+    );
+  }
+
+  return {
+    handler: app,
+    async close() {
+      disabled.stop();
+      await records.records.close();
+      await store.close();
+      db.close();
+    },
+  };
+}
+
+function accountOf(req: Request): string {
+  if (!req.user) throw new RoamingKeyError('refused', 'log in first');
+  return req.user.account;
+}
+
+/** The session's cookie goes along with requests that other pages make; these must not do anything. */
+function fromOwnPage(origin: string): RequestHandler {
+  return (req, _res, next) => {
+    const from = req.get('origin');
+    const isRead = req.method === 'GET' || req.method === 'HEAD';
+    const isOwn = from === undefined ? req.get('sec-fetch-site') !== 'cross-site' : from === origin;
+    next(isRead || isOwn ? undefined : new RoamingKeyError('refused', 'the request comes from another page'));
+  };
+}
+
+const noStore: RequestHandler = (_req, res, next) => {
+  res.set('Cache-Control', 'no-store');
+  next();
+};
+
+function limit(perMinute: number): RequestHandler {
+  return rateLimit({
+    windowMs: 60_000,
+    limit: perMinute,
+    legacyHeaders: false,
+    handler: (_req, _res, next) => next(new RoamingKeyError('busy', 'too many requests')),
+  });
+}
+
+function readSecrets(file: string): { session: string; challenge: string; records: string } {
+  if (!existsSync(file)) {
+    const secret = () => randomBytes(32).toString('base64url');
+    const made = { session: secret(), challenge: secret(), records: secret() };
+    writeFileSync(file, JSON.stringify(made), { mode: 0o600, flag: 'wx' });
+  }
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+function appFrame({ origin, assistantUrl, kdf }: AppSideOptions) {
+  const app = escapeHtml(new URL(origin).host);
+  const helper = escapeHtml(new URL(assistantUrl).host);
+  return {
+    site: 'Inkwell',
+    config: { assistant: assistantUrl, kdf: JSON.stringify(kdf) },
+    navigation: `<a class="brand" href="/"><span class="brand-mark" aria-hidden="true"></span>Inkwell</a>
+<nav aria-label="Main" id="nav"></nav>`,
+    footer: `<p class="origins"><span><span class="party party-app">${app}</span> is this app, Inkwell.</span>
+<span><span class="party party-assistant">${helper}</span> is the assistant: <a href="${escapeHtml(new URL(assistantUrl).origin)}/">another
+program</a>, best run by somebody else.</span></p>
+<p><a href="/picture">What happens, as a picture</a> · <a href="/lost">Lost a device?</a></p>`,
+  };
+}
+
+declare global {
+  namespace Express {
+    interface User {
+      account: string;
+    }
+  }
+}

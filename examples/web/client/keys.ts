@@ -1,0 +1,70 @@
+/** The device records of this browser, one for each account and purpose. */
+import {
+  Device,
+  type DeviceOptions,
+  type DeviceRecord,
+  indexedDbRecords,
+  isRoamingKeyError,
+} from 'passport-roaming-key/device';
+import type { Purpose } from './api.ts';
+import { ASSISTANT, ORIGIN } from './config.ts';
+import { io } from './runs.ts';
+
+/** What is kept, shared by all tabs. */
+export const records = indexedDbRecords({ name: 'inkwell' });
+
+export const ROAM = { records: `${ORIGIN}/records` };
+export const LOGIN = { url: `${ORIGIN}/login` };
+export const REGISTER = { url: `${ORIGIN}/register` };
+
+/** What every device on these pages is given. */
+export const DEVICE = { assistant: ASSISTANT, fetch: io.fetch, onProgress: io.onProgress };
+
+/** The name under which a record is kept. */
+export function recordName(purpose: Purpose, account: string): string {
+  return `${purpose}:${account}`;
+}
+
+/** How accounts are spelled everywhere. */
+export function spellAccount(typed: string): string {
+  return typed.trim().normalize('NFC').toLowerCase();
+}
+
+/** Options of a device for one purpose. */
+export function optionsFor(purpose: Purpose): Omit<DeviceOptions, 'save' | 'load'> {
+  if (purpose === 'login') return { ...DEVICE, roam: ROAM };
+  return { ...DEVICE, purposes: purpose === 'sign' ? ['sign'] : [] };
+}
+
+/** The record that is kept here; `undefined` for none. */
+export async function recordHere(purpose: Purpose, account: string): Promise<DeviceRecord | undefined> {
+  return records.load(recordName(purpose, account));
+}
+
+/** A device on a record that is kept here. */
+export function openDevice(purpose: Purpose, account: string): Promise<Device> {
+  return Device.open(records, recordName(purpose, account), optionsFor(purpose));
+}
+
+/** A device on a record that is at hand but need not be kept. */
+export function deviceOn(record: DeviceRecord, purpose: Purpose): Device {
+  return new Device(record, optionsFor(purpose));
+}
+
+/** Accounts that have a key for this purpose here; none where the browser keeps nothing. */
+export async function accountsHere(purpose: Purpose = 'login'): Promise<string[]> {
+  try {
+    return (await records.list())
+      .filter((name) => name.startsWith(`${purpose}:`))
+      .map((name) => name.slice(purpose.length + 1));
+  } catch (error) {
+    if (isRoamingKeyError(error)) return [];
+    throw error;
+  }
+}
+
+/** What kind of key a public key is, for people. */
+export function kindOf(jwk: { kty: string; crv?: string; n?: string }): string {
+  if (jwk.kty === 'RSA') return `RSA-${Math.round(((jwk.n ?? '').length * 6) / 256) * 256}`;
+  return jwk.crv ?? jwk.kty;
+}

@@ -1,0 +1,3 @@
+import { startPage } from '../chrome.ts';
+
+void startPage();

@@ -1,0 +1,240 @@
+/** What the app remembers: accounts, public keys, notes that it cannot read, and who is logged in. One SQLite file. */
+import { createHash } from 'node:crypto';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import path from 'node:path';
+import { type SessionData, Store as SessionStore } from 'express-session';
+import Database from 'libsql';
+import { mergeKey, type RegisteredKey, type Registration, RoamingKeyError } from 'passport-roaming-key';
+
+/** What a key is for. One key, one purpose. */
+export type Purpose = 'login' | 'sign' | 'notes';
+
+/** A key as the app shows it to its owner. */
+export interface KeyRow {
+  readonly jkt: string;
+  readonly purpose: Purpose;
+  readonly jwk: Record<string, string>;
+  /** Names under which it can be disabled. */
+  readonly u: readonly string[];
+  readonly at: number;
+}
+
+export interface NoteRow {
+  readonly id: number;
+  readonly from: string;
+  readonly to: string;
+  readonly jwe: string;
+  readonly at: number;
+}
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS keys (account TEXT NOT NULL, purpose TEXT NOT NULL, jkt TEXT NOT NULL, alg TEXT,
+    jwk TEXT NOT NULL, u TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (account, purpose, jkt));
+  CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, sender TEXT NOT NULL, recipient TEXT NOT NULL,
+    jwe TEXT NOT NULL, at INTEGER NOT NULL);
+  CREATE INDEX IF NOT EXISTS notes_recipient ON notes (recipient, id);
+  CREATE TABLE IF NOT EXISTS sessions (sid TEXT PRIMARY KEY, account TEXT, expires INTEGER NOT NULL,
+    data TEXT NOT NULL) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS sessions_account ON sessions (account);
+`;
+/** For how long a session lasts, in seconds. */
+export const SESSION_SECONDS = 7 * 86_400;
+const MAX_KEYS = 16;
+
+type Row = Record<string, string | number>;
+
+export class AppDatabase {
+  /** To be shared with the package's stores. */
+  readonly handle: Database.Database;
+
+  constructor(file: string) {
+    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+    closeSync(openSync(file, 'a', 0o600));
+    this.handle = new Database(file);
+    this.handle.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000');
+    this.handle.exec(SCHEMA);
+  }
+
+  #all(sql: string, ...values: (string | number)[]): Row[] {
+    return this.handle.prepare(sql).all(values) as Row[];
+  }
+
+  #run(sql: string, ...values: (string | number)[]): number {
+    return this.handle.prepare(sql).run(values).changes;
+  }
+
+  hasAccount(name: string): boolean {
+    return this.#all('SELECT 1 FROM accounts WHERE name = ?', name).length > 0;
+  }
+
+  /** Keys with which an account logs in, as the strategy wants them. */
+  loginKeys(account: string): RegisteredKey[] {
+    return this.#all(
+      "SELECT jwk, alg, u FROM keys WHERE account = ? AND purpose = 'login' ORDER BY at, jkt",
+      account,
+    ).map(({ jwk, alg, u }) => ({
+      jwk: JSON.parse(jwk as string),
+      alg: alg as 'Ed25519',
+      u: JSON.parse(u as string),
+    }));
+  }
+
+  /**
+   * Registers a key for login.
+   *
+   * @param isOwner whether this request is logged in as that account; else the name must be free
+   */
+  register(key: Registration, isOwner: boolean): void {
+    this.#inTransaction(() => {
+      if (!isOwner) {
+        if (this.hasAccount(key.account)) throw new RoamingKeyError('refused', 'this name is taken');
+        this.#run('INSERT INTO accounts (name, at) VALUES (?, ?)', key.account, now());
+      }
+      const known = this.keys(key.account).filter(({ purpose }) => purpose === 'login');
+      const place = known.reverse().findIndex(({ jkt }) => jkt === key.jkt);
+      const merged = mergeKey(this.loginKeys(key.account), key).at(place) as RegisteredKey;
+      this.#putKey(key.account, 'login', { jkt: key.jkt, jwk: key.jwk, alg: key.alg, u: merged.u });
+    });
+  }
+
+  /** Publishes a key for another purpose than login. */
+  publish(account: string, purpose: Purpose, jkt: string, jwk: object, u: string): void {
+    if (this.keys(account).length >= MAX_KEYS) throw new RoamingKeyError('refused', 'too many keys');
+    this.#putKey(account, purpose, { jkt, jwk, alg: '', u: [u] });
+  }
+
+  #putKey(
+    account: string,
+    purpose: Purpose,
+    { jkt, jwk, alg, u }: { jkt: string; jwk: object; alg: string; u: string | readonly string[] },
+  ): void {
+    this.#run(
+      `INSERT INTO keys (account, purpose, jkt, alg, jwk, u, at) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (account, purpose, jkt) DO UPDATE SET u = excluded.u`,
+      account,
+      purpose,
+      jkt,
+      alg,
+      JSON.stringify(jwk),
+      JSON.stringify(typeof u === 'string' ? [u] : u),
+      now(),
+    );
+  }
+
+  /** All keys of an account, newest first. */
+  keys(account: string): KeyRow[] {
+    return this.#all(
+      'SELECT jkt, purpose, jwk, u, at FROM keys WHERE account = ? ORDER BY at DESC, jkt DESC',
+      account,
+    ).map(({ jkt, purpose, jwk, u, at }) => ({
+      jkt: jkt as string,
+      purpose: purpose as Purpose,
+      jwk: JSON.parse(jwk as string),
+      u: JSON.parse(u as string),
+      at: at as number,
+    }));
+  }
+
+  addNote(from: string, to: string, jwe: string): void {
+    this.#run('INSERT INTO notes (sender, recipient, jwe, at) VALUES (?, ?, ?, ?)', from, to, jwe, now());
+  }
+
+  /** The last notes that an account has got, newest first. */
+  notes(to: string): NoteRow[] {
+    return this.#all(
+      'SELECT id, sender, recipient, jwe, at FROM notes WHERE recipient = ? ORDER BY id DESC LIMIT 50',
+      to,
+    ).map(({ id, sender, recipient, jwe, at }) => ({
+      id: id as number,
+      from: sender as string,
+      to: recipient as string,
+      jwe: jwe as string,
+      at: at as number,
+    }));
+  }
+
+  removeNote(to: string, id: number): boolean {
+    return this.#run('DELETE FROM notes WHERE recipient = ? AND id = ?', to, id) > 0;
+  }
+
+  countSessions(account: string): number {
+    return this.#all('SELECT sid FROM sessions WHERE account = ? AND expires > ?', account, now()).length;
+  }
+
+  endSessions(account: string): number {
+    return this.#run('DELETE FROM sessions WHERE account = ?', account);
+  }
+
+  #inTransaction(act: () => void): void {
+    this.handle.exec('BEGIN IMMEDIATE');
+    try {
+      act();
+      this.handle.exec('COMMIT');
+    } catch (error) {
+      this.handle.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** Sessions beside the accounts, so that those of one account can be ended together. */
+  sessions(): SessionStore {
+    return new Sessions(this.handle);
+  }
+
+  close(): void {
+    this.handle.close();
+  }
+}
+
+class Sessions extends SessionStore {
+  readonly #db: Database.Database;
+
+  constructor(db: Database.Database) {
+    super();
+    this.#db = db;
+  }
+
+  override get(sid: string, done: (error: unknown, data?: SessionData | null) => void): void {
+    attempt(done, () => {
+      const row = this.#db
+        .prepare('SELECT data FROM sessions WHERE sid = ? AND expires > ?')
+        .get([hash(sid), now()]) as Row | undefined;
+      return row ? (JSON.parse(row['data'] as string) as SessionData) : null;
+    });
+  }
+
+  override set(sid: string, data: SessionData, done: (error?: unknown) => void = () => {}): void {
+    attempt(done, () => {
+      const { passport } = data as { passport?: { user?: { account?: string } } };
+      this.#db.prepare('DELETE FROM sessions WHERE expires <= ?').run([now()]);
+      this.#db
+        .prepare('INSERT OR REPLACE INTO sessions (sid, account, expires, data) VALUES (?, ?, ?, ?)')
+        .run([hash(sid), passport?.user?.account ?? null, now() + SESSION_SECONDS, JSON.stringify(data)]);
+    });
+  }
+
+  override destroy(sid: string, done: (error?: unknown) => void = () => {}): void {
+    attempt(done, () => void this.#db.prepare('DELETE FROM sessions WHERE sid = ?').run([hash(sid)]));
+  }
+}
+
+function attempt<T>(done: (error: unknown, value?: T) => void, act: () => T): void {
+  let value: T;
+  try {
+    value = act();
+  } catch (error) {
+    done(error);
+    return;
+  }
+  done(null, value);
+}
+
+/** Whoever reads the file must not be logged in by what stands there. */
+function hash(sid: string): string {
+  return createHash('sha256').update(sid).digest('base64url');
+}
+
+function now(): number {
+  return Math.floor(Date.now() / 1000);
+}

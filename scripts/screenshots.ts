@@ -37,7 +37,7 @@ async function walk(ada: BrowserContext, bob: BrowserContext): Promise<void> {
   const page = await ada.newPage();
   await visit(page, '/');
   await shoot(page, 'welcome');
-  await shootForDocs(page, 'inkwell', 1080, 590);
+  await shootForDocs(page, 'welcome', 1080, 590);
   await visit(page, '/picture');
   await shoot(page, 'picture-sample');
 
@@ -86,6 +86,7 @@ async function walk(ada: BrowserContext, bob: BrowserContext): Promise<void> {
   await page.click('#panel > summary');
   await page.waitForSelector('#panel svg');
   await shoot(page, 'home');
+  await shootForDocs(page, 'inkwell', 1080, 1420);
   await visit(page, '/picture');
   await shoot(page, 'picture');
   await shootForDocs(page, 'picture', 860, 850);
@@ -191,6 +192,7 @@ async function shootForDocs(page: Page, name: string, width: number, height: num
   if (!withDocs) return;
   mkdirSync(DOCS, { recursive: true });
   await page.setViewportSize({ width, height });
+  await page.evaluate('scrollTo(0, 0)');
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await page.waitForTimeout(100);

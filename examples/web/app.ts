@@ -19,8 +19,8 @@ import {
   registration,
   requireLiveKey,
 } from 'passport-roaming-key';
+import { roamingRecords, SqliteRecordStore } from 'passport-roaming-key/roaming';
 import { SqliteStore } from 'passport-roaming-key/store/sqlite';
-import { roamingRecords, SqliteRecordStore } from '../../lib/roaming/index.ts';
 import { type Assets, escapeHtml, renderPage, securityHeaders, serveAssets } from './assets.ts';
 import { MAX_NOTE, readKeyBody, readNoteBody } from './bodies.ts';
 import { AppDatabase, SESSION_SECONDS } from './database.ts';

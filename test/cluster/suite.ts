@@ -6,7 +6,7 @@ import { kills } from './kills.ts';
 import { mixture } from './mixture.ts';
 import { fullDisk, hangs, restarts } from './outages.ts';
 
-const POLICY = { free: 5, firstWait: 1, maxWait: 2, limit: 8, window: 86_400, reservationTimeout: 60 };
+const POLICY = { free: 5, firstWait: 1, maxWait: 2, limit: 7, window: 86_400, reservationTimeout: 60 };
 
 /** The short forms of what `npm run soak` does at length. */
 export function clusterSuite(name: EngineName): void {
@@ -18,7 +18,7 @@ export function clusterSuite(name: EngineName): void {
     afterAll(() => engine?.stop());
 
     it.concurrent('compare as many wrong passwords as the policy allows, to the unit', async () => {
-      const finding = await hammer({ engine, processes: 2, guesses: 400, burst: 80, policy: POLICY });
+      const finding = await hammer({ engine, processes: 2, guesses: 400, burst: 100, policy: POLICY });
       expect(finding.problems, finding.figures).toEqual([]);
     });
 
@@ -28,7 +28,7 @@ export function clusterSuite(name: EngineName): void {
     });
 
     it.concurrent('forget nothing when they are killed', async () => {
-      const finding = await kills({ engine, processes: 2, disables: 40, kills: 4, gap: 0 });
+      const finding = await kills({ engine, processes: 2, disables: 40, kills: 3, gap: 0 });
       expect(finding.problems, finding.figures).toEqual([]);
     });
 

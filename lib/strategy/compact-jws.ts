@@ -13,9 +13,6 @@ export const MAX_PROOF = 8192;
 export const MAX_LIFETIME = 120;
 const MAX_ACCOUNT = 256;
 
-/** What a proof is for; each has a typ of its own, so that neither can be passed off as the other. */
-type Purpose = 'login' | 'register';
-
 const seconds = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const thumbprint = v.pipe(
   v.string(),

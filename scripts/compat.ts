@@ -70,7 +70,7 @@ function pack(folder: string): string {
 function install(folder: string, packages: readonly string[]): Run {
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n');
-  const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', ...packages];
+  const args = ['install', '--loglevel=error', '--no-audit', '--no-fund', '--prefer-offline', ...packages];
   return run('npm', args, folder);
 }
 

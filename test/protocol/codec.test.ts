@@ -7,10 +7,13 @@ import { bytes, readPayload, seconds } from '../../lib/protocol/codec.ts';
 const read = (text: string | Uint8Array) =>
   readPayload(typeof text === 'string' ? utf8(text) : text, v.looseObject({}));
 
+/** valibot leaves these names out of a record whose names are free, as no schema of the protocol has them. */
+const memberName = fc.string().filter((name) => !['__proto__', 'prototype', 'constructor'].includes(name));
+
 describe('a payload', () => {
   it('is read if it is spelled as JSON.stringify spells it', () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
+      fc.property(fc.dictionary(memberName, fc.jsonValue()), (value) => {
         const text = JSON.stringify(value);
         expect(JSON.stringify(read(text))).toBe(text);
       }),

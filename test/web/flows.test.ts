@@ -173,7 +173,9 @@ describe('two devices', () => {
     await phone.waitForURL('**/home');
     await logIn(laptop, demo, 'bea', next);
     await laptop.waitForURL('**/home');
-    expect(await laptop.innerText('#session')).toMatch(/\d other session/);
+    await laptop.waitForFunction(
+      "/\\d other session/.test(document.querySelector('#session')?.textContent ?? '')",
+    );
 
     await laptop.click('#out-everywhere');
     await laptop.waitForURL('**/login');

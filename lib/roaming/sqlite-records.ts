@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { backedBy } from '../store/backing.ts';
 import { epochSeconds } from '../store/clock.ts';
-import { isBusy, openSqlite, type SqliteHandle } from '../store/sqlite-driver.ts';
+import { openSqlite, patiently, type SqliteHandle } from '../store/sqlite-driver.ts';
 import {
   FETCHES_KEPT,
   type FetchRequest,
@@ -151,7 +150,7 @@ export class SqliteRecordStore implements RecordStore {
     const own = typeof this.#database === 'string';
     const db = typeof this.#database === 'string' ? await openSqlite(this.#database) : this.#database;
     try {
-      await this.#patiently(() => {
+      await patiently(this.#busyTimeout, () => {
         if (own) db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
         migrate(db);
       });
@@ -163,19 +162,6 @@ export class SqliteRecordStore implements RecordStore {
     }
   }
 
-  /** Retries what another connection's lock turns away, without holding up this thread. */
-  async #patiently<T>(act: () => T): Promise<T> {
-    const deadline = performance.now() + this.#busyTimeout;
-    for (;;) {
-      try {
-        return act();
-      } catch (error) {
-        if (!isBusy(error) || performance.now() >= deadline) throw error;
-      }
-      await sleep(1 + Math.random() * 9);
-    }
-  }
-
   #statements(): ReturnType<typeof prepareAll> {
     if (!this.#sql) throw new Error('The store is closed.');
     return this.#sql;
@@ -183,19 +169,19 @@ export class SqliteRecordStore implements RecordStore {
 
   async #read<T>(act: (sql: ReturnType<typeof prepareAll>) => T): Promise<T> {
     if (!this.#sql) await this.init();
-    return this.#patiently(() => act(this.#statements()));
+    return patiently(this.#busyTimeout, () => act(this.#statements()));
   }
 
   async #write<T>(act: (sql: ReturnType<typeof prepareAll>, now: number) => T): Promise<T> {
     if (!this.#sql) await this.init();
-    return this.#patiently(() => this.#transaction(act));
+    return patiently(this.#busyTimeout, () => this.#transaction(act));
   }
 
   /** Changes what is stored: on the disk before this resolves, and what was there before overwritten. */
   async #change<T>(act: (sql: ReturnType<typeof prepareAll>, now: number) => T): Promise<T> {
     if (!this.#sql) await this.init();
     const db = this.#db as SqliteHandle;
-    const result = await this.#patiently(() => {
+    const result = await patiently(this.#busyTimeout, () => {
       const before = SETTINGS.map((name) => `PRAGMA ${name} = ${readSetting(db, name)}`).join('; ');
       db.exec('PRAGMA secure_delete = ON; PRAGMA synchronous = EXTRA');
       try {

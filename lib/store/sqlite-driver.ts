@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 type Value = string | number | null;
 
@@ -71,9 +72,26 @@ export async function openSqlite(file: string): Promise<SqliteHandle> {
 }
 
 /** Whether an error says that another connection holds the lock just now. */
-export function isBusy(error: unknown): boolean {
+function isBusy(error: unknown): boolean {
   const { code, errcode, rawCode } = error as { code?: unknown; errcode?: unknown; rawCode?: unknown };
   const number = typeof errcode === 'number' ? errcode : typeof rawCode === 'number' ? rawCode : 0;
   const primary = number & 0xff;
   return primary === 5 || primary === 6 || (typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code));
+}
+
+/**
+ * Retries what another connection's lock turns away, without holding up this thread.
+ *
+ * @param busyTimeout for how many milliseconds
+ */
+export async function patiently<T>(busyTimeout: number, act: () => T): Promise<T> {
+  const deadline = performance.now() + busyTimeout;
+  for (;;) {
+    try {
+      return act();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= deadline) throw error;
+    }
+    await sleep(1 + Math.random() * 9);
+  }
 }

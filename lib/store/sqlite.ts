@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { backedBy } from './backing.ts';
 import { epochSeconds } from './clock.ts';
 import {
@@ -21,7 +20,7 @@ import {
   type RetiredEntry,
   readCursor,
 } from './marks.ts';
-import { isBusy, openSqlite, type SqliteHandle } from './sqlite-driver.ts';
+import { openSqlite, patiently, type SqliteHandle } from './sqlite-driver.ts';
 import { migrate, prepareAll } from './sqlite-schema.ts';
 import type {
   FailAnswer,
@@ -243,7 +242,7 @@ export class SqliteStore implements Store {
     const own = typeof this.#database === 'string';
     const db = typeof this.#database === 'string' ? await openSqlite(this.#database) : this.#database;
     try {
-      await this.#patiently(() => {
+      await patiently(this.#busyTimeout, () => {
         if (own) db.exec('PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216');
         migrate(db);
       });
@@ -259,27 +258,14 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** Retries what another connection's lock turns away, without holding up this thread. */
-  async #patiently<T>(act: () => T): Promise<T> {
-    const deadline = performance.now() + this.#busyTimeout;
-    for (;;) {
-      try {
-        return act();
-      } catch (error) {
-        if (!isBusy(error) || performance.now() >= deadline) throw error;
-      }
-      await sleep(1 + Math.random() * 9);
-    }
-  }
-
   async #read<T>(act: (sql: ReturnType<typeof prepareAll>) => T): Promise<T> {
     if (!this.#sql) await this.init();
-    return this.#patiently(() => act(this.#statements()));
+    return patiently(this.#busyTimeout, () => act(this.#statements()));
   }
 
   async #write<T>(act: (sql: ReturnType<typeof prepareAll>, now: number) => T, durably = false): Promise<T> {
     if (!this.#sql) await this.init();
-    return this.#patiently(() => this.#transaction(act, durably && this.#level < LEVEL.extra));
+    return patiently(this.#busyTimeout, () => this.#transaction(act, durably && this.#level < LEVEL.extra));
   }
 
   #transaction<T>(act: (sql: ReturnType<typeof prepareAll>, now: number) => T, raise: boolean): T {

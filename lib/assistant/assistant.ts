@@ -9,6 +9,7 @@ import * as v from 'valibot';
 import { toBase64url, wipe } from '../crypto/bytes.ts';
 import { matchesKey, parseSealed, type SealedJwe, seal } from '../crypto/jwe.ts';
 import { openSealed, sealResponse } from '../crypto/jwe-node.ts';
+import { sha256 } from '../crypto/sha256-node.ts';
 import { type ErrorCode, isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../errors.ts';
 import { readPayload } from '../protocol/codec.ts';
 import { DISABLE_REQUEST, disablingName } from '../protocol/disabling.ts';
@@ -19,9 +20,9 @@ import {
   macInput,
   type Operation,
   REPLAY_WINDOW,
-  REQUEST,
-  REQUEST_FRAME,
+  type ReadRequest,
   type Request,
+  readRequest,
   ticketHash,
 } from '../protocol/messages.ts';
 import { readTicket, stateId, type Ticket, ticketPayload } from '../protocol/ticket.ts';
@@ -197,14 +198,14 @@ export class Assistant {
     // 4. The request.
     const jwe = parseSealed(gamma, 'rk-request+jwe');
     const payload = jwe && matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
-    const frame = payload && readPayload(payload, REQUEST_FRAME);
-    if (!payload || !frame) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
+    const read = payload && readRequest(payload);
+    if (!read) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
+    const { frame, request } = read;
     const dialogue = new Dialogue(frame, this.#now);
-    const request = readPayload(payload, REQUEST);
     try {
       if (!request)
         throw new RoamingKeyError('invalid_request', 'the request has members missing, wrong or unknown');
-      const id = stateId(ticket);
+      const id = stateId(ticket, sha256);
       const about = { id, u: toBase64url(ticket.u), op: request.op, scheme: ticket.scheme, address };
       await this.#checkRequest(request, ticket, tau, about);
 
@@ -328,7 +329,7 @@ export class Assistant {
   }
 
   async #checkRequest(request: Request, ticket: Ticket, tau: string, about: PolicyRequest): Promise<void> {
-    if (!timingSafeEqual(ticketHash(tau), request.th)) {
+    if (!timingSafeEqual(ticketHash(tau, sha256), request.th)) {
       throw new RoamingKeyError('bad_mac', 'the request belongs to another ticket');
     }
     if (Math.abs(this.#now() - request.iat) > MAX_CLOCK_SKEW) {
@@ -416,10 +417,10 @@ function byteMembers(message: object | undefined): Uint8Array[] {
 
 /** One request's ρ, op and jti: what an answer needs to be known as the assistant's. */
 class Dialogue {
-  readonly #frame: { readonly op: Operation; readonly rho: Uint8Array; readonly jti: Uint8Array };
+  readonly #frame: ReadRequest['frame'];
   readonly #now: () => number;
 
-  constructor(frame: { op: Operation; rho: Uint8Array; jti: Uint8Array }, now: () => number) {
+  constructor(frame: ReadRequest['frame'], now: () => number) {
     this.#frame = frame;
     this.#now = now;
   }

@@ -1,6 +1,7 @@
 import cors from 'cors';
 import { type RequestHandler, Router } from 'express';
 import { RoamingKeyError } from '../errors.ts';
+import { answerJson } from '../http/answer.ts';
 import { addressLimit, clientAddress } from '../http/client-address.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, problemHandler } from '../http/problem.ts';
@@ -53,15 +54,15 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
   const router = Router();
   if (origins !== undefined) router.use(crossOrigin(origins));
 
+  // First, since routes are tried in turn and most requests are for this one.
+  router.post('/assist', jsonBody({ limit: MAX_BODY }), async (req, res) => {
+    answerJson(res, 200, await core.assist(req.body, { address: clientAddress(req) }));
+  });
+
   router.get('/keys', (_req, res) => {
     res.set('Cache-Control', `public, max-age=${KEYS_MAX_AGE}`);
     res.set('Content-Type', 'application/jwk-set+json');
     res.send(JSON.stringify(core.keys()));
-  });
-
-  router.post('/assist', jsonBody({ limit: MAX_BODY }), async (req, res) => {
-    res.set('Cache-Control', 'no-store');
-    res.json(await core.assist(req.body, { address: clientAddress(req) }));
   });
 
   router.post(
@@ -69,8 +70,7 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
     addressLimit({ limit: disablesPerMinute, windowSeconds: 60, ...problems }),
     jsonBody({ limit: MAX_REQUEST + 1024 }),
     async (req, res) => {
-      res.set('Cache-Control', 'no-store');
-      res.json(await core.disable(req.body, { address: clientAddress(req) }));
+      answerJson(res, 200, await core.disable(req.body, { address: clientAddress(req) }));
     },
   );
 
@@ -86,8 +86,7 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
 
   router.get('/health', async (_req, res) => {
     const health = await core.health();
-    res.set('Cache-Control', 'no-store');
-    res.status(health.status === 'ok' ? 200 : 503).json(health);
+    answerJson(res, health.status === 'ok' ? 200 : 503, health);
   });
 
   for (const [path, methods] of Object.entries(METHODS)) {

@@ -1,4 +1,4 @@
-const ALPHABET = /^[A-Za-z0-9_-]*$/;
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const encoder = new TextEncoder();
 
 /** Bytes of an ASCII or UTF-8 string. */
@@ -6,17 +6,25 @@ export function utf8(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text) as Uint8Array<ArrayBuffer>;
 }
 
-/** How many arguments a call can surely have. */
-const MAX_ARGUMENTS = 0x2000;
+/** The character of each of the 64 digits. */
+const CHARACTERS = utf8(ALPHABET);
+/** The digit of each ASCII character, -1 where it is none. */
+const DIGITS = Int8Array.from({ length: 128 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)));
+const ascii = new TextDecoder();
 
 /** base64url without padding (RFC 4648 section 5). */
 export function toBase64url(bytes: Uint8Array): string {
-  let binary = '';
-  for (let i = 0; i < bytes.length; i += MAX_ARGUMENTS) {
-    // Faster by far than spreading; takes any list of numbers.
-    binary += String.fromCharCode.apply(null, bytes.subarray(i, i + MAX_ARGUMENTS) as unknown as number[]);
+  const { length } = bytes;
+  const codes = new Uint8Array(4 * Math.ceil(length / 3));
+  for (let from = 0, to = 0; from < length; from += 3, to += 4) {
+    // Beyond the end there are zeros, whose characters are left out below.
+    const three = ((bytes[from] as number) << 16) | ((bytes[from + 1] ?? 0) << 8) | (bytes[from + 2] ?? 0);
+    codes[to] = CHARACTERS[three >> 18] as number;
+    codes[to + 1] = CHARACTERS[(three >> 12) & 63] as number;
+    codes[to + 2] = CHARACTERS[(three >> 6) & 63] as number;
+    codes[to + 3] = CHARACTERS[three & 63] as number;
   }
-  return btoa(binary).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
+  return ascii.decode(codes.subarray(0, Math.ceil((length * 4) / 3)));
 }
 
 /**
@@ -25,11 +33,26 @@ export function toBase64url(bytes: Uint8Array): string {
  * @returns the bytes, or `undefined` where `text` is not the canonical spelling of any.
  */
 export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
-  if (!ALPHABET.test(text) || text.length % 4 === 1) return undefined;
-  const binary = atob(text.replace(/-/g, '+').replace(/_/g, '/'));
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  return toBase64url(bytes) === text ? bytes : undefined;
+  const { length } = text;
+  if (length % 4 === 1) return undefined;
+  const bytes = new Uint8Array(Math.floor((length * 3) / 4));
+  // Negative as soon as one character is none of the alphabet's.
+  let digits = 0;
+  let four = 0;
+  for (let from = 0, to = 0; from < length; from += 4, to += 3) {
+    four = 0;
+    for (let i = from; i < from + 4; i++) {
+      const digit = i < length ? (DIGITS[text.charCodeAt(i)] ?? -1) : 0;
+      digits |= digit;
+      four = (four << 6) | digit;
+    }
+    // What does not fit the end is dropped.
+    bytes[to] = four >> 16;
+    bytes[to + 1] = four >> 8;
+    bytes[to + 2] = four;
+  }
+  const strays = [0, 0, 0xffff, 0xff][length % 4] as number;
+  return digits >= 0 && (four & strays) === 0 ? bytes : undefined;
 }
 
 /** Joins byte strings. */
@@ -42,6 +65,9 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   }
   return out;
 }
+
+/** SHA-256: 32 bytes. */
+export type Sha256 = (data: Uint8Array) => Uint8Array;
 
 /** XOR of two byte strings of one length. */
 export function xor(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {

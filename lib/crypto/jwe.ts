@@ -107,12 +107,15 @@ function readHeader(header: Uint8Array): v.InferOutput<typeof SEALED_HEADER> | u
   return result.success ? result.output : undefined;
 }
 
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** Any order of members and blanks between them will do, but no member may stand twice. */
 function readHeaderJson(header: Uint8Array): unknown {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
+    const text = decoder.decode(header);
     const value: unknown = JSON.parse(text);
-    return JSON.stringify(value) === text.replace(/[ \t\r\n]/g, '') ? value : undefined;
+    const canonical = JSON.stringify(value);
+    return canonical === text || canonical === text.replace(/[ \t\r\n]/g, '') ? value : undefined;
   } catch {
     return undefined;
   }

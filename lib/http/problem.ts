@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorRequestHandler } from 'express';
 import { isRoamingKeyError, isWireErrorCode, RoamingKeyError, type WireErrorCode } from '../errors.ts';
+import { answerJson } from './answer.ts';
 
 /** The body of an error answer (RFC 9457); times are whole seconds since the epoch. */
 export interface Problem {
@@ -102,15 +103,10 @@ export function sendProblem(
   const { onError = (e) => console.error(e), clock = systemClock } = options;
   const problem = toProblem(error);
   if (problem.status >= 500) onError(error, req);
-  const body = JSON.stringify(problem);
-  res.statusCode = problem.status;
-  res.setHeader('Content-Type', 'application/problem+json');
-  res.setHeader('Content-Length', Buffer.byteLength(body));
-  res.setHeader('Cache-Control', 'no-store');
   if (problem.status === 401) res.setHeader('WWW-Authenticate', `RoamingKey error="${problem.code}"`);
   const wait = secondsToWait(problem, clock);
   if (wait !== undefined) res.setHeader('Retry-After', String(wait));
-  res.end(body);
+  answerJson(res, problem.status, problem, 'application/problem+json');
 }
 
 /**

@@ -22,22 +22,34 @@ export const seconds = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads a payload that must be spelled as `JSON.stringify` spells it, so that it has no duplicate members and every
+ * Parses a payload that must be spelled as `JSON.stringify` spells it, so that it has no duplicate members and every
  * reader sees the same value.
  *
  * @returns the value, or `undefined` where the bytes are anything else
  */
+export function parsePayload(payload: Uint8Array): unknown {
+  try {
+    const text = decoder.decode(payload);
+    const value: unknown = JSON.parse(text);
+    return JSON.stringify(value) === text ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A value as its schema reads it, or `undefined` where it does not fit. */
+export function readValue<S extends v.GenericSchema>(
+  value: unknown,
+  schema: S,
+): v.InferOutput<S> | undefined {
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  return result.success ? result.output : undefined;
+}
+
+/** Parses a payload and reads it by its schema; `undefined` where either does not succeed. */
 export function readPayload<S extends v.GenericSchema>(
   payload: Uint8Array,
   schema: S,
 ): v.InferOutput<S> | undefined {
-  try {
-    const text = decoder.decode(payload);
-    const value: unknown = JSON.parse(text);
-    if (JSON.stringify(value) !== text) return undefined;
-    const result = v.safeParse(schema, value, { abortEarly: true });
-    return result.success ? result.output : undefined;
-  } catch {
-    return undefined;
-  }
+  return readValue(parsePayload(payload), schema);
 }

@@ -8,10 +8,10 @@
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as v from 'valibot';
-import { toBase64url, utf8 } from '../crypto/bytes.ts';
+import { type Sha256, toBase64url, utf8 } from '../crypto/bytes.ts';
 import { ASSISTANT_JWK } from '../crypto/jwe.ts';
 import { isWireErrorCode, type WireErrorCode } from '../errors.ts';
-import { bytes, readPayload, seconds } from './codec.ts';
+import { bytes, parsePayload, readPayload, readValue, seconds } from './codec.ts';
 
 /** What can be asked of the assistant. `retire` goes with every scheme, the others with one each. */
 export type Operation = 'retrieve' | 'sign' | 'decrypt' | 'retire';
@@ -41,7 +41,7 @@ export const DISABLE_BODY = v.strictObject({
  * What must be readable before an error can be answered under ρ. The other members are read afterwards, so that the
  * device learns from a genuine answer what was wrong with them.
  */
-export const REQUEST_FRAME = v.looseObject({
+const REQUEST_FRAME = v.looseObject({
   op: v.picklist(['retrieve', 'sign', 'decrypt', 'retire']),
   rho: bytes(32),
   jti: bytes(16),
@@ -58,7 +58,7 @@ const frame = {
 const SIGNATURE_ALGS = ['PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const;
 
 /** A request, bytes as bytes; what its operation needs is checked by the scheme. */
-export const REQUEST = v.variant('op', [
+const REQUEST = v.variant('op', [
   v.strictObject({ ...frame, op: v.literal('retrieve') }),
   v.strictObject({
     ...frame,
@@ -73,6 +73,22 @@ export const REQUEST = v.variant('op', [
 
 /** A request as the assistant reads it. */
 export type Request = v.InferOutput<typeof REQUEST>;
+
+/** What the assistant found in an opened request. */
+export interface ReadRequest {
+  /** All that an answer, be it an error, has to be bound to. */
+  readonly frame: { readonly op: Operation; readonly rho: Uint8Array; readonly jti: Uint8Array };
+  /** The whole; `undefined` where another member is missing, wrong or unknown. */
+  readonly request: Request | undefined;
+}
+
+/** Reads an opened request; `undefined` where nobody could be answered. */
+export function readRequest(payload: Uint8Array): ReadRequest | undefined {
+  const value = parsePayload(payload);
+  const request = readValue(value, REQUEST);
+  const frame = request ?? readValue(value, REQUEST_FRAME);
+  return frame && { frame, request };
+}
 
 /** What a device asks, before the frame is added. */
 export type Question =
@@ -113,9 +129,13 @@ export function requestPayload(
   };
 }
 
-/** th = SHA-256(ASCII(τ)): ties a request to one ticket, so that a stolen γ is worth nothing beside another. */
-export function ticketHash(ticket: string): Uint8Array {
-  return sha256(utf8(ticket));
+/**
+ * th = SHA-256(ASCII(τ)): ties a request to one ticket, so that a stolen γ is worth nothing beside another.
+ *
+ * @param hash SHA-256, where the platform has a faster one
+ */
+export function ticketHash(ticket: string, hash: Sha256 = sha256): Uint8Array {
+  return hash(utf8(ticket));
 }
 
 /** What δ is computed over: "roaming-key/1 mac" ‖ 0x00 ‖ γ ‖ 0x00 ‖ τ. */

@@ -1,3 +1,4 @@
+import { isRoamingKeyError } from '../errors.ts';
 import { backedBy } from './backing.ts';
 import { epochSeconds } from './clock.ts';
 import {
@@ -50,6 +51,20 @@ export interface SqliteStoreOptions {
 const PRUNE_EVERY = 64;
 const PRUNE_AT_ONCE = 256;
 const LEVEL = { normal: 1, extra: 3 };
+/** How many steps one transaction takes at most, so that other processes get their turn. */
+const STEPS_AT_ONCE = 64;
+
+type Act<T> = (sql: ReturnType<typeof prepareAll>, now: number) => T;
+
+/** An atomic step that waits for its transaction. */
+interface Step {
+  readonly act: Act<unknown>;
+  readonly durably: boolean;
+  /** When it was asked for, in milliseconds. */
+  readonly since: number;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
 
 /**
  * Keeps everything in one SQLite file: the store for one machine, with any number of processes.
@@ -75,6 +90,8 @@ export class SqliteStore implements Store {
   #level = LEVEL.normal;
   #untilPrune = PRUNE_EVERY;
   #isClosed = false;
+  readonly #waiting: Step[] = [];
+  #isWriting = false;
 
   constructor(database: string | SqliteHandle, options: SqliteStoreOptions = {}) {
     const { now = epochSeconds, busyTimeout = 5000, durable = 'marks' } = options;
@@ -260,23 +277,65 @@ export class SqliteStore implements Store {
 
   async #read<T>(act: (sql: ReturnType<typeof prepareAll>) => T): Promise<T> {
     if (!this.#sql) await this.init();
+    // Whoever reads again and again must not keep everybody's writes waiting.
+    await new Promise(setImmediate);
     return patiently(this.#busyTimeout, () => act(this.#statements()));
   }
 
-  async #write<T>(act: (sql: ReturnType<typeof prepareAll>, now: number) => T, durably = false): Promise<T> {
+  /**
+   * One atomic step. Steps that are asked for at about the same time share a transaction, whose cost is most of theirs;
+   * none of them resolves before it is committed.
+   *
+   * @param act decides before it writes: what it throws then is its own affair, and not that of the others
+   */
+  async #write<T>(act: Act<T>, durably = false): Promise<T> {
     if (!this.#sql) await this.init();
-    return patiently(this.#busyTimeout, () => this.#transaction(act, durably && this.#level < LEVEL.extra));
+    return new Promise<T>((resolve, reject) => {
+      const since = performance.now();
+      this.#waiting.push({ act, durably, since, resolve: resolve as (result: unknown) => void, reject });
+      if (!this.#isWriting) {
+        this.#isWriting = true;
+        setImmediate(() => void this.#writeAll());
+      }
+    });
   }
 
-  #transaction<T>(act: (sql: ReturnType<typeof prepareAll>, now: number) => T, raise: boolean): T {
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const steps = this.#waiting.splice(0, STEPS_AT_ONCE);
+      const raise = this.#level < LEVEL.extra && steps.some(({ durably }) => durably);
+      const waited = performance.now() - (steps[0] as Step).since;
+      try {
+        const outcomes = await patiently(this.#busyTimeout - waited, () => this.#transaction(steps, raise));
+        for (const settle of outcomes) settle();
+      } catch (error) {
+        for (const { reject } of steps) reject(error);
+      }
+      // What these steps' callers do next may belong to the next transaction.
+      if (this.#waiting.length > 0) await new Promise(setImmediate);
+    }
+    this.#isWriting = false;
+  }
+
+  /** @returns what is to be told to whom, once all is committed */
+  #transaction(steps: readonly Step[], raise: boolean): readonly (() => void)[] {
     const sql = this.#statements();
     if (raise) this.#db?.exec(`PRAGMA synchronous = ${LEVEL.extra}`);
     try {
       sql.begin.run();
       try {
-        const result = act(sql, this.#now());
+        const now = this.#now();
+        const outcomes = steps.map(({ act, resolve, reject }) => {
+          try {
+            const result = act(sql, now);
+            return () => resolve(result);
+          } catch (error) {
+            if (!isRoamingKeyError(error)) throw error;
+            return () => reject(error);
+          }
+        });
         sql.commit.run();
-        return result;
+        return outcomes;
       } catch (error) {
         this.#rollBack();
         throw error;

@@ -9,6 +9,7 @@ import { createHmac } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { concat, equalBytes, fromBase64url, toBase64url, utf8 } from '../crypto/bytes.ts';
 import { RoamingKeyError } from '../errors.ts';
+import { answerJson } from '../http/answer.ts';
 import { addressLimit } from '../http/client-address.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
 import { unavailable } from './registered-key.ts';
@@ -96,8 +97,7 @@ export function challenge(options: ChallengeOptions): RequestHandler {
   const { perMinute = 60, onError } = options;
   const problem = onError ? { onError, clock: rp.now } : { clock: rp.now };
   const answer: RequestHandler = (_req, res) => {
-    res.set('Cache-Control', 'no-store');
-    res.json({ challenge: makeChallenge(rp), expiresIn: rp.challengeSeconds, now: rp.now() });
+    answerJson(res, 200, { challenge: makeChallenge(rp), expiresIn: rp.challengeSeconds, now: rp.now() });
   };
   const limit =
     perMinute === false ? undefined : addressLimit({ limit: perMinute, windowSeconds: 60, ...problem });

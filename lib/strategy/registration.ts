@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import { RoamingKeyError } from '../errors.ts';
+import { answerJson } from '../http/answer.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
 import { isAccountName } from './compact-jws.ts';
@@ -53,7 +54,7 @@ export function registration(options: RegistrationOptions): RequestHandler {
     const go = (error?: unknown) => {
       if (error !== undefined) return answer(error);
       return register(req)
-        .then(({ jkt }) => res.set('Cache-Control', 'no-store').status(201).json({ jkt }), answer)
+        .then(({ jkt }) => answerJson(res, 201, { jkt }), answer)
         .catch(next);
     };
     void read(req, res, go);

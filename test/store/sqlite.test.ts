@@ -171,28 +171,29 @@ describe('options', () => {
   });
 });
 
+/** Watches at which level each transaction is committed. */
+function watched(handle: SqliteHandle) {
+  const levels: number[] = [];
+  const watching: SqliteHandle = {
+    exec: (sql) => handle.exec(sql),
+    close: () => handle.close(),
+    prepare(sql) {
+      const statement = handle.prepare(sql);
+      if (sql !== 'COMMIT') return statement;
+      return {
+        get: (...values) => statement.get(...values),
+        all: (...values) => statement.all(...values),
+        run(...values) {
+          levels.push((handle.prepare('PRAGMA synchronous').get() as { synchronous: number }).synchronous);
+          return statement.run(...values);
+        },
+      };
+    },
+  };
+  return { levels, watching };
+}
+
 describe('durability', () => {
-  /** Watches at which level each transaction is committed. */
-  function watched(handle: SqliteHandle) {
-    const levels: number[] = [];
-    const watching: SqliteHandle = {
-      exec: (sql) => handle.exec(sql),
-      close: () => handle.close(),
-      prepare(sql) {
-        const statement = handle.prepare(sql);
-        if (sql !== 'COMMIT') return statement;
-        return {
-          get: (...values) => statement.get(...values),
-          all: (...values) => statement.all(...values),
-          run(...values) {
-            levels.push((handle.prepare('PRAGMA synchronous').get() as { synchronous: number }).synchronous);
-            return statement.run(...values);
-          },
-        };
-      },
-    };
-    return { levels, watching };
-  }
   const request = { id: 'a', u: 'u', jti: 'j', policy: DEFAULT_GUESS_POLICY, seenUntil: FAR, admitNew: true };
 
   it('flushes marks before they are acknowledged, and guesses where the app wants it', async () => {
@@ -228,6 +229,55 @@ describe('durability', () => {
       expect(levels).toEqual([level]);
     }
     given.close();
+  });
+});
+
+describe('steps that are asked for at once', () => {
+  const guess = (i: number) => ({ id: `i${i}`, jti: `j${i}`, policy: DEFAULT_GUESS_POLICY });
+  const reserve = (store: SqliteStore, i: number, seenUntil = FAR) =>
+    store.reserve({ ...guess(i), u: 'u', seenUntil, admitNew: true });
+
+  it('share transactions, and none is acknowledged before its own is committed', async () => {
+    const { levels, watching } = watched(await openSqlite(file));
+    const store = open(watching);
+    await store.init();
+    const seen: number[] = [];
+    await Promise.all(
+      Array.from({ length: 100 }, (_, i) => reserve(store, i).then(() => seen.push(levels.length))),
+    );
+    expect(levels).toHaveLength(2);
+    expect([seen[0], seen[63], seen[64], seen[99]]).toEqual([1, 1, 2, 2]);
+    await Promise.all([store.disable({ u: 'v', t: 't' }), store.fail(guess(0))]);
+    expect(levels.at(-1)).toBe(3);
+  });
+
+  it('count as if they had come one by one', async () => {
+    const store = open();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        store.reserve({ ...guess(i), id: 'one', u: 'u', seenUntil: FAR, admitNew: true }),
+      ),
+    );
+    expect(answers.map(({ answer }) => answer)).toEqual([
+      ...Array.from({ length: 5 }, () => 'reserved'),
+      ...Array.from({ length: 15 }, () => 'busy'),
+    ]);
+  });
+
+  it('do not share what is wrong with one of them', async () => {
+    const store = open();
+    const results = await Promise.allSettled([reserve(store, 1), reserve(store, 2, 1), reserve(store, 3)]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect((await store.fail(guess(1))).isNew).toBe(true);
+    expect((await store.fail(guess(2))).isNew).toBe(false);
+  });
+
+  it('are not kept waiting by somebody who reads without a pause', async () => {
+    const [store, reader] = [open(), open()];
+    await Promise.all([store.init(), reader.init()]);
+    const marked = store.disable({ u: 'u', t: 't' });
+    for (let reads = 0; !(await reader.isDisabled('u')); reads++) expect(reads).toBeLessThan(10_000);
+    expect(await marked).toEqual({ isNew: true });
   });
 });
 

@@ -1,0 +1,38 @@
+import { randomBytes } from 'node:crypto';
+import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
+import { seal } from '../../../lib/crypto/jwe.ts';
+import { enroll, type EnrollOptions } from '../../../lib/device/enroll.ts';
+import { type Question, requestMac, requestPayload } from '../../../lib/protocol/messages.ts';
+import { verifier } from '../../../lib/protocol/password.ts';
+import type { DeviceRecord } from '../../../lib/protocol/record.ts';
+
+/** A device whose password was stretched beforehand: its cost is the client's, and measured there. */
+export interface BenchDevice {
+  readonly record: DeviceRecord;
+  readonly k: Uint8Array;
+}
+
+type Protected = Pick<EnrollOptions, 'scheme' | 'key'>;
+
+/** Enrols a device as any other, but for Argon2id. */
+export async function enrolDevice(assistant: string, what: Protected): Promise<BenchDevice> {
+  const k = new Uint8Array(randomBytes(32));
+  const options = { ...what, assistant, password: 'correct horse', argon2id: async () => k.slice() };
+  const { record } = await enroll(options as EnrollOptions);
+  return { record, k };
+}
+
+/** The body of `POST assist`, fresh each time, since no request is answered twice. */
+export async function assistBody({ record, k }: BenchDevice, question: Question): Promise<object> {
+  const { ticket } = record;
+  const payload = requestPayload(question, {
+    beta: verifier(k),
+    rho: randomBytes(32),
+    iat: Math.floor(Date.now() / 1000),
+    jti: randomBytes(16),
+    ticket,
+  });
+  const request = await seal(payload, 'rk-request+jwe', record.assistant.jwk);
+  const mac = requestMac(fromBase64url(record.a) as Uint8Array, request, ticket);
+  return { ticket, request, mac: toBase64url(mac) };
+}

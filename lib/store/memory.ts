@@ -1,5 +1,6 @@
 import { RoamingKeyError } from '../errors.ts';
 import { epochSeconds } from './clock.ts';
+import { Counters } from './counters.ts';
 import {
   decideFail,
   decideRelease,
@@ -22,6 +23,8 @@ import {
 } from './marks.ts';
 import { OnceSet } from './once.ts';
 import type {
+  CountAnswer,
+  CountRequest,
   FailAnswer,
   FeedPage,
   Mark,
@@ -40,6 +43,8 @@ export interface MemoryStoreOptions {
   readonly maxIds?: number;
   /** How many seen requests, and how many claims, are kept. Default 1000000. */
   readonly maxSeen?: number;
+  /** How many names are counted at a time. Default 1000000. */
+  readonly maxCounters?: number;
   /** How many disabled, and how many retired, marks are kept. Default 1000000. */
   readonly maxMarks?: number;
 }
@@ -57,6 +62,7 @@ export class MemoryStore implements Store {
   readonly #maxMarks: number;
   readonly #seen: OnceSet;
   readonly #claims: OnceSet;
+  readonly #counters: Counters;
   readonly #tallies = new Map<string, { readonly tally: Tally; readonly emptyAt: number | null }>();
   readonly #disabled = new Set<string>();
   readonly #feed: FeedEntry[] = [];
@@ -65,7 +71,8 @@ export class MemoryStore implements Store {
 
   constructor(options: MemoryStoreOptions = {}) {
     const { now = epochSeconds, maxIds = 100_000, maxSeen = 1_000_000, maxMarks = 1_000_000 } = options;
-    for (const [name, value] of Object.entries({ maxIds, maxSeen, maxMarks })) {
+    const { maxCounters = 1_000_000 } = options;
+    for (const [name, value] of Object.entries({ maxIds, maxSeen, maxCounters, maxMarks })) {
       if (!Number.isSafeInteger(value) || value < 1)
         throw new TypeError(`${name} must be a whole number from 1`);
     }
@@ -74,6 +81,7 @@ export class MemoryStore implements Store {
     this.#maxMarks = maxMarks;
     this.#seen = new OnceSet(maxSeen);
     this.#claims = new OnceSet(maxSeen);
+    this.#counters = new Counters(maxCounters, now);
   }
 
   async init(): Promise<void> {}
@@ -140,6 +148,10 @@ export class MemoryStore implements Store {
     return true;
   }
 
+  count(request: CountRequest): Promise<CountAnswer> {
+    return this.#counters.count(request);
+  }
+
   async unlock(id: string): Promise<boolean> {
     const now = this.#now();
     const kept = this.#tallies.get(id);
@@ -177,7 +189,8 @@ export class MemoryStore implements Store {
 
   async prune(): Promise<number> {
     const now = this.#now();
-    return this.#seen.sweep(now) + this.#claims.sweep(now) + this.#sweepTallies(now);
+    const once = this.#seen.sweep(now) + this.#claims.sweep(now);
+    return once + this.#counters.sweep(now) + this.#sweepTallies(now);
   }
 
   async health(): Promise<void> {}

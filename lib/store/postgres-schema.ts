@@ -9,6 +9,10 @@ const MIGRATIONS: readonly ((schema: string) => string)[] = [
   CREATE INDEX guesses_empty ON ${schema}.guesses (empty_at) WHERE empty_at IS NOT NULL;
   CREATE TABLE ${schema}.once (scope text NOT NULL, name text NOT NULL, until bigint NOT NULL, PRIMARY KEY (scope, name));
   CREATE INDEX once_until ON ${schema}.once (until);`,
+  // Unlogged: hits need not survive a crash, so that none of them waits for the disk or for a standby.
+  (schema) => `
+  CREATE UNLOGGED TABLE ${schema}.counters (name text PRIMARY KEY, count bigint NOT NULL, until bigint NOT NULL);
+  CREATE INDEX counters_until ON ${schema}.counters (until);`,
 ];
 
 /** The version of the schema that this package writes. */
@@ -34,6 +38,10 @@ const take = (schema: string) => `
   INSERT INTO ${schema}.once AS o (scope, name, until) VALUES ($1, $2, $3)
   ON CONFLICT (scope, name) DO UPDATE SET until = greatest(o.until, excluded.until)`;
 
+/** What a statement that counts hits begins with: it reads the clock once. A counter with 0 hits is as good as none. */
+const clock = `WITH clock AS MATERIALIZED (SELECT ${NOW} AS now)`;
+const counterAnswer = 'count, until, (SELECT now FROM clock) AS now';
+
 /** The statements of the store. `scope` is an id for seen requests, empty for claims. */
 export function statements(schema: string) {
   return {
@@ -57,6 +65,20 @@ export function statements(schema: string) {
     dropScope: `DELETE FROM ${schema}.once WHERE scope = $1`,
     claim: `INSERT INTO ${schema}.once AS o (scope, name, until) SELECT '', $1, $2::bigint WHERE $2::bigint > ${NOW}
       ON CONFLICT (scope, name) DO UPDATE SET until = excluded.until WHERE o.until <= ${NOW}`,
+    addHits: `${clock} INSERT INTO ${schema}.counters AS c (name, count, until)
+      SELECT $1, $3::bigint, now + $2::bigint FROM clock
+      ON CONFLICT (name) DO UPDATE SET
+        count = CASE WHEN c.until > (SELECT now FROM clock) THEN least(c.count + excluded.count, $4) ELSE excluded.count END,
+        until = CASE WHEN c.until > (SELECT now FROM clock) AND c.count > 0 THEN least(c.until, excluded.until)
+          ELSE excluded.until END
+      RETURNING ${counterAnswer}`,
+    takeHits: `${clock} UPDATE ${schema}.counters SET count = greatest(0, count + $3::bigint),
+        until = least(until, (SELECT now FROM clock) + $2::bigint)
+      WHERE name = $1 AND until > (SELECT now FROM clock) RETURNING ${counterAnswer}`,
+    hits: `${clock} SELECT now, count, least(until, now + $2::bigint) AS until
+      FROM clock LEFT JOIN ${schema}.counters ON name = $1 AND until > now`,
+    pruneCounters: `DELETE FROM ${schema}.counters WHERE until <= ${NOW} AND name IN
+      (SELECT name FROM ${schema}.counters WHERE until <= ${NOW} LIMIT $1)`,
     pruneOnce: `DELETE FROM ${schema}.once WHERE until <= ${NOW} AND (scope, name) IN
       (SELECT scope, name FROM ${schema}.once WHERE until <= ${NOW} LIMIT $1)`,
     pruneTallies: `DELETE FROM ${schema}.guesses WHERE empty_at <= ${NOW} AND id IN

@@ -1,5 +1,6 @@
 import { backedBy } from './backing.ts';
 import { Bound, type BoundOptions, type CheckOptions, report } from './bounded.ts';
+import { checkCount, MAX_COUNT } from './counters.ts';
 import {
   decideFail,
   decideRelease,
@@ -24,6 +25,8 @@ import { Connections, ignore, type Lock, type PgPool, type Query } from './postg
 import { type Statements, statements } from './postgres-schema.ts';
 import { findings, migrate } from './postgres-setup.ts';
 import type {
+  CountAnswer,
+  CountRequest,
   FailAnswer,
   FeedPage,
   Mark,
@@ -175,6 +178,20 @@ export class PostgresStore implements Store {
     return rowCount === 1;
   }
 
+  async count(request: CountRequest): Promise<CountAnswer> {
+    checkCount(request);
+    const { name, seconds, by } = request;
+    const row = await this.#one(async (query) => {
+      const { addHits, takeHits, hits } = this.#sql;
+      if (by > 0) return (await query(addHits, [name, seconds, by, MAX_COUNT])).rows[0] as CounterRow;
+      const left = by < 0 ? (await query(takeHits, [name, seconds, by])).rows[0] : undefined;
+      return (left ?? (await query(hits, [name, seconds])).rows[0]) as CounterRow;
+    });
+    await this.#pruneSometimes();
+    const [now, count] = [Number(row.now), Number(row.count)];
+    return { now, count, resetAt: count === 0 ? now : Number(row.until) };
+  }
+
   unlock(id: string): Promise<boolean> {
     return this.#transaction([this.#idLock(id)], false, async (query) => {
       const { now, tally } = await this.#tally(query, id, this.#sql.liveTally);
@@ -311,7 +328,8 @@ export class PostgresStore implements Store {
   #prune(): Promise<number> {
     return this.#one(async (query) => {
       const once = (await query(this.#sql.pruneOnce, [PRUNE_AT_ONCE])).rowCount ?? 0;
-      return once + ((await query(this.#sql.pruneTallies, [PRUNE_AT_ONCE])).rowCount ?? 0);
+      const counters = (await query(this.#sql.pruneCounters, [PRUNE_AT_ONCE])).rowCount ?? 0;
+      return once + counters + ((await query(this.#sql.pruneTallies, [PRUNE_AT_ONCE])).rowCount ?? 0);
     });
   }
 }
@@ -322,6 +340,12 @@ interface KnownRow {
   readonly retired: boolean;
   readonly seen: string | number | null;
   readonly tally: string | null;
+}
+
+interface CounterRow {
+  readonly now: string | number;
+  readonly count: string | number | null;
+  readonly until: string | number | null;
 }
 
 function parse(tally: string | null): Tally | undefined {

@@ -187,6 +187,25 @@ redis.call('EXPIREAT', KEYS[1], expires)
 return 1
 `;
 
+// Kept as the count and the end of the window, since servers before Redis 7 do not tell when a key expires.
+const COUNT = `
+local seconds, by, most = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local before, ends = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')
+before, ends = tonumber(before or 0), tonumber(ends or 0)
+if ends <= now then before, ends = 0, now + seconds end
+local count = math.min(most, math.max(0, before + by))
+ends = math.min(ends, now + seconds)
+if count == 0 then
+  if before > 0 then redis.call('DEL', KEYS[1]) end
+  return { now, 0, now }
+end
+if by ~= 0 then
+  redis.call('SET', KEYS[1], string.format('%d %d', count, ends))
+  redis.call('EXPIREAT', KEYS[1], ends)
+end
+return { now, count, ends }
+`;
+
 const UNLOCK = `
 local kept = load(KEYS[1])
 if not kept then return 0 end
@@ -225,6 +244,7 @@ export const SCRIPTS = {
   feed: script(FEED),
   retired: script(RETIRED),
   claim: script(CLAIM),
+  count: script(COUNT),
   unlock: script(UNLOCK),
   forget: script(FORGET),
   health: script(HEALTH),

@@ -1,5 +1,6 @@
 import { backedBy } from './backing.ts';
 import { Bound, type BoundOptions, type CheckOptions, report } from './bounded.ts';
+import { checkCount, MAX_COUNT } from './counters.ts';
 import {
   batches,
   cursorOf,
@@ -12,6 +13,8 @@ import {
 } from './marks.ts';
 import { SCRIPTS, type Script, spellPolicy } from './redis-scripts.ts';
 import type {
+  CountAnswer,
+  CountRequest,
   FailAnswer,
   FeedPage,
   Mark,
@@ -160,6 +163,15 @@ export class RedisStore implements Store {
     readonly expiresAt: number;
   }): Promise<boolean> {
     return (await this.#run(SCRIPTS.claim, [this.#key('claim', name)], ['', `${expiresAt}`])) === 1;
+  }
+
+  async count(request: CountRequest): Promise<CountAnswer> {
+    checkCount(request);
+    const { name, seconds, by } = request;
+    const args = ['', `${seconds}`, `${by}`, `${MAX_COUNT}`];
+    const reply = await this.#run(SCRIPTS.count, [this.#key('count', name)], args);
+    const [now, count, resetAt] = reply as [number, number, number];
+    return { now, count, resetAt };
   }
 
   async unlock(id: string): Promise<boolean> {

@@ -12,6 +12,10 @@ const MIGRATIONS = [
     WITHOUT ROWID;
   CREATE INDEX roaming_key_once_until ON roaming_key_once (until);
   `,
+  `
+  CREATE TABLE roaming_key_counters (name TEXT PRIMARY KEY, count INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX roaming_key_counters_until ON roaming_key_counters (until);
+  `,
 ];
 
 /**
@@ -59,6 +63,12 @@ export function prepareAll(db: SqliteHandle) {
     isTaken: db.prepare('SELECT until FROM roaming_key_once WHERE scope = ? AND name = ?'),
     take: db.prepare(`INSERT INTO roaming_key_once (scope, name, until) VALUES (?, ?, ?)
       ON CONFLICT (scope, name) DO UPDATE SET until = max(until, excluded.until)`),
+    counter: db.prepare('SELECT count, until FROM roaming_key_counters WHERE name = ? AND until > ?'),
+    keepCounter: db.prepare(`INSERT INTO roaming_key_counters (name, count, until) VALUES (?, ?, ?)
+      ON CONFLICT (name) DO UPDATE SET count = excluded.count, until = excluded.until`),
+    dropCounter: db.prepare('DELETE FROM roaming_key_counters WHERE name = ?'),
+    pruneCounters: db.prepare(`DELETE FROM roaming_key_counters WHERE name IN
+      (SELECT name FROM roaming_key_counters WHERE until <= ? LIMIT ?)`),
     dropScope: db.prepare('DELETE FROM roaming_key_once WHERE scope = ?'),
     pruneOnce: db.prepare(`DELETE FROM roaming_key_once WHERE (scope, name) IN
       (SELECT scope, name FROM roaming_key_once WHERE until <= ? LIMIT ?)`),

@@ -1,6 +1,7 @@
 import { isRoamingKeyError } from '../errors.ts';
 import { backedBy } from './backing.ts';
 import { epochSeconds } from './clock.ts';
+import { type Counter, checkCount, counted } from './counters.ts';
 import {
   decideFail,
   decideRelease,
@@ -24,6 +25,8 @@ import {
 import { openSqlite, patiently, type SqliteHandle } from './sqlite-driver.ts';
 import { migrate, prepareAll } from './sqlite-schema.ts';
 import type {
+  CountAnswer,
+  CountRequest,
   FailAnswer,
   FeedPage,
   Mark,
@@ -184,6 +187,18 @@ export class SqliteStore implements Store {
       sql.take.run('', name, expiresAt);
       this.#pruneSometimes(now);
       return true;
+    });
+  }
+
+  async count(request: CountRequest): Promise<CountAnswer> {
+    checkCount(request);
+    const { name, by } = request;
+    return this.#write((sql, now) => {
+      const { count, until } = counted(sql.counter.get(name, now) as Counter | undefined, request, now);
+      if (count === 0) sql.dropCounter.run(name);
+      else if (by !== 0) sql.keepCounter.run(name, count, until);
+      this.#pruneSometimes(now);
+      return { now, count, resetAt: until };
     });
   }
 
@@ -377,7 +392,8 @@ export class SqliteStore implements Store {
   #prune(now: number): number {
     const sql = this.#statements();
     const once = Number(sql.pruneOnce.run(now, PRUNE_AT_ONCE).changes);
-    return once + Number(sql.pruneTallies.run(now, PRUNE_AT_ONCE).changes);
+    const counters = Number(sql.pruneCounters.run(now, PRUNE_AT_ONCE).changes);
+    return once + counters + Number(sql.pruneTallies.run(now, PRUNE_AT_ONCE).changes);
   }
 }
 

@@ -61,6 +61,17 @@ export interface Store {
    */
   claimOnce(request: { readonly name: string; readonly expiresAt: number }): Promise<boolean>;
 
+  /**
+   * Adds `by` to the hits under a name and tells their sum, for limits that all processes share.
+   *
+   * Hits are counted in a fixed window: it begins with the first of them and ends `seconds` later by the store's clock,
+   * however many follow; then the name is forgotten. 0 asks and changes nothing; a negative number takes hits back. A count
+   * stays from 0 to a thousand million; at 0 the name is forgotten at once, and the next hit begins a window of its own.
+   * No window ends later than `seconds` from now. Hits need not survive a crash, and no backup has them.
+   * Rejects with a TypeError where `seconds` is not a whole number from 1 to 86400, or `by` none up to a thousand million.
+   */
+  count(request: CountRequest): Promise<CountAnswer>;
+
   /** Operator: lifts the lock of an id (failures to 0, recent failures forgotten, stop lifted). False if unknown. */
   unlock(id: string): Promise<boolean>;
 
@@ -76,7 +87,7 @@ export interface Store {
    */
   importMarks(marks: AsyncIterable<Mark> | Iterable<Mark>): Promise<number>;
 
-  /** Deletes what has expired (seen requests, claims, entries without content). Resolves with how many rows. */
+  /** Deletes what has expired (seen requests, claims, counters, entries without content). Resolves with how many rows. */
   prune(): Promise<number>;
 
   /** Resolves if the store reads and writes; rejects otherwise, also where it is full or read-only. */
@@ -139,6 +150,23 @@ export type SettleAnswer =
 export interface FailedSince {
   readonly count: number;
   readonly last: number | null;
+}
+
+export interface CountRequest {
+  /** What is counted; hits under other names, claims and ids are another matter. Never a bare address of a person. */
+  readonly name: string;
+  /** How long a window is. */
+  readonly seconds: number;
+  /** How many hits; 0 only asks. */
+  readonly by: number;
+}
+
+export interface CountAnswer {
+  readonly now: number;
+  /** Hits within the window, these included. */
+  readonly count: number;
+  /** When the window ends; `now` where there is none. */
+  readonly resetAt: number;
 }
 
 export interface FeedPage {

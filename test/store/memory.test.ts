@@ -80,6 +80,23 @@ describe('MemoryStore is bounded', () => {
     });
   });
 
+  it('rejects hits under a name that finds no room, and goes on with known ones', async () => {
+    const { store, advance } = openMemory({ maxCounters: 2 });
+    const hit = (name: string, by = 1) => store.count({ name, seconds: 60, by });
+    await hit('a');
+    await hit('b');
+    await expect(hit('c')).rejects.toMatchObject({ code: 'unavailable' });
+    expect((await hit('a')).count).toBe(2);
+    expect((await hit('c', 0)).count).toBe(0);
+    await hit('a', -2);
+    expect((await hit('c')).count).toBe(1);
+    await advance(60);
+    for (let i = 0; i < 5000; i++) {
+      expect((await hit(`${i}`)).count).toBe(1);
+      await advance(31);
+    }
+  });
+
   it('stays small over many requests without being asked to prune', async () => {
     const { store, advance } = openMemory({ maxSeen: 250 });
     for (let i = 0; i < 5000; i++) {
@@ -92,7 +109,7 @@ describe('MemoryStore is bounded', () => {
   });
 
   it('refuses bounds that are none', () => {
-    for (const name of ['maxIds', 'maxSeen', 'maxMarks']) {
+    for (const name of ['maxIds', 'maxSeen', 'maxCounters', 'maxMarks']) {
       for (const bad of [0, -1, 1.5, Number.NaN]) {
         expect(() => new MemoryStore({ [name]: bad })).toThrow(
           new TypeError(`${name} must be a whole number from 1`),

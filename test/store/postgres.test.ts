@@ -46,6 +46,7 @@ async function shift(schema: string, by: number): Promise<void> {
     ]);
   }
   await shared.query(`UPDATE ${schema}.once SET until = until - $1`, [by]);
+  await shared.query(`UPDATE ${schema}.counters SET until = until - $1`, [by]);
 }
 
 const open = async () => {
@@ -124,9 +125,24 @@ describe('the schema', () => {
     const limited = new PostgresStore({ pool, schema, owned: true });
     expect((await limited.reserve(guess('a'))).answer).toBe('reserved');
     await limited.settle({ ...guess('a'), retire: true });
+    expect((await limited.count({ name: 'name', seconds: 60, by: 1 })).count).toBe(1);
     expect(await limited.disable({ u: 'u', t: 't' })).toEqual({ isNew: true });
     await limited.close();
     await store.close();
+  });
+
+  it('of the first version is brought up to date, by several processes at once, with all that it holds', async () => {
+    const { schema, store } = own();
+    await store.disable({ u: 'u', t: 't' });
+    await shared.query(`DROP TABLE ${schema}.counters; UPDATE ${schema}.schema_version SET version = 1`);
+    const others = Array.from({ length: 4 }, () => {
+      const pool = new Pool({ connectionString: postgres.url, max: 2 });
+      return new PostgresStore({ pool, schema, owned: true });
+    });
+    const counts = await Promise.all(others.map((one) => one.count({ name: 'name', seconds: 60, by: 1 })));
+    expect(counts.map(({ count }) => count).sort()).toEqual([1, 2, 3, 4]);
+    expect(await others[0]?.isDisabled('u')).toBe(true);
+    for (const one of [store, ...others]) await one.close();
   });
 
   it('of a newer version is refused', async () => {
@@ -259,15 +275,18 @@ describe('a server that fails', () => {
     const { schema, store } = own({ timeout: 200 });
     await store.init();
     const blocker = await shared.connect();
-    await blocker.query(`BEGIN; LOCK TABLE ${schema}.once, ${schema}.disabled IN ACCESS EXCLUSIVE MODE`);
+    await blocker.query(
+      `BEGIN; LOCK TABLE ${schema}.once, ${schema}.disabled, ${schema}.counters IN ACCESS EXCLUSIVE MODE`,
+    );
     const since = performance.now();
     const results = await Promise.allSettled([
       store.reserve(guess('a')),
       store.disable({ u: 'u', t: 't' }),
       store.claimOnce({ name: 'name', expiresAt: 4_000_000_000 }),
+      store.count({ name: 'name', seconds: 60, by: 1 }),
       store.health(),
     ]);
-    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected']);
+    expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['rejected']));
     expect(performance.now() - since).toBeLessThan(20_000);
     await blocker.query('ROLLBACK');
     blocker.release();
@@ -341,6 +360,27 @@ describe('what PostgresStore leaves behind', () => {
     }
     const { rows } = await shared.query(`SELECT count(*)::int AS n FROM ${schema}.once`);
     expect((rows[0] as { n: number }).n).toBeLessThanOrEqual(600);
+    await store.close();
+  });
+
+  it('does not grow with the number of names that are counted', async () => {
+    const { schema, store } = own();
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 300; i++) await store.count({ name: `${round}-${i}`, seconds: 60, by: 1 });
+      await shared.query(`UPDATE ${schema}.counters SET until = 1`);
+    }
+    const { rows } = await shared.query(`SELECT count(*)::int AS n FROM ${schema}.counters`);
+    expect((rows[0] as { n: number }).n).toBeLessThanOrEqual(600);
+    await store.close();
+  });
+
+  it('of hits waits for no disk: the table is not logged', async () => {
+    const { schema, store } = own();
+    await store.init();
+    const { rows } = await shared.query(
+      `SELECT relname FROM pg_class WHERE relnamespace = '${schema}'::regnamespace AND relpersistence = 'u' AND relkind = 'r'`,
+    );
+    expect(rows).toEqual([{ relname: 'counters' }]);
     await store.close();
   });
 });

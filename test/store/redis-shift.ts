@@ -9,6 +9,9 @@ for _, key in ipairs(redis.call('KEYS', ARGV[2])) do
     for i, at in ipairs(tally.r) do tally.r[i] = at - by end
     for _, one in ipairs(tally.o) do one[2] = one[2] - by end
     redis.call('SET', key, cjson.encode(tally))
+  elseif string.find(key, ':count:', 1, true) then
+    local count, ends = string.match(redis.call('GET', key), '^(%d+) (%d+)$')
+    redis.call('SET', key, count .. ' ' .. string.format('%d', ends - by))
   elseif string.find(key, ':seen:', 1, true) then
     local all = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
     for i = 1, #all, 2 do redis.call('ZADD', key, all[i + 1] - by, all[i]) end

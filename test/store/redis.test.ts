@@ -88,6 +88,12 @@ describe.skipIf(isSkipped)('what RedisStore leaves in Redis', () => {
     await store.fail(guess('nothing'));
     await store.claimOnce({ name: 'claim', expiresAt: now + 50 });
     expect(await shared.expireTime(`{${prefix}}:claim:claim`)).toBe(now + 50);
+    for (const by of [1, 1, -1]) {
+      const { resetAt } = await store.count({ name: 'name', seconds: 60, by });
+      expect(await shared.expireTime(`{${prefix}}:count:name`)).toBe(resetAt);
+    }
+    await store.count({ name: 'name', seconds: 60, by: -1 });
+    expect(await shared.exists(`{${prefix}}:count:name`)).toBe(0);
     await store.close();
   });
 
@@ -112,8 +118,9 @@ describe.skipIf(isSkipped)('what RedisStore leaves in Redis', () => {
     await store.disable({ u: 'u', t: 't' });
     await store.settle({ ...guess('b'), u: 'v', retire: true });
     await store.claimOnce({ name: 'name', expiresAt: 4_000_000_000 });
+    await store.count({ name: 'name', seconds: 60, by: 1 });
     const keys = await shared.keys(`*${prefix}*`);
-    expect(keys.length).toBe(6);
+    expect(keys.length).toBe(7);
     for (const key of keys) expect(key.startsWith(`{${prefix}}:`)).toBe(true);
     await store.close();
   });
@@ -208,6 +215,7 @@ describe.skipIf(isSkipped)('the settings of the server', () => {
     try {
       await expect(store.reserve(guess('a'))).rejects.toThrow('OOM');
       await expect(store.disable({ u: 'u', t: 't' })).rejects.toThrow('OOM');
+      await expect(store.count({ name: 'name', seconds: 60, by: 1 })).rejects.toThrow('OOM');
     } finally {
       await shared.configSet('maxmemory', '0');
     }
@@ -274,6 +282,7 @@ describe.skipIf(isSkipped)('a server that cannot be reached', () => {
       ['disable', store.disable({ u: 'u', t: 't' })],
       ['isDisabled', store.isDisabled('u')],
       ['feed', store.feed({ limit: 1 })],
+      ['count', store.count({ name: 'name', seconds: 60, by: 1 })],
       ['claimOnce', store.claimOnce({ name: 'name', expiresAt: 4_000_000_000 })],
       ['unlock', store.unlock('id')],
       ['forget', store.forget('id')],

@@ -110,12 +110,25 @@ describe('the file', () => {
   it('of a newer version is refused', async () => {
     await open().init();
     const handle = await openSqlite(file);
+    const { version } = handle.prepare('SELECT version FROM roaming_key_schema').get() as { version: number };
     handle.exec('UPDATE roaming_key_schema SET version = 99');
     await expect(open().init()).rejects.toThrow('version 99');
     await expect(open().isDisabled('u')).rejects.toThrow('version 99');
-    handle.exec('UPDATE roaming_key_schema SET version = 1');
+    handle.exec(`UPDATE roaming_key_schema SET version = ${version}`);
     handle.close();
     expect(await open().isDisabled('u')).toBe(false);
+  });
+
+  it('of the first version is brought up to date, by several processes at once, with all that it holds', async () => {
+    await open().disable({ u: 'u', t: 't' });
+    const handle = await openSqlite(file);
+    handle.exec('DROP TABLE roaming_key_counters; UPDATE roaming_key_schema SET version = 1');
+    handle.close();
+    const counts = await Promise.all(
+      Array.from({ length: 4 }, () => open().count({ name: 'name', seconds: 60, by: 1 })),
+    );
+    expect(counts.map(({ count }) => count).sort()).toEqual([1, 2, 3, 4]);
+    expect(await open().isDisabled('u')).toBe(true);
   });
 
   it('that cannot be opened makes every operation reject, until it can', async () => {
@@ -380,6 +393,19 @@ describe('the size of the file', () => {
     expect(rows.n).toBeLessThan(600);
     expect(sizes[3]).toBeLessThan(6_000_000);
     expect(sizes[3] as number).toBeLessThanOrEqual((sizes[1] as number) * 1.2);
+  });
+});
+
+describe('counters', () => {
+  it('of strangers go as their windows end, without anybody asking', async () => {
+    let now = 1_800_000_000;
+    const store = open(file, { now: () => now });
+    for (let i = 0; i < 3000; i++) {
+      expect((await store.count({ name: `${i}`, seconds: 60, by: 1 })).count).toBe(1);
+      if (i % 10 === 0) now += 1;
+    }
+    const rows = (await openSqlite(file)).prepare('SELECT count(*) AS n FROM roaming_key_counters').get();
+    expect((rows as { n: number }).n).toBeLessThan(1000);
   });
 });
 

@@ -17,7 +17,7 @@ export const HISTORIES: Record<string, Case> = {
     const reference = new MemoryStore({ now: () => clock });
     const timesBy = (by: number, answer: object): unknown =>
       JSON.parse(JSON.stringify(answer), (key, value: unknown) =>
-        ['now', 'retryAt', 'last'].includes(key) && typeof value === 'number' ? value + by : value,
+        ['now', 'retryAt', 'last', 'resetAt'].includes(key) && typeof value === 'number' ? value + by : value,
       );
     const both = async <T extends { readonly now: number }>(
       act: (store: Store) => Promise<T>,
@@ -38,7 +38,7 @@ export const HISTORIES: Record<string, Case> = {
       for (let step = 0; step < 40; step++) {
         const jti = names[pick(names.length)] ?? 'none';
         const named = { id: one.id, u: one.u, jti, policy };
-        const what = pick(20);
+        const what = pick(24);
         if (what < 8) {
           const request = {
             ...named,
@@ -53,6 +53,9 @@ export const HISTORIES: Record<string, Case> = {
         else if (what < 15) for (const s of [store, reference]) await s.release(named);
         else if (what < 16 && pick(4) === 0) {
           assert.equal(await store.unlock(one.id), await reference.unlock(one.id));
+        } else if (what > 19) {
+          const [seconds, by] = [[170, 250][pick(2)], [1, 1, 2, 0, -1, -3][pick(6)]] as [number, number];
+          await both((s) => s.count({ name: one.id, seconds, by }));
         } else {
           const seconds = [100, 100, 200, 500, 1000, 4100][pick(6)] as number;
           await advance(seconds);

@@ -119,7 +119,8 @@ export class Assistant {
 
   constructor(options: AssistantOptions) {
     if (typeof options?.keys?.find !== 'function') throw new TypeError('keys must be a KeySet');
-    if (typeof options.store?.reserve !== 'function') throw new TypeError('store must be a Store');
+    if (typeof options.store?.reserve !== 'function' || typeof options.store.count !== 'function')
+      throw new TypeError('store must be a Store');
     for (const name of ['allow', 'onEvent', 'now'] as const) {
       if (options[name] !== undefined && typeof options[name] !== 'function') {
         throw new TypeError(`${name} must be a function`);
@@ -137,7 +138,11 @@ export class Assistant {
     this.#operations = operations(options.serve ?? {}, this.#workers);
     this.#allow = options.allow;
     this.#onEvent = options.onEvent ?? (() => {});
-    this.#newIds = new AddressBudget(options.newIdsPerHour ?? 300, 3600);
+    this.#newIds = new AddressBudget({
+      limit: options.newIdsPerHour ?? 300,
+      store: this.#store,
+      now: this.#now,
+    });
   }
 
   /** Prepares the store and starts the worker threads. Requests that come earlier are answered all the same. */
@@ -211,7 +216,7 @@ export class Assistant {
 
       // 5. Reserve, before the password is looked at.
       const reservation = { id, jti: toBase64url(request.jti), policy: this.#policy };
-      const admitNew = address === undefined || (await this.#newIds.hasRoom(address));
+      const admitNew = address === undefined || this.#newIds.hasRoom(address);
       const seenUntil = request.iat + REPLAY_WINDOW;
       this.#passReservation(
         await this.#store.reserve({ ...reservation, u: about.u, seenUntil, admitNew }),

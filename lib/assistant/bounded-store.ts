@@ -1,9 +1,10 @@
+import { inTime } from '../http/in-time.ts';
 import type { Store } from '../store/store.ts';
 
 /** The operations an assistant needs answered in time. */
 export type AssistantStore = Pick<
   Store,
-  'reserve' | 'fail' | 'settle' | 'release' | 'disable' | 'feed' | 'health'
+  'reserve' | 'fail' | 'settle' | 'release' | 'disable' | 'feed' | 'count' | 'health'
 >;
 
 /**
@@ -13,17 +14,7 @@ export type AssistantStore = Pick<
  * @param seconds how long an operation may take
  */
 export function boundedStore(store: Store, seconds: number): AssistantStore {
-  const within = async <T>(operation: Promise<T>): Promise<T> => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('the store did not answer in time')), seconds * 1000);
-    });
-    try {
-      return await Promise.race([operation, late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };
+  const within = <T>(operation: Promise<T>) => inTime(operation, seconds);
   let health: Promise<void> | undefined;
   return {
     reserve: (request) => within(store.reserve(request)),
@@ -32,6 +23,7 @@ export function boundedStore(store: Store, seconds: number): AssistantStore {
     release: (request) => within(store.release(request)),
     disable: (mark) => within(store.disable(mark)),
     feed: (request) => within(store.feed(request)),
+    count: (request) => within(store.count(request)),
     // Anybody may ask, and each answer is a write: all who ask at once get the same one.
     health() {
       health ??= within(store.health()).finally(() => {

@@ -15,7 +15,7 @@ export interface AssistantRouterOptions extends AssistantOptions {
    * origin, and clients that are no browsers.
    */
   readonly cors?: true | string | readonly string[];
-  /** How many disablings one address may ask for in a minute. Default 60. */
+  /** How many disablings one address may ask for in a minute, of all processes that share the store. Default 60. */
   readonly disablesPerMinute?: number;
   /** Told of every answer with a status from 500. Default: `console.error`. */
   readonly onError?: ProblemOptions['onError'];
@@ -67,7 +67,14 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
 
   router.post(
     '/disable',
-    addressLimit({ limit: disablesPerMinute, windowSeconds: 60, ...problems }),
+    addressLimit({
+      limit: disablesPerMinute,
+      windowSeconds: 60,
+      purpose: 'disable',
+      store: options.store,
+      ...(rest.storeTimeout !== undefined && { storeTimeout: rest.storeTimeout }),
+      ...problems,
+    }),
     jsonBody({ limit: MAX_REQUEST + 1024 }),
     async (req, res) => {
       answerJson(res, 200, await core.disable(req.body, { address: clientAddress(req) }));

@@ -66,8 +66,18 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
   if (isShared || new URL(records.profile.assistant).origin === audience) onWarning(ONE_OPERATOR);
 
   const problems: ProblemOptions = { ...(onError && { onError }), ...(now && { clock: now }) };
-  const limitFetches = addressLimit({ limit: fetchesPerMinute, windowSeconds: 60, ...problems });
-  const limitOthers = addressLimit({ limit: requestsPerMinute, windowSeconds: 60, ...problems });
+  const limitFetches = addressLimit({
+    limit: fetchesPerMinute,
+    windowSeconds: 60,
+    purpose: 'fetch',
+    ...problems,
+  });
+  const limitOthers = addressLimit({
+    limit: requestsPerMinute,
+    windowSeconds: 60,
+    purpose: 'record',
+    ...problems,
+  });
   const fromOwnPage = checkOrigin((origin) => allowedOrigins.includes(origin));
   const fromFetcher = checkOrigin(
     (origin) => fetchers === '*' || [...allowedOrigins, ...fetchers].includes(origin),

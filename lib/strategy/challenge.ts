@@ -79,14 +79,18 @@ export async function claimChallenge(rp: RelyingParty, { name, claimUntil }: Fre
 
 /** What the challenge handler may be told besides the relying party's options. */
 export interface ChallengeOptions extends RelyingPartyOptions, Pick<ProblemOptions, 'onError'> {
-  /** Challenges per address and minute; `false` if the app limits them itself. Default 60. */
+  /**
+   * Challenges per address and minute, for all of one audience that share the store; `false` if the app limits them itself.
+   * Default 60.
+   */
   readonly perMinute?: number | false;
 }
 
 /**
  * Express handler for `POST {login}/challenge`: answers `{ challenge, expiresIn, now }`, times in seconds.
  *
- * Answers `busy` (429) to an address that asks too often, `invalid_request` (405) to other methods.
+ * Answers `busy` (429) to an address that asks too often, `unavailable` (503) while the store cannot count, and
+ * `invalid_request` (405) to other methods.
  *
  * @throws TypeError naming the option that is missing or wrong
  * @example
@@ -100,7 +104,16 @@ export function challenge(options: ChallengeOptions): RequestHandler {
     answerJson(res, 200, { challenge: makeChallenge(rp), expiresIn: rp.challengeSeconds, now: rp.now() });
   };
   const limit =
-    perMinute === false ? undefined : addressLimit({ limit: perMinute, windowSeconds: 60, ...problem });
+    perMinute === false
+      ? undefined
+      : addressLimit({
+          limit: perMinute,
+          windowSeconds: 60,
+          purpose: 'challenge',
+          realm: rp.audience,
+          store: rp.store,
+          ...problem,
+        });
   return (req, res, next) => {
     if (req.method !== 'POST') {
       res.set('Allow', 'POST');

@@ -16,8 +16,11 @@ export interface RelyingPartyOptions {
   readonly audience: string;
   /** Makes challenges. Of several the first makes and all verify, so that a secret can be replaced. */
   readonly secret: Secret | readonly Secret[];
-  /** Remembers which challenges were used; shared by all processes of the app. */
-  readonly store: Pick<Store, 'claimOnce'> & Partial<Pick<Store, 'isDisabled'>>;
+  /**
+   * Remembers which challenges were used, and counts who asks for them; shared by all processes of the app. Where it has
+   * no `count`, each process counts for itself.
+   */
+  readonly store: Pick<Store, 'claimOnce'> & Partial<Pick<Store, 'isDisabled' | 'count'>>;
   /**
    * The keys of an account, those that are disabled included; none for an unknown account. `account` is
    * whatever the client sent: 1 to 256 characters, none of them control characters.
@@ -41,7 +44,7 @@ export interface RelyingPartyOptions {
 export interface RelyingParty {
   readonly audience: string;
   readonly secrets: readonly [Uint8Array, ...Uint8Array[]];
-  readonly store: Pick<Store, 'claimOnce'>;
+  readonly store: Pick<Store, 'claimOnce'> & Partial<Pick<Store, 'count'>>;
   readonly keysOf: RelyingPartyOptions['keysOf'];
   readonly disabled: Pick<Store, 'isDisabled'>;
   readonly allowedOrigins: readonly string[];
@@ -62,6 +65,8 @@ export function relyingParty(options: RelyingPartyOptions): RelyingParty {
   if (!isOrigin(options.audience))
     throw new TypeError('audience must be an origin like https://app.example (http only on loopback)');
   if (typeof store?.claimOnce !== 'function') throw new TypeError('store must have claimOnce');
+  if (store.count !== undefined && typeof store.count !== 'function')
+    throw new TypeError('count of store must be a function');
   if (typeof keysOf !== 'function') throw new TypeError('keysOf must be a function');
   const disabled = options.disabled ?? store;
   if (!canTellDisabled(disabled)) throw new TypeError('disabled must have isDisabled, since store has not');

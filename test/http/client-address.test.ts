@@ -10,7 +10,7 @@ afterEach(() => {
 /** An app that answers with the address it believes in, behind a proxy or not. */
 function limited(trustProxy: number | false, limit = 2) {
   const app = express().set('trust proxy', trustProxy);
-  app.use(addressLimit({ limit, windowSeconds: 60, clock: () => 1000 }), (req, res) => {
+  app.use(addressLimit({ limit, windowSeconds: 60, purpose: 'test', clock: () => 1000 }), (req, res) => {
     res.end(clientAddress(req));
   });
   return app;
@@ -68,8 +68,8 @@ describe('a limit per address', () => {
 
   it('is refused at construction where it is none', () => {
     for (const limit of [0, -1, 1.5])
-      expect(() => addressLimit({ limit, windowSeconds: 60 })).toThrow('limit');
+      expect(() => addressLimit({ limit, windowSeconds: 60, purpose: 'test' })).toThrow('limit');
     for (const windowSeconds of [0, 86_401, 0.5])
-      expect(() => addressLimit({ limit: 1, windowSeconds })).toThrow('windowSeconds');
+      expect(() => addressLimit({ limit: 1, windowSeconds, purpose: 'test' })).toThrow('windowSeconds');
   });
 });

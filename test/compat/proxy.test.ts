@@ -136,4 +136,31 @@ describe('limits per address', () => {
     expect(await askOften(wary.direct, '192.0.2.1')).toBe(200);
     expect(await ask(wary.direct, '192.0.2.99')).toBe(429);
   });
+
+  it('are one for two processes of an app, and one for all headers of a client’s own', async () => {
+    const ada = await visitor();
+    const wary = [await start(ada, { trustProxy: false }), await start(ada, { trustProxy: false })] as const;
+    const answers = new Map<number, number>();
+    for (let i = 0; i < 130; i++) {
+      const { direct, proxied } = wary[i % 2] as (typeof wary)[0];
+      const status = await ask(i % 3 ? direct : proxied, `192.0.2.${i}, 198.51.100.${i}`);
+      answers.set(status, (answers.get(status) ?? 0) + 1);
+    }
+    expect([...answers]).toEqual([
+      [200, 60],
+      [429, 70],
+    ]);
+  });
+
+  it('are apart for two processes behind a trusted proxy, and follow a client from one to the other', async () => {
+    const ada = await visitor();
+    const [one, other] = [await start(ada, { trustProxy: 1 }), await start(ada, { trustProxy: 1 })];
+    expect(await askOften(one.direct, '192.0.2.1')).toBe(200);
+    expect(await ask(other.direct, '192.0.2.1')).toBe(429);
+    expect(await ask(other.direct, '198.51.100.1, 192.0.2.1')).toBe(429);
+    expect(await ask(other.direct, '192.0.2.2')).toBe(200);
+    expect(await askOften(one.direct, '2001:db8:1:200::1')).toBe(200);
+    expect(await ask(other.direct, '2001:db8:1:2ff::1')).toBe(429);
+    expect(await ask(other.direct, '2001:db8:1:300::1')).toBe(200);
+  });
 });

@@ -2,15 +2,20 @@ import express from 'express';
 import request from 'supertest';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { addressLimit, clientAddress } from '../../lib/http/client-address.ts';
+import { MemoryStore } from '../../lib/store/memory.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
 /** An app that answers with the address it believes in, behind a proxy or not. */
-function limited(trustProxy: number | false, limit = 2) {
+function limited(
+  trustProxy: number | false,
+  { limit = 2, store = undefined as MemoryStore | undefined } = {},
+) {
   const app = express().set('trust proxy', trustProxy);
-  app.use(addressLimit({ limit, windowSeconds: 60, purpose: 'test', clock: () => 1000 }), (req, res) => {
+  const options = { limit, windowSeconds: 60, purpose: 'test', clock: () => 1000, ...(store && { store }) };
+  app.use(addressLimit(options), (req, res) => {
     res.end(clientAddress(req));
   });
   return app;
@@ -64,6 +69,26 @@ describe('a limit per address', () => {
     await from(app, '203.0.113.2').set('Forwarded', 'for=203.0.113.2').expect(200);
     await from(app, '203.0.113.3').expect(429);
     expect(log).not.toHaveBeenCalled();
+  });
+
+  it('is one for two processes on one store, whatever a client says of itself', async () => {
+    const store = new MemoryStore();
+    const [one, other] = [limited(false, { store }), limited(false, { store })];
+    await from(one, '203.0.113.1').expect(200);
+    await from(other, '203.0.113.2').expect(200);
+    for (const app of [one, other]) await from(app, '203.0.113.3').expect(429);
+  });
+
+  it('is one for two processes on one store, and another for every client of a trusted proxy', async () => {
+    const store = new MemoryStore();
+    const [one, other] = [limited(1, { store }), limited(1, { store })];
+    await from(one, '203.0.113.1').expect(200);
+    await from(other, '198.51.100.1, 203.0.113.1').expect(200);
+    const { body, headers } = await from(one, '203.0.113.1').expect(429);
+    expect(Number(headers['retry-after'])).toBe(body.retryAt - 1000);
+    expect(body.retryAt).toBeLessThanOrEqual(1060);
+    for (const app of [one, other]) await from(app, '203.0.113.2').expect(200);
+    await from(one, '203.0.113.2').expect(429);
   });
 
   it('is refused at construction where it is none', () => {

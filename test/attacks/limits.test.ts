@@ -36,7 +36,7 @@ const challenger = (store: Store, more: { perMinute?: number; audience?: string 
 
 const tally = (statuses: readonly number[]) =>
   Object.fromEntries(
-    [...new Set(statuses)].sort().map((status) => [status, statuses.filter((one) => one === status).length]),
+    [...new Set(statuses)].map((status) => [status, statuses.filter((one) => one === status).length]),
   );
 
 describe.each(['sqlite', 'redis', 'postgres'] as const)(
@@ -127,9 +127,11 @@ describe('two assistants on one store', () => {
         (code) => code === 'wrong_password',
       ).length;
     for (let i = 0; i < 9; i++) await newId(one);
-    expect(await together(20)).toBeLessThanOrEqual(20);
+    // One is left, and a process that does not know it yet has one more: each of both lets at least one through.
+    const through = await together(20);
+    expect(through).toBeGreaterThanOrEqual(2);
     expect(await together(40)).toBe(0);
-    expect(count.mock.calls.length).toBeLessThanOrEqual(29);
+    expect(count).toHaveBeenCalledTimes(9 + through);
   });
 
   it('ask the store nothing for a right password, nor for a wrong one of a known id', async () => {

@@ -78,8 +78,8 @@ export class Cluster {
     this.jwk = jwk;
     this.#settings = settings;
     this.policy = policy;
-    // At most two operations of the store, each given up after twice its own time, and the slack of a loaded machine.
-    this.bound = 4 * settings.timeout + 2000;
+    // At most three operations of the store, each given up after twice its own time, and the slack of a loaded machine.
+    this.bound = 6 * settings.timeout + 2000;
   }
 
   static async start({ engine, processes, policy, url = engine.url, timeout = 5000 }: ClusterOptions) {

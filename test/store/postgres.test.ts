@@ -140,7 +140,7 @@ describe('the schema', () => {
       return new PostgresStore({ pool, schema, owned: true });
     });
     const counts = await Promise.all(others.map((one) => one.count({ name: 'name', seconds: 60, by: 1 })));
-    expect(counts.map(({ count }) => count).sort()).toEqual([1, 2, 3, 4]);
+    expect(new Set(counts.map(({ count }) => count))).toEqual(new Set([1, 2, 3, 4]));
     expect(await others[0]?.isDisabled('u')).toBe(true);
     for (const one of [store, ...others]) await one.close();
   });

@@ -127,7 +127,7 @@ describe('the file', () => {
     const counts = await Promise.all(
       Array.from({ length: 4 }, () => open().count({ name: 'name', seconds: 60, by: 1 })),
     );
-    expect(counts.map(({ count }) => count).sort()).toEqual([1, 2, 3, 4]);
+    expect(new Set(counts.map(({ count }) => count))).toEqual(new Set([1, 2, 3, 4]));
     expect(await open().isDisabled('u')).toBe(true);
   });
 

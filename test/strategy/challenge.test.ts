@@ -157,6 +157,7 @@ describe('the options of a relying party', () => {
     ['secret', { secret: new Uint8Array(31) }],
     ['store', { store: {} }],
     ['store', { store: undefined }],
+    ['count', { store: { claimOnce: async () => true, isDisabled: async () => false, count: 60 } }],
     ['keysOf', { keysOf: undefined }],
     ['disabled', { store: { claimOnce: async () => true } }],
     ['allowedOrigins', { allowedOrigins: ['*'] }],

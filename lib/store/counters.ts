@@ -18,7 +18,7 @@ export interface Counter {
  * @throws TypeError naming the member
  */
 export function checkCount({ name, seconds, by }: CountRequest): void {
-  if (typeof name !== 'string' || name === '') throw new TypeError('name must be a text');
+  if (typeof name !== 'string' || name === '') throw new TypeError('name must be a text that is not empty');
   if (!Number.isSafeInteger(seconds) || seconds < 1 || seconds > MAX_SECONDS)
     throw new TypeError(`seconds must be a whole number from 1 to ${MAX_SECONDS}`);
   if (!Number.isSafeInteger(by) || Math.abs(by) > MAX_COUNT)

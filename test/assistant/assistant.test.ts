@@ -38,7 +38,7 @@ describe('an assistant', () => {
       { keys },
       { store },
       { keys: keys.jwks(), store },
-      { keys, store: { reserve: store.reserve, fail: store.fail, settle: store.settle } },
+      { keys, store: { reserve: async () => {}, fail: async () => {}, settle: async () => {} } },
       { keys, store, allow: true },
       { keys, store, onEvent: 'log' },
       { keys, store, now: 5 },

@@ -45,7 +45,7 @@ describe.each(['sqlite', 'redis', 'postgres'] as const)(
     const LIMIT = 15;
 
     async function start(folder: string, url: string): Promise<string> {
-      const program = path.join(import.meta.dirname, 'limited-process.ts');
+      const program = new URL('./limited-process.ts', import.meta.url).pathname;
       const args = ['--import', 'tsx', program, path.join(folder, 'keys.json'), url, `${LIMIT}`];
       const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
       onTestFinished(() => void child.kill('SIGKILL'));

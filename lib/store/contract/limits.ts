@@ -123,7 +123,8 @@ export const LIMITS: Record<string, Case> = {
       answers.map(({ count }) => count).sort((a, b) => a - b),
       Array.from({ length: 200 }, (_, i) => i + 1),
     );
-    for (const { resetAt } of answers) assertNear(resetAt, (answers[0]?.now as number) + WINDOW + SLACK / 2);
+    const ends = answers.map(({ resetAt }) => resetAt);
+    assert.ok(Math.max(...ends) - Math.min(...ends) <= SLACK, 'in one window');
     const mixed = Array.from({ length: 90 }, (_, i) => hit(i % 2 ? store : other, name, i % 3 ? 1 : -1));
     await Promise.all(mixed);
     assert.equal((await hit(other, name, 0)).count, 230);

@@ -2,6 +2,7 @@ import express from 'express';
 import request from 'supertest';
 import { describe, expect, it } from 'vitest';
 import { isRoamingKeyError } from '../../lib/errors.ts';
+import { MemoryStore } from '../../lib/store/memory.ts';
 import { challenge, claimChallenge, makeChallenge, verifyChallenge } from '../../lib/strategy/challenge.ts';
 import { type RelyingPartyOptions, relyingParty } from '../../lib/strategy/relying-party.ts';
 import { AUDIENCE, NOW, SECRET, TestParty } from './support.ts';
@@ -157,7 +158,7 @@ describe('the options of a relying party', () => {
     ['secret', { secret: new Uint8Array(31) }],
     ['store', { store: {} }],
     ['store', { store: undefined }],
-    ['count', { store: { claimOnce: async () => true, isDisabled: async () => false, count: 60 } }],
+    ['count', { store: Object.assign(new MemoryStore(), { count: 60 }) }],
     ['keysOf', { keysOf: undefined }],
     ['disabled', { store: { claimOnce: async () => true } }],
     ['allowedOrigins', { allowedOrigins: ['*'] }],

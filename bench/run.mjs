@@ -10,9 +10,14 @@ import path from 'node:path';
 import process from 'node:process';
 
 const folder = import.meta.dirname;
+/** @param {string} name */
 const inFolder = (name) => path.join(folder, name);
 
-/** What this prints on stdout is the benchmark's alone. */
+/**
+ * @param {string} command
+ * @param {string[]} args
+ * @param {'inherit' | 2} stdout 2 sends it to stderr: what is on stdout is the benchmark's alone
+ */
 function run(command, args, stdout) {
   const { status, error } = spawnSync(command, args, { cwd: folder, stdio: ['ignore', stdout, 'inherit'] });
   if (error) throw error;
@@ -25,4 +30,8 @@ if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(inFolder('p
 }
 rmSync(inFolder('.build'), { recursive: true, force: true });
 run(process.execPath, [inFolder('../node_modules/typescript/bin/tsc'), '-p', inFolder('tsconfig.json')], 2);
-run(process.env.BENCH_NODE ?? process.execPath, [inFolder('.build/bench/speed/main.js'), ...process.argv.slice(2)], 'inherit');
+run(
+  process.env.BENCH_NODE ?? process.execPath,
+  [inFolder('.build/bench/speed/main.js'), ...process.argv.slice(2)],
+  'inherit',
+);

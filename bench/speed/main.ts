@@ -1,10 +1,10 @@
 /** The benchmark: what this package costs beside its floor and its peers. `npm run bench -- --help` */
 import { writeFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { pinClient } from './measured-server.ts';
-import { report, type Results } from './report.ts';
+import { type Results, report } from './report.ts';
 import { measureClients } from './sections/clients.ts';
 import { measureGrowth } from './sections/growth.ts';
 import { measureOtherRoute } from './sections/other-route.ts';
@@ -45,7 +45,11 @@ if (!pinClient()) say('servers and client share all cores, for want of taskset: 
 
 const scale = quick ? 0.04 : 1;
 const servers = await measureServers({ rounds, scale, all: !json, say });
-const otherRoute = await measureOtherRoute({ rounds: quick ? 1 : rounds, milliseconds: quick ? 300 : 3000, say });
+const otherRoute = await measureOtherRoute({
+  rounds: quick ? 1 : rounds,
+  milliseconds: quick ? 300 : 3000,
+  say,
+});
 const growth = await measureGrowth({ rounds, entries: quick ? 2000 : 1_000_000, all: !json, scale, say });
 const clients = json ? undefined : await measureClients({ rounds: quick ? 1 : Math.min(rounds, 5), say });
 
@@ -57,7 +61,7 @@ const ratios = {
 const results: Results = {
   at: new Date().toISOString(),
   node: process.version,
-  machine: `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} cores`,
+  machine: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores`,
   rounds,
   ratios,
   servers,

@@ -33,9 +33,7 @@ const canPin = spawnSync('taskset', ['--version']).status === 0;
 
 /** Keeps this process away from the servers' core; where that cannot be done, says so. */
 export function pinClient(): boolean {
-  return (
-    canPin && spawnSync('taskset', ['-a', '-c', '-p', CLIENT_CORE, String(process.pid)]).status === 0
-  );
+  return canPin && spawnSync('taskset', ['-a', '-c', '-p', CLIENT_CORE, String(process.pid)]).status === 0;
 }
 
 export interface ServerOptions {
@@ -56,8 +54,18 @@ export class MeasuredServer {
     this.origin = `http://127.0.0.1:${port}`;
   }
 
-  static async start(name: AppName, { pinned = true, app = {} }: ServerOptions = {}): Promise<MeasuredServer> {
-    const node = [process.execPath, '--expose-gc', ...NODE_OPTIONS, `${import.meta.dirname}/server.js`, name, JSON.stringify(app)];
+  static async start(
+    name: AppName,
+    { pinned = true, app = {} }: ServerOptions = {},
+  ): Promise<MeasuredServer> {
+    const node = [
+      process.execPath,
+      '--expose-gc',
+      ...NODE_OPTIONS,
+      `${import.meta.dirname}/server.js`,
+      name,
+      JSON.stringify(app),
+    ];
     const [command, ...args] = pinned && canPin ? ['taskset', '-c', SERVER_CORE, ...node] : node;
     const child = spawn(command as string, args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

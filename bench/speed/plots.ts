@@ -13,7 +13,12 @@ export function serverPlot(measured: readonly Measured[]): string {
     title: { text: 'Server CPU per operation, milliseconds', textStyle: { ...TEXT, fontSize: 15 }, left: 8 },
     grid: { left: 280, right: 70, top: 36, bottom: 28 },
     xAxis: { type: 'log', min: 0.1, axisLabel: TEXT },
-    yAxis: { type: 'category', data: rows.map(({ name }) => name), axisLabel: TEXT, axisTick: { show: false } },
+    yAxis: {
+      type: 'category',
+      data: rows.map(({ name }) => name),
+      axisLabel: TEXT,
+      axisTick: { show: false },
+    },
     series: [
       {
         type: 'bar',
@@ -21,7 +26,12 @@ export function serverPlot(measured: readonly Measured[]): string {
           value: cpu.median / 1000,
           itemStyle: { color: isPeer(name) ? OTHERS : OURS },
         })),
-        label: { ...TEXT, show: true, position: 'right', formatter: ({ value }) => Number(value).toPrecision(2) },
+        label: {
+          ...TEXT,
+          show: true,
+          position: 'right',
+          formatter: ({ value }) => Number(value).toPrecision(2),
+        },
       },
     ],
   });
@@ -31,7 +41,11 @@ export function serverPlot(measured: readonly Measured[]): string {
 export function growthPlot(rows: readonly GrowthRow[]): string {
   const label = ({ store, what, entries }: GrowthRow) =>
     `${store}\n${entries / 1000} k ${what === 'disabled' ? 'disabled' : 'with failures'}`;
-  const bars = (name: string, color: string | undefined, of: (row: GrowthRow) => number): echarts.BarSeriesOption => ({
+  const bars = (
+    name: string,
+    color: string | undefined,
+    of: (row: GrowthRow) => number,
+  ): echarts.BarSeriesOption => ({
     type: 'bar',
     name,
     data: rows.map(of),
@@ -39,12 +53,24 @@ export function growthPlot(rows: readonly GrowthRow[]): string {
     label: { ...TEXT, show: true, position: 'top', formatter: ({ value }) => Number(value).toFixed(2) },
   });
   return draw(320, {
-    title: { text: 'An unlock over one connection, milliseconds', textStyle: { ...TEXT, fontSize: 15 }, left: 8 },
+    title: {
+      text: 'An unlock over one connection, milliseconds',
+      textStyle: { ...TEXT, fontSize: 15 },
+      left: 8,
+    },
     legend: { right: 8, top: 4, textStyle: TEXT },
     grid: { left: 50, right: 20, top: 50, bottom: 44 },
-    xAxis: { type: 'category', data: rows.map(label), axisLabel: { ...TEXT, interval: 0 }, axisTick: { show: false } },
+    xAxis: {
+      type: 'category',
+      data: rows.map(label),
+      axisLabel: { ...TEXT, interval: 0 },
+      axisTick: { show: false },
+    },
     yAxis: { type: 'value', axisLabel: TEXT },
-    series: [bars('empty store', OTHERS, (row) => row.empty.median), bars('full store', FULL, (row) => row.full.median)],
+    series: [
+      bars('empty store', OTHERS, (row) => row.empty.median),
+      bars('full store', FULL, (row) => row.full.median),
+    ],
   });
 }
 

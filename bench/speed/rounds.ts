@@ -43,16 +43,23 @@ export async function inRounds(
     onRound?.(round);
     for (let i = 0; i < cases.length; i++) {
       const { of, running } = cases[(i + round) % cases.length] as (typeof cases)[0];
-      rows.get(of.name)?.push(await oneRound(running, Math.max(1, Math.round(of.batch * scale)), connections));
+      rows
+        .get(of.name)
+        ?.push(await oneRound(running, Math.max(1, Math.round(of.batch * scale)), connections));
     }
   }
   return new Map([...rows].map(([name, sample]) => [name, summarise(name, sample)]));
 }
 
 /** Lets a server's code be compiled before anything counts. */
-export async function warmUp({ of, running }: { of: Case; running: RunningCase }, scale: number): Promise<void> {
+export async function warmUp(
+  { of, running }: { of: Case; running: RunningCase },
+  scale: number,
+): Promise<void> {
   for (let i = 0; i < 3; i++) {
-    await running.run(Math.max(1, Math.round(of.batch * scale)), (requests) => running.server.send(requests, 32));
+    await running.run(Math.max(1, Math.round(of.batch * scale)), (requests) =>
+      running.server.send(requests, 32),
+    );
   }
 }
 

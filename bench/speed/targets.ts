@@ -5,7 +5,10 @@ export const TARGETS = {
   unlock_login_vs_opaque: { is: 'unlock, challenge and login ÷ OPAQUE login', atMost: 0.6 },
   unlock_vs_echo: { is: 'CPU per unlock ÷ Express echo', atMost: 2.2 },
   store_share: { is: "part of an unlock's CPU spent in the SQLite store", atMost: 0.25 },
-  rsa2048_vs_openssl: { is: 'worker CPU per shared RSA-2048 ÷ one constant-time exponentiation', atMost: 1.3 },
+  rsa2048_vs_openssl: {
+    is: 'worker CPU per shared RSA-2048 ÷ one constant-time exponentiation',
+    atMost: 1.3,
+  },
   route_p99_under_rsa: { is: 'p99 of another route under full RSA load ÷ idle', atMost: 2 },
   growth_disabled_1M: { is: 'unlock latency at 1 M disabled marks ÷ at none', atMost: 1.1 },
 } as const;

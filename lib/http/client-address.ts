@@ -15,7 +15,8 @@ const IPV6_PREFIX = 56;
  * proxy says. Headers that no trusted proxy has set count for nothing.
  */
 export function clientAddress(req: Pick<Request, 'ip'>): string {
-  return ipKeyGenerator(req.ip ?? '', IPV6_PREFIX);
+  const ip = req.ip ?? '';
+  return ip.includes(':') ? ipKeyGenerator(ip, IPV6_PREFIX) : ip;
 }
 
 /** How many requests an address may make. */

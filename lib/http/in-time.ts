@@ -3,14 +3,10 @@
  *
  * @param seconds how long it may take
  */
-export async function inTime<T>(operation: Promise<T>, seconds: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the store did not answer in time')), seconds * 1000);
+export function inTime<T>(operation: Promise<T>, seconds: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new Error('the store did not answer in time'));
+    const timer = setTimeout(late, seconds * 1000);
+    operation.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-  try {
-    return await Promise.race([operation, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

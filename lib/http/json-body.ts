@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import express, { type RequestHandler } from 'express';
+import type { RequestHandler } from 'express';
 import { RoamingKeyError } from '../errors.ts';
 
 const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
@@ -22,28 +22,71 @@ export function declaresJson(req: IncomingMessage): boolean {
  * Express middleware that reads a JSON body into `req.body`: `application/json` in UTF-8 alone, an object or array,
  * uncompressed, at most `limit` bytes. A body that an earlier parser has read is left as it is.
  *
- * Goes on with `invalid_request` for every other content type and for a missing body, and with the errors of
- * Express's parser, which `problemHandler` answers as `invalid_request` (413 where too large).
+ * Goes on with `invalid_request` for everything else, status 413 where it is too large.
+ *
+ * Express's own parser would do, at a tenth of an unlock's cost; it also takes text that is not UTF-8.
  */
 export function jsonBody({ limit }: JsonBodyOptions): RequestHandler {
   if (!Number.isSafeInteger(limit) || limit < 1) throw new TypeError('limit must be a whole number from 1');
-  const parse = express.json({ limit, strict: true, inflate: false, type: () => true });
   return (req, res, next) => {
-    if (!declaresJson(req)) {
-      next(new RoamingKeyError('invalid_request', 'the body must be application/json'));
-      return;
+    const refuse = (message: string, status = 400) =>
+      next(new RoamingKeyError('invalid_request', message, { status }));
+    const { 'content-length': length, 'content-encoding': encoding = 'identity' } = req.headers;
+    if (!declaresJson(req)) refuse('the body must be application/json');
+    else if (Number(length) === 0) refuse('the body is missing');
+    else if (req.body !== undefined) next();
+    else if (encoding.toLowerCase() !== 'identity') refuse('the body must not be compressed');
+    else {
+      // Promises keep the app's AsyncLocalStorage, which a stream's events do not.
+      readBytes(req, Number(length) > limit ? 0 : limit).then((bytes) => {
+        if (bytes === 'too large') {
+          // Not read to its end, so nothing more can come over this connection.
+          res.set('Connection', 'close');
+          return refuse('the body is too large', 413);
+        }
+        const value = bytes && parse(bytes);
+        if (value === undefined)
+          return refuse(bytes?.length === 0 ? 'the body is missing' : 'the body is no JSON');
+        req.body = value;
+        return next();
+      }, next);
     }
-    // The parser takes an empty body for {}.
-    const isEmpty = Number(req.headers['content-length']) === 0;
-    if (Number(req.headers['content-length']) > limit) {
-      // Not read to its end, so nothing more can come over this connection.
-      res.set('Connection', 'close');
-      next(new RoamingKeyError('invalid_request', 'the body is too large', { status: 413 }));
-      return;
-    }
-    parse(req, res, (error?: unknown) => {
-      if (error !== undefined || (req.body !== undefined && !isEmpty)) next(error);
-      else next(new RoamingKeyError('invalid_request', 'the body is missing'));
-    });
   };
+}
+
+/** All that comes, as soon as it is known to be more than `limit` or to have ended; `undefined` where it breaks off. */
+function readBytes(req: IncomingMessage, limit: number): Promise<Buffer | 'too large' | undefined> {
+  return new Promise((resolve) => {
+    if (limit === 0) return resolve('too large');
+    if (req.destroyed || req.readableEnded) return resolve(Buffer.alloc(0));
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const end = (result: Buffer | 'too large' | undefined) => {
+      req.off('data', take).off('end', finish).off('close', breakOff).off('error', breakOff);
+      resolve(result);
+    };
+    const take = (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= limit) chunks.push(chunk);
+      else {
+        req.pause();
+        end('too large');
+      }
+    };
+    const finish = () => end(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+    const breakOff = () => end(undefined);
+    req.on('data', take).on('end', finish).on('close', breakOff).on('error', breakOff);
+  });
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** An object or array; `undefined` for anything else. */
+function parse(bytes: Uint8Array): object | undefined {
+  try {
+    const value: unknown = JSON.parse(decoder.decode(bytes));
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,10 +1,10 @@
 import express from 'express';
 import { KeySet } from '../../../lib/assistant/keys.ts';
 import { assistant } from '../../../lib/assistant/router.ts';
-import type { Store } from '../../../lib/store/store.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
+import type { Store } from '../../../lib/store/store.ts';
 import { storeFromUrl } from '../../../lib/store/url.ts';
-import { fill, type Filling } from '../fill.ts';
+import { type Filling, fill } from '../fill.ts';
 
 export interface AssistantAppOptions {
   readonly type?: 'X25519' | 'P-256';
@@ -45,7 +45,8 @@ export async function assistantApp({ type = 'X25519', store: url, filling, cors 
 async function open(url: string): Promise<Store> {
   if (url === 'none') return oblivious();
   // Room for whatever is measured.
-  if (url === 'memory:') return new MemoryStore({ maxIds: 10_000_000, maxSeen: 10_000_000, maxMarks: 10_000_000 });
+  if (url === 'memory:')
+    return new MemoryStore({ maxIds: 10_000_000, maxSeen: 10_000_000, maxMarks: 10_000_000 });
   return storeFromUrl(url);
 }
 
@@ -57,6 +58,7 @@ function oblivious(): Store {
     reserve: async () => ({ answer: 'reserved', now }),
     settle: async () => ({ answer: 'settled', now, failedSince: { count: 0, last: null } }),
     disable: async () => ({ isNew: true }),
+    count: async () => ({ now, count: 1, resetAt: now + 60 }),
     health: async () => {},
   };
   return store as Store;

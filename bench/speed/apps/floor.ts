@@ -4,7 +4,9 @@ import { objectPower } from '../../../lib/assistant/exponentiation-worker.js';
 
 /** The floor of a shared RSA-2048 signature: OpenSSL's constant-time exponentiation, its modulus prepared. */
 export function floorApp() {
-  const { n = '', d = '' } = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' });
+  const { n = '', d = '' } = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({
+    format: 'jwk',
+  });
   const object = createDiffieHellman(Buffer.from(n, 'base64url'), 2);
   const exponent = Buffer.from(d, 'base64url');
   const app = express();

@@ -1,5 +1,11 @@
 import express from 'express';
-import { createVerifierAndSalt, SRPParameters, SRPRoutines, SRPServerSession, type SRPServerSessionStep1 } from 'tssrp6a';
+import {
+  createVerifierAndSalt,
+  SRPParameters,
+  SRPRoutines,
+  SRPServerSession,
+  type SRPServerSessionStep1,
+} from 'tssrp6a';
 
 /** SRP-6a (RFC 5054) by tssrp6a, with its default group of 2048 bits. */
 export async function srpApp() {

@@ -30,7 +30,14 @@ interface AssistOptions {
 }
 
 /** One kind of help. */
-export function assistCase({ name, batch, app, key = {}, devices: count = DEVICES, question }: AssistOptions): Case {
+export function assistCase({
+  name,
+  batch,
+  app,
+  key = {},
+  devices: count = DEVICES,
+  question,
+}: AssistOptions): Case {
   return {
     name,
     batch,
@@ -42,7 +49,10 @@ export function assistCase({ name, batch, app, key = {}, devices: count = DEVICE
         server,
         async run(times, send) {
           const requests = await many(times, async (i) =>
-            prepared('/assistant/assist', await assistBody(devices[i % count] as (typeof devices)[0], question())),
+            prepared(
+              '/assistant/assist',
+              await assistBody(devices[i % count] as (typeof devices)[0], question()),
+            ),
           );
           await send(requests);
         },

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
 import { seal } from '../../../lib/crypto/jwe.ts';
-import { enroll, type EnrollOptions } from '../../../lib/device/enroll.ts';
+import { type EnrollOptions, enroll } from '../../../lib/device/enroll.ts';
 import { type Question, requestMac, requestPayload } from '../../../lib/protocol/messages.ts';
 import { verifier } from '../../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../../lib/protocol/record.ts';

@@ -20,15 +20,26 @@ export function loginCase(): Case {
       const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
       const header = encode({ alg: 'Ed25519', typ: 'rk-login+jwt', kid });
       const proof = ({ challenge, now }: { challenge: string; now: number }) => {
-        const claims = { aud: AUDIENCE, sub: 'ada', nonce: challenge, iat: now, exp: now + 120, jti: randomUUID() };
+        const claims = {
+          aud: AUDIENCE,
+          sub: 'ada',
+          nonce: challenge,
+          iat: now,
+          exp: now + 120,
+          jti: randomUUID(),
+        };
         const signed = `${header}.${encode(claims)}`;
         return `${signed}.${sign(null, Buffer.from(signed), privateKey).toString('base64url')}`;
       };
       return {
         server,
         async run(times, send) {
-          const { answers } = await send(Array.from({ length: times }, () => prepared('/login/challenge', {})));
-          await send(await many(times, (i) => prepared('/login', { proof: proof(JSON.parse(answers[i] as string)) })));
+          const { answers } = await send(
+            Array.from({ length: times }, () => prepared('/login/challenge', {})),
+          );
+          await send(
+            await many(times, (i) => prepared('/login', { proof: proof(JSON.parse(answers[i] as string)) })),
+          );
         },
       };
     },

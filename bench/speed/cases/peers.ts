@@ -15,7 +15,10 @@ export function opaqueCase(): Case {
       await opaque.ready;
       const server = await MeasuredServer.start('opaque');
       const { clientRegistrationState, registrationRequest } = opaque.client.startRegistration({ password });
-      const started = await server.send([prepared('/register/start', { userIdentifier, registrationRequest })], 1);
+      const started = await server.send(
+        [prepared('/register/start', { userIdentifier, registrationRequest })],
+        1,
+      );
       const { registrationResponse } = JSON.parse(started.answers[0] as string);
       const { registrationRecord } = opaque.client.finishRegistration({
         clientRegistrationState,
@@ -29,11 +32,18 @@ export function opaqueCase(): Case {
         async run(times, send) {
           const logins = await many(times, () => opaque.client.startLogin({ password }));
           const { answers } = await send(
-            logins.map(({ startLoginRequest }) => prepared('/login/start', { userIdentifier, startLoginRequest })),
+            logins.map(({ startLoginRequest }) =>
+              prepared('/login/start', { userIdentifier, startLoginRequest }),
+            ),
           );
           const finishes = logins.map(({ clientLoginState }, i) => {
             const { loginResponse, state } = JSON.parse(answers[i] as string);
-            const done = opaque.client.finishLogin({ clientLoginState, loginResponse, password, keyStretching });
+            const done = opaque.client.finishLogin({
+              clientLoginState,
+              loginResponse,
+              password,
+              keyStretching,
+            });
             if (!done) throw new Error('the OPAQUE login failed');
             return prepared('/login/finish', { state, finishLoginRequest: done.finishLoginRequest });
           });
@@ -64,9 +74,14 @@ export function webauthnCase({ withOptions }: { readonly withOptions: boolean })
       const credential = { id, publicKey: cose.toString('base64url') };
       const server = await MeasuredServer.start('webauthn', { app: { rpID, origin, credential } });
       // Who it is for, that the user was present and verified, and a counter that is not used.
-      const authenticatorData = Buffer.concat([createHash('sha256').update(rpID).digest(), Buffer.of(5, 0, 0, 0, 0)]);
+      const authenticatorData = Buffer.concat([
+        createHash('sha256').update(rpID).digest(),
+        Buffer.of(5, 0, 0, 0, 0),
+      ]);
       const assertion = (challenge: string) => {
-        const client = Buffer.from(JSON.stringify({ type: 'webauthn.get', challenge, origin, crossOrigin: false }));
+        const client = Buffer.from(
+          JSON.stringify({ type: 'webauthn.get', challenge, origin, crossOrigin: false }),
+        );
         const signed = Buffer.concat([authenticatorData, createHash('sha256').update(client).digest()]);
         return prepared('/verify', {
           id,
@@ -121,7 +136,9 @@ export function srpCase(): Case {
       return {
         server,
         async run(times, send) {
-          const clients = await many(times, () => new SRPClientSession(routines).step1('ada', 'correct horse'));
+          const clients = await many(times, () =>
+            new SRPClientSession(routines).step1('ada', 'correct horse'),
+          );
           const started = Array.from({ length: times }, () => prepared('/start', { user: 'ada' }));
           const { answers } = await send(started);
           const finishes = await many(times, async (i) => {

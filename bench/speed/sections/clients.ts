@@ -1,9 +1,10 @@
-import express from 'express';
+import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import express from 'express';
 import type { Device as DeviceClass } from '../../../lib/device/device.ts';
 import * as device from '../../../lib/device/index.ts';
-import { buildBrowser } from '../../../scripts/build-browser.ts';
 import { startBrowser } from '../../../test/support/browser.ts';
 import { MeasuredServer } from '../measured-server.ts';
 import { type Spread, spread } from '../statistics.ts';
@@ -89,26 +90,32 @@ async function timeClient({ enroll, Device }: Client, assistant: string): Promis
     timings[what] = { time: ended - started, argon2id: stretching };
     return result;
   };
-  const fresh = (record: DeviceClass['record']) => new Device(record, { assistant, onProgress, purposes: ['sign'] });
+  const fresh = (record: DeviceClass['record']) =>
+    new Device(record, { assistant, onProgress, purposes: ['sign'] });
   const { record } = await time('enrol, Ed25519', () => enroll({ assistant, password, onProgress }));
   const own = fresh(record);
   await time('unlock', () => own.unlock(password, { forSeconds: 60 }));
   await time('sign with the unlocked key', () => own.sign(new Uint8Array(100)));
-  const shared = await time('enrol, shared RSA-2048', () => enroll({ assistant, password, scheme: 'rsa', onProgress }));
+  const shared = await time('enrol, shared RSA-2048', () =>
+    enroll({ assistant, password, scheme: 'rsa', onProgress }),
+  );
   const half = fresh(shared.record);
-  await time('sign with the shared key, from the password', () => half.sign(new Uint8Array(100), { password }));
+  await time('sign with the shared key, from the password', () =>
+    half.sign(new Uint8Array(100), { password }),
+  );
   return timings;
 }
 
 async function openPage() {
-  const { files } = await buildBrowser();
+  const root = path.resolve(import.meta.dirname, '../../../../..');
+  const build = spawnSync('npm', ['run', '--silent', 'build:browser'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (build.status !== 0) throw new Error('the client for pages could not be built');
   const app = express();
   app.get('/', (_req, res) => void res.type('html').send('<!doctype html><title>bench</title>'));
-  app.get('/:file', (req, res) => {
-    const contents = files.get(req.params.file);
-    if (contents) res.type('js').send(Buffer.from(contents));
-    else res.sendStatus(404);
-  });
+  app.use(express.static(path.join(root, 'dist/browser')));
   const server = createServer(app);
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

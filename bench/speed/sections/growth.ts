@@ -5,7 +5,7 @@ import { storeFromUrl } from '../../../lib/store/url.ts';
 import { isMissing, startEngine } from '../../../test/cluster/engines.ts';
 import { unlockCase } from '../cases/assistant.ts';
 import type { RunningCase } from '../cases/case.ts';
-import { fill, type Filling } from '../fill.ts';
+import { type Filling, fill } from '../fill.ts';
 import { warmUp } from '../rounds.ts';
 import { median, type Spread, spread } from '../statistics.ts';
 

@@ -27,7 +27,11 @@ const CONNECTIONS = 32;
 const PACE = 5;
 
 /** How much another route of the app notices of an assistant that signs as fast as it can. */
-export async function measureOtherRoute({ rounds, milliseconds, say }: OtherRouteOptions): Promise<OtherRoute> {
+export async function measureOtherRoute({
+  rounds,
+  milliseconds,
+  say,
+}: OtherRouteOptions): Promise<OtherRoute> {
   const server = await MeasuredServer.start('assistant', { app: { store: 'memory:' } });
   const url = `${server.origin}/assistant`;
   const devices = await many(8, () => enrolDevice(url, { scheme: 'rsa', key: 'RSA-2048' }));
@@ -52,12 +56,15 @@ export async function measureOtherRoute({ rounds, milliseconds, say }: OtherRout
     rows.push({ idle, loaded, rate });
   }
   await server.stop();
-  const of = (which: 'idle' | 'loaded', part: number) => spread(rows.map((row) => quantile(row[which], part)));
+  const of = (which: 'idle' | 'loaded', part: number) =>
+    spread(rows.map((row) => quantile(row[which], part)));
   return {
     idle: { median: of('idle', 0.5), p99: of('idle', 0.99) },
     loaded: { median: of('loaded', 0.5), p99: of('loaded', 0.99) },
     signatures: spread(rows.map(({ rate }) => rate)),
-    route_p99_under_rsa: spread(rows.map(({ idle, loaded }) => quantile(loaded, 0.99) / quantile(idle, 0.99))),
+    route_p99_under_rsa: spread(
+      rows.map(({ idle, loaded }) => quantile(loaded, 0.99) / quantile(idle, 0.99)),
+    ),
   };
 }
 

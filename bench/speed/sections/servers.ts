@@ -66,7 +66,9 @@ export async function measureServers({ rounds, scale, all, say }: ServersOptions
     cases.push({ of, running });
   }
   const onRound = (connections: number) => (round: number) =>
-    say(`round ${round + 1} of ${rounds}, ${connections} ${connections === 1 ? 'connection' : 'connections'}`);
+    say(
+      `round ${round + 1} of ${rounds}, ${connections} ${connections === 1 ? 'connection' : 'connections'}`,
+    );
   const many = await inRounds(cases, { rounds, scale, connections: 32, onRound: onRound(32) });
   const one = all
     ? await inRounds(cases, { rounds, scale: scale / 2, connections: 1, onRound: onRound(1) })

@@ -1,0 +1,159 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import express from 'express';
+import { describe, expect, it } from 'vitest';
+import { jsonBody } from '../../lib/http/json-body.ts';
+import { problemHandler } from '../../lib/http/problem.ts';
+import { listen } from '../support/world.ts';
+
+const LIMIT = 100;
+
+async function start(before: express.RequestHandler = (_req, _res, next) => next()) {
+  const heard: unknown[] = [];
+  const app = express()
+    .use(before)
+    .post('/', jsonBody({ limit: LIMIT }), (req, res) => {
+      heard.push(req.body);
+      res.json(req.body);
+    })
+    .use(problemHandler());
+  return { url: await listen(app), heard };
+}
+
+/** Sends bytes as they are, pieces apart in time, and reads to the connection's end. */
+async function raw(
+  url: string,
+  pieces: readonly (string | Buffer)[],
+  { hangUp = false } = {},
+): Promise<string> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  let answer = '';
+  const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+  socket.on('error', () => {});
+  socket.on('data', (data) => {
+    answer += data.toString('latin1');
+  });
+  for (const piece of pieces) {
+    socket.write(piece);
+    await sleep(20);
+  }
+  if (hangUp) socket.destroy();
+  await closed;
+  return answer;
+}
+
+const head = (...lines: string[]) =>
+  `${['POST / HTTP/1.1', 'Host: x', 'Connection: close', 'Content-Type: application/json', ...lines].join('\r\n')}\r\n\r\n`;
+const chunk = (data: string | Buffer) =>
+  Buffer.concat([
+    Buffer.from(`${Buffer.byteLength(data).toString(16)}\r\n`),
+    Buffer.from(data),
+    Buffer.from('\r\n'),
+  ]);
+const CHUNKED = head('Transfer-Encoding: chunked');
+const END = '0\r\n\r\n';
+
+describe('a body in pieces', () => {
+  it('is put together, also where a character is cut', async () => {
+    const { url, heard } = await start();
+    const bytes = Buffer.from('{"a":"\u{1f511}é"}');
+    const answer = await raw(url, [CHUNKED, chunk(bytes.subarray(0, 8)), chunk(bytes.subarray(8)), END]);
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+    expect(heard).toEqual([{ a: '\u{1f511}é' }]);
+  });
+
+  it.each([
+    [
+      'with its length',
+      [head(`Content-Length: ${LIMIT}`), `"${'x'.repeat(LIMIT - 4)}`.padStart(LIMIT, '[')],
+      400,
+    ],
+    ['of exactly the limit', [head(`Content-Length: ${LIMIT}`), `["${'x'.repeat(LIMIT - 4)}"]`], 200],
+    ['of one byte more', [head(`Content-Length: ${LIMIT + 1}`), `["${'x'.repeat(LIMIT - 3)}"]`], 413],
+    ['without its length', [CHUNKED, chunk(`["${'x'.repeat(LIMIT - 4)}"]`), END], 200],
+    [
+      'without its length, one byte more',
+      [CHUNKED, chunk('["x'), chunk(`${'x'.repeat(LIMIT - 4)}"]`), END],
+      413,
+    ],
+  ])('%s is held against the limit', async (_name, pieces, status) => {
+    const { url } = await start();
+    expect(await raw(url, pieces)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  });
+
+  it('that never ends is answered as soon as it is too large, and its connection ended', async () => {
+    const { url, heard } = await start();
+    const endless = head('Transfer-Encoding: chunked').replace('Connection: close', 'Connection: keep-alive');
+    const answer = await raw(url, [endless, ...Array.from({ length: 5 }, () => chunk(' '.repeat(60)))]);
+    expect(answer).toMatch(/^HTTP\/1.1 413 .*\r\nConnection: close\r\n/s);
+    expect(heard).toEqual([]);
+  });
+
+  it('that breaks off reaches nobody, and the server goes on', async () => {
+    const { url, heard } = await start();
+    await raw(url, [head('Content-Length: 50'), '{"a":'], { hangUp: true });
+    await raw(url, [CHUNKED, chunk('{"a":1}')], { hangUp: true });
+    expect(heard).toEqual([]);
+    expect(await raw(url, [head('Content-Length: 2'), '{}'])).toMatch(/^HTTP\/1.1 200 /);
+  });
+});
+
+describe('what is no JSON object or array in UTF-8', () => {
+  it.each([
+    ['bytes that are no UTF-8', Buffer.from([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xff, 0x22, 0x7d])],
+    ['an overlong form', Buffer.from([0x5b, 0x22, 0xc0, 0xaf, 0x22, 0x5d])],
+    ['half a surrogate pair', Buffer.from([0x5b, 0x22, 0xed, 0xa0, 0x80, 0x22, 0x5d])],
+    ['UTF-16', Buffer.from('{}', 'utf16le')],
+    ['blanks', Buffer.from('   ')],
+    ['null', Buffer.from('null')],
+    ['a number', Buffer.from('1')],
+    ['a string', Buffer.from('"{}"')],
+    ['two objects', Buffer.from('{}{}')],
+    ['an object and a zero byte', Buffer.from('{}\0')],
+  ])('%s is refused', async (_name, body) => {
+    const { url, heard } = await start();
+    const answer = await raw(url, [head(`Content-Length: ${body.length}`), body]);
+    expect(answer).toMatch(/^HTTP\/1.1 400 .*"code":"invalid_request"/s);
+    expect(heard).toEqual([]);
+  });
+
+  it.each(['gzip', 'deflate', 'br', 'GZIP', 'identity, gzip', 'x'])(
+    'coded as %s is refused',
+    async (coding) => {
+      const { url, heard } = await start();
+      const answer = await raw(url, [head('Content-Length: 2', `Content-Encoding: ${coding}`), '{}']);
+      expect(answer).toMatch(/^HTTP\/1.1 400 /);
+      expect(heard).toEqual([]);
+    },
+  );
+});
+
+describe('beside other middleware', () => {
+  it('leaves what an earlier parser has read', async () => {
+    const { url, heard } = await start(express.json());
+    await raw(url, [head('Content-Length: 7'), '{"a":1}']);
+    expect(heard).toEqual([{ a: 1 }]);
+  });
+
+  it('says that there is none where somebody else has used it up', async () => {
+    const { url } = await start((req, _res, next) => {
+      req.on('end', () => next()).resume();
+    });
+    expect(await raw(url, [head('Content-Length: 7'), '{"a":1}'])).toMatch(/^HTTP\/1.1 400 /);
+  });
+
+  it("keeps the app's AsyncLocalStorage", async () => {
+    const context = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const app = express()
+      .use((_req, _res, next) => context.run('mine', next))
+      .post('/', jsonBody({ limit: LIMIT }), (_req, res) => {
+        seen.push(context.getStore());
+        res.end();
+      });
+    const url = await listen(app);
+    await raw(url, [CHUNKED, chunk('{"a"'), chunk(':1}'), END]);
+    expect(seen).toEqual(['mine']);
+  });
+});

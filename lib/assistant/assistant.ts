@@ -11,6 +11,15 @@ import { matchesKey, parseSealed, type SealedJwe, seal } from '../crypto/jwe.ts'
 import { openSealed, sealResponse } from '../crypto/jwe-node.ts';
 import { sha256 } from '../crypto/sha256-node.ts';
 import { type ErrorCode, isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../errors.ts';
+import {
+  type AssistStep,
+  type Instrument,
+  type Observe,
+  observed,
+  observer,
+  storeSteps,
+} from '../observe/instrument.ts';
+import { quiet } from '../observe/listeners.ts';
 import { readPayload } from '../protocol/codec.ts';
 import { DISABLE_REQUEST, disablingName } from '../protocol/disabling.ts';
 import {
@@ -29,7 +38,7 @@ import { readTicket, stateId, type Ticket, ticketPayload } from '../protocol/tic
 import type { ReserveAnswer, SettleAnswer, Store } from '../store/store.ts';
 import { AddressBudget } from './address-budget.ts';
 import { type AssistantStore, boundedStore } from './bounded-store.ts';
-import type { AssistantEvent, AssistantListener } from './events.ts';
+import type { AssistantListener } from './events.ts';
 import { type GuessPolicy, guessPolicy } from './guesses.ts';
 import type { AssistantKey, KeySet } from './keys.ts';
 import { type Operations, operations, type ServedSchemes } from './operations.ts';
@@ -64,6 +73,8 @@ export interface AssistantOptions {
   readonly allow?: (request: PolicyRequest) => boolean | Promise<boolean>;
   /** Hears what happens; never gets a secret. */
   readonly onEvent?: AssistantListener;
+  /** Runs every step, for metrics and traces; never gets a secret. */
+  readonly instrument?: Instrument;
   /** How many ids may fail for the first time, or be retired, for one address in an hour. Default 300. */
   readonly newIdsPerHour?: number;
   /** How long an operation of the store may take, in seconds, before the answer is `unavailable`. Default 10. */
@@ -91,6 +102,21 @@ interface OpenTicket {
   readonly isRetiring: boolean;
 }
 
+const STORE_STEPS = storeSteps(
+  'assistant',
+  'reserve',
+  'fail',
+  'settle',
+  'release',
+  'disable',
+  'feed',
+  'health',
+);
+const POOL_STEPS = {
+  power: { name: 'exponentiate', scheme: 'rsa' },
+  groupPowers: { name: 'exponentiate', scheme: 'elgamal' },
+} as const;
+
 const REJECTED: ReadonlySet<string> = new Set<ErrorCode>([
   'invalid_request',
   'unknown_key',
@@ -113,7 +139,8 @@ export class Assistant {
   readonly #operations: Operations;
   readonly #workers: ExponentiationPool;
   readonly #allow: AssistantOptions['allow'];
-  readonly #onEvent: AssistantListener;
+  readonly #emit: AssistantListener;
+  readonly #observe: Observe | undefined;
   readonly #newIds: AddressBudget;
   readonly #now: () => number;
 
@@ -131,13 +158,17 @@ export class Assistant {
     if (!Number.isFinite(storeTimeout) || storeTimeout <= 0)
       throw new TypeError('storeTimeout must be a number above 0');
     this.#init = () => store.init();
-    this.#store = boundedStore(store, storeTimeout);
+    const observe = observer(options.instrument);
+    this.#observe = observe;
+    const bounded = boundedStore(store, storeTimeout);
+    this.#store = observe ? observed(bounded, STORE_STEPS, observe) : bounded;
     this.#policy = guessPolicy(options.policy);
     this.#now = options.now ?? (() => Math.floor(Date.now() / 1000));
     this.#workers = new ExponentiationPool({ now: this.#now, ...options.workers });
-    this.#operations = operations(options.serve ?? {}, this.#workers);
+    const exponentiator = observe ? observed(this.#workers, POOL_STEPS, observe) : this.#workers;
+    this.#operations = operations(options.serve ?? {}, exponentiator);
     this.#allow = options.allow;
-    this.#onEvent = options.onEvent ?? (() => {});
+    this.#emit = options.onEvent ? quiet(options.onEvent) : () => {};
     this.#newIds = new AddressBudget({
       limit: options.newIdsPerHour ?? 300,
       store: this.#store,
@@ -168,6 +199,11 @@ export class Assistant {
     return { status: isOk ? 'ok' : 'unavailable', store, workers };
   }
 
+  /** What the worker threads are doing. */
+  get workers(): ExponentiationPoolStatus {
+    return this.#workers.status;
+  }
+
   /** The answer to `GET keys`. */
   keys(): { readonly keys: readonly object[] } {
     return this.#keys.jwks();
@@ -180,20 +216,29 @@ export class Assistant {
    */
   async assist(body: unknown, context: RequestContext = {}): Promise<{ readonly response: string }> {
     try {
-      return await this.#assist(body, context);
+      if (!this.#observe) return await this.#assist(body, context);
+      const step: AssistStep = { name: 'assist' };
+      return await this.#observe(step, () => this.#assist(body, context, step));
     } catch (error) {
       throw this.#report(error, context);
     }
   }
 
-  async #assist(body: unknown, { address }: RequestContext): Promise<{ readonly response: string }> {
+  async #assist(
+    body: unknown,
+    { address }: RequestContext,
+    step?: AssistStep,
+  ): Promise<{ readonly response: string }> {
     // 1. Parse.
     const parsed = v.safeParse(ASSIST_BODY, body, { abortEarly: true });
     if (!parsed.success) throw malformed(parsed.issues[0], 'ticket, request and mac expected');
     const { ticket: tau, request: gamma, mac } = parsed.output;
 
     // 2. The ticket.
-    const { ticket, key, isRetiring } = await this.#openTicket(tau);
+    const { ticket, key, isRetiring } = await (this.#observe
+      ? this.#observe({ name: 'openTicket' }, () => this.#openTicket(tau))
+      : this.#openTicket(tau));
+    if (step) step.scheme = ticket.scheme;
 
     // 3. Its device's MAC. Whoever fails here has made nobody's counter move.
     const expected = createHmac('sha256', ticket.a).update(macInput(gamma, tau)).digest();
@@ -206,6 +251,7 @@ export class Assistant {
     const read = payload && readRequest(payload);
     if (!read) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
     const { frame, request } = read;
+    if (step) step.op = frame.op;
     const dialogue = new Dialogue(frame, this.#now);
     try {
       if (!request)
@@ -273,23 +319,28 @@ export class Assistant {
    */
   async disable(body: unknown, context: RequestContext = {}): Promise<{ readonly response: string }> {
     try {
-      const parsed = v.safeParse(DISABLE_BODY, body, { abortEarly: true });
-      if (!parsed.success) throw malformed(parsed.issues[0], 'request expected');
-      const jwe = parseSealed(parsed.output.request, 'rk-disable+jwe');
-      if (!jwe) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
-      const { key } = this.#findKey(jwe);
-      const payload = matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
-      const request = payload && readPayload(payload, DISABLE_REQUEST);
-      wipe(payload);
-      if (!request) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
-      const u = toBase64url(disablingName(request.t));
-      const { isNew } = await this.#store.disable({ u, t: toBase64url(request.t) });
-      this.#emit({ type: 'disabled', u, isNew, ...context });
-      const response = { v: 1, op: 'disable', disabled: true, now: this.#now() };
-      return { response: sealResponse(response, request.rho) };
+      if (!this.#observe) return await this.#disable(body, context);
+      return await this.#observe({ name: 'disable' }, () => this.#disable(body, context));
     } catch (error) {
       throw this.#report(error, context);
     }
+  }
+
+  async #disable(body: unknown, context: RequestContext): Promise<{ readonly response: string }> {
+    const parsed = v.safeParse(DISABLE_BODY, body, { abortEarly: true });
+    if (!parsed.success) throw malformed(parsed.issues[0], 'request expected');
+    const jwe = parseSealed(parsed.output.request, 'rk-disable+jwe');
+    if (!jwe) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
+    const { key } = this.#findKey(jwe);
+    const payload = matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
+    const request = payload && readPayload(payload, DISABLE_REQUEST);
+    wipe(payload);
+    if (!request) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
+    const u = toBase64url(disablingName(request.t));
+    const { isNew } = await this.#store.disable({ u, t: toBase64url(request.t) });
+    this.#emit({ type: 'disabled', u, isNew, ...context });
+    const response = { v: 1, op: 'disable', disabled: true, now: this.#now() };
+    return { response: sealResponse(response, request.rho) };
   }
 
   /**
@@ -390,17 +441,9 @@ export class Assistant {
   #report(error: unknown, context: RequestContext): RoamingKeyError {
     const told = toRoamingKeyError(error);
     if (told.code === 'unavailable')
-      this.#emit({ type: 'unavailable', error: told.cause ?? told, ...context });
+      this.#emit({ type: 'unavailable', part: 'assistant', error: told.cause ?? told, ...context });
     else if (REJECTED.has(told.code)) this.#emit({ type: 'rejected', code: told.code, ...context });
     return told;
-  }
-
-  #emit(event: AssistantEvent): void {
-    try {
-      this.#onEvent(event);
-    } catch {
-      // An audit log that fails must not change what a request gets.
-    }
   }
 }
 

@@ -44,7 +44,12 @@ export type AssistantEvent =
   /** A request that was malformed, stale or not its device's; nothing was counted. */
   | { readonly type: 'rejected'; readonly code: string; readonly address?: string | undefined }
   /** No help could be given: store, key or worker pool failed. */
-  | { readonly type: 'unavailable'; readonly error: unknown; readonly address?: string | undefined };
+  | {
+      readonly type: 'unavailable';
+      readonly part: 'assistant';
+      readonly error: unknown;
+      readonly address?: string | undefined;
+    };
 
 /** Takes every event as it happens; what it throws is ignored. */
 export type AssistantListener = (event: AssistantEvent) => void;

@@ -5,6 +5,8 @@ import { answerJson } from '../http/answer.ts';
 import { addressLimit, clientAddress } from '../http/client-address.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, problemHandler } from '../http/problem.ts';
+import { observer } from '../observe/instrument.ts';
+import { observeRequests } from '../observe/requests.ts';
 import { MAX_BODY, MAX_REQUEST } from '../protocol/messages.ts';
 import { emitWarning, noteUse, ONE_OPERATOR } from '../store/backing.ts';
 import { Assistant, type AssistantOptions } from './assistant.ts';
@@ -52,6 +54,11 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
   if (noteUse(options.store, 'assistant')) emitWarning(ONE_OPERATOR);
   const problems: ProblemOptions = { ...(onError && { onError }), ...(rest.now && { clock: rest.now }) };
   const router = Router();
+  const observe = observer(options.instrument);
+  if (observe) {
+    for (const path of [...Object.keys(METHODS), '/health'])
+      router.all(path, observeRequests(observe, 'assistant', path.slice(1)));
+  }
   if (origins !== undefined) router.use(crossOrigin(origins));
 
   // First, since routes are tried in turn and most requests are for this one.

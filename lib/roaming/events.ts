@@ -33,7 +33,7 @@ export type RecordEvent =
   /** Records were deleted because the key is disabled. */
   | { readonly type: 'deletedDisabled'; readonly u: string; readonly records: number }
   /** A request could not be answered, or something in the background failed: store, feed or the assistant's key list. */
-  | { readonly type: 'unavailable'; readonly error: unknown };
+  | { readonly type: 'unavailable'; readonly part: 'records'; readonly error: unknown };
 
 /** Takes every event as it happens; what it throws is ignored. */
 export type RecordListener = (event: RecordEvent) => void;

@@ -13,12 +13,14 @@ import { equalBytes, utf8 } from '../crypto/bytes.ts';
 import type { AssistantJwk } from '../crypto/jwe.ts';
 import { isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../errors.ts';
 import { systemClock } from '../http/problem.ts';
+import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
+import { quiet } from '../observe/listeners.ts';
 import type { Store } from '../store/store.ts';
 import { normaliseAccount } from './account-name.ts';
 import { PublishedKeys, type PublishedKeysOptions } from './assistant-keys.ts';
 import { makeDecoy } from './decoy.ts';
 import { DecoyKeys } from './decoy-keys.ts';
-import type { RecordEvent, RecordListener } from './events.ts';
+import type { RecordListener } from './events.ts';
 import { Nobody } from './nobody.ts';
 import { MAX_TYPED_CODE, makePickupCode, readPickupCode } from './pickup-code.ts';
 import { fitRecord, type RecordProfile, type RecordProfileOptions, recordProfile } from './profile.ts';
@@ -57,6 +59,8 @@ export interface RecordServiceOptions {
   readonly wrongPerAccount?: number;
   /** Hears what happens; never gets a secret. */
   readonly onEvent?: RecordListener;
+  /** Runs every step, for metrics and traces; never gets a secret. */
+  readonly instrument?: Instrument;
   /** Default: the platform's. */
   readonly fetch?: typeof globalThis.fetch;
   /** Whole seconds since the epoch. Default: the system's clock. */
@@ -70,6 +74,20 @@ export interface RecordRequestContext {
 
 const WITHOUT_CODE: string = 'anyone who knows an account name may hold its record';
 const SWEEP_PAGE = 500;
+const STORE_STEPS = storeSteps(
+  'records',
+  'init',
+  'put',
+  'fetch',
+  'find',
+  'fetches',
+  'delete',
+  'deleteNamed',
+  'names',
+  'kids',
+  'health',
+  'close',
+);
 
 const PUT_BODY = v.strictObject({
   record: v.unknown(),
@@ -88,6 +106,8 @@ const FETCH_BODY_WITHOUT_CODE = v.strictObject({ account: v.string(), code: v.op
 export class RecordService {
   readonly #options: RecordServiceOptions;
   readonly #store: RecordStore;
+  readonly #emit: RecordListener;
+  readonly #observe: Observe | undefined;
   readonly #secret: ServiceSecret;
   readonly #keys: PublishedKeys;
   readonly #decoyKeys: DecoyKeys;
@@ -100,8 +120,8 @@ export class RecordService {
   readonly profile: RecordProfile;
 
   constructor(options: RecordServiceOptions) {
-    const { store, secret, disabled, withoutPickupCode, now = systemClock } = options;
-    if (typeof store?.fetch !== 'function') throw new TypeError('store must be a RecordStore');
+    const { secret, disabled, withoutPickupCode, now = systemClock } = options;
+    if (typeof options.store?.fetch !== 'function') throw new TypeError('store must be a RecordStore');
     if (disabled !== undefined && typeof disabled.isDisabled !== 'function')
       throw new TypeError('disabled must have isDisabled');
     if (withoutPickupCode !== undefined && withoutPickupCode !== WITHOUT_CODE)
@@ -112,6 +132,9 @@ export class RecordService {
     }
     whole('sweepEvery', options.sweepEvery ?? 300, 86_400);
     this.#options = options;
+    this.#emit = options.onEvent ? quiet(options.onEvent) : () => {};
+    this.#observe = observer(options.instrument);
+    const store = this.#observe ? observed(options.store, STORE_STEPS, this.#observe) : options.store;
     this.#store = store;
     this.#secret = new ServiceSecret(secret);
     this.profile = recordProfile(options.assistant, options.profile);
@@ -120,7 +143,7 @@ export class RecordService {
       read: options.assistantKeys,
       fetch: options.fetch,
       now,
-      onError: (error) => this.#emit({ type: 'unavailable', error }),
+      onError: (error) => this.#emit({ type: 'unavailable', part: 'records', error }),
     });
     const { wrongPerAddress = 10, wrongPerAccount = 1000 } = options;
     this.#wrong = new WrongFetches({
@@ -143,7 +166,10 @@ export class RecordService {
     await this.#prepare();
     if (this.#timer || !this.#options.disabled) return;
     this.#timer = setInterval(
-      () => void this.sweep().catch((error: unknown) => this.#emit({ type: 'unavailable', error })),
+      () =>
+        void this.sweep().catch((error: unknown) =>
+          this.#emit({ type: 'unavailable', part: 'records', error }),
+        ),
       (this.#options.sweepEvery ?? 300) * 1000,
     );
     this.#timer.unref();
@@ -169,7 +195,16 @@ export class RecordService {
   async put(
     account: string,
     body: unknown,
-    { address }: RecordRequestContext = {},
+    context: RecordRequestContext = {},
+  ): Promise<{ readonly code: string | null }> {
+    if (!this.#observe) return this.#put(account, body, context);
+    return this.#observe({ name: 'recordPut' }, () => this.#put(account, body, context));
+  }
+
+  async #put(
+    account: string,
+    body: unknown,
+    { address }: RecordRequestContext,
   ): Promise<{ readonly code: string | null }> {
     const parsed = v.safeParse(PUT_BODY, body, { abortEarly: true });
     if (!parsed.success) throw new RoamingKeyError('invalid_request', 'record expected');
@@ -198,7 +233,9 @@ export class RecordService {
         if (answer === 'absent')
           throw new RoamingKeyError('refused', 'another record than the renewed one is stored');
         if (answer === 'taken') continue;
-        await this.#decoyKeys.recount().catch((error: unknown) => this.#emit({ type: 'unavailable', error }));
+        await this.#decoyKeys
+          .recount()
+          .catch((error: unknown) => this.#emit({ type: 'unavailable', part: 'records', error }));
         const isNewCode = answer === 'stored' && !this.#isOpen;
         this.#emit({ type: 'stored', account, u, kid, isNewCode, address });
         return { code: isNewCode ? code : null };
@@ -214,7 +251,12 @@ export class RecordService {
    * @throws RoamingKeyError `invalid_request`, `busy` after too many wrong fetches, `unavailable`
    * @returns the answer as JSON
    */
-  async fetch(body: unknown, { address = '' }: RecordRequestContext = {}): Promise<string> {
+  async fetch(body: unknown, context: RecordRequestContext = {}): Promise<string> {
+    if (!this.#observe) return this.#fetch(body, context);
+    return this.#observe({ name: 'recordFetch' }, () => this.#fetch(body, context));
+  }
+
+  async #fetch(body: unknown, { address = '' }: RecordRequestContext): Promise<string> {
     const parsed = v.safeParse(this.#isOpen ? FETCH_BODY_WITHOUT_CODE : FETCH_BODY, body, {
       abortEarly: true,
     });
@@ -322,7 +364,7 @@ export class RecordService {
     try {
       return (await this.#options.disabled?.isDisabled(u)) === true;
     } catch (error) {
-      this.#emit({ type: 'unavailable', error });
+      this.#emit({ type: 'unavailable', part: 'records', error });
       return false;
     }
   }
@@ -354,16 +396,8 @@ export class RecordService {
     } catch (error) {
       if (isRoamingKeyError(error) && isWireErrorCode(error.code) && error.code !== 'unavailable')
         throw error;
-      this.#emit({ type: 'unavailable', error });
+      this.#emit({ type: 'unavailable', part: 'records', error });
       throw new RoamingKeyError('unavailable', 'the record service cannot answer now', { cause: error });
-    }
-  }
-
-  #emit(event: RecordEvent): void {
-    try {
-      this.#options.onEvent?.(event);
-    } catch {
-      // An audit log that fails must not change what a request gets.
     }
   }
 }

@@ -4,6 +4,8 @@ import { RoamingKeyError } from '../errors.ts';
 import { addressLimit, clientAddress } from '../http/client-address.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, problemHandler } from '../http/problem.ts';
+import { observer } from '../observe/instrument.ts';
+import { observeRequests } from '../observe/requests.ts';
 import { MAX_BODY } from '../protocol/messages.ts';
 import { isLoopback } from '../protocol/url.ts';
 import { emitWarning, noteUse, ONE_OPERATOR } from '../store/backing.ts';
@@ -38,6 +40,8 @@ export interface RoamingRecordsRouter extends Router {
   readonly records: RecordService;
 }
 
+/** What routes are called where requests are counted. */
+const ROUTES = { '/': 'record', '/fetch': 'fetch', '/fetches': 'fetches', '/profile': 'profile' };
 const MAX_FETCH_BODY = 4096;
 const PROFILE_MAX_AGE = 300;
 
@@ -92,6 +96,11 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
   }
 
   const router = Router();
+  const observe = observer(options.instrument);
+  if (observe) {
+    for (const [path, route] of Object.entries(ROUTES))
+      router.all(path, observeRequests(observe, 'records', route));
+  }
   router.use((_req, res, next) => {
     res.set('Cache-Control', 'no-store');
     next();

@@ -12,6 +12,7 @@ import { RoamingKeyError } from '../errors.ts';
 import { answerJson } from '../http/answer.ts';
 import { addressLimit } from '../http/client-address.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
+import { observeHandler } from '../observe/requests.ts';
 import { unavailable } from './registered-key.ts';
 import { type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
 
@@ -114,7 +115,7 @@ export function challenge(options: ChallengeOptions): RequestHandler {
           store: rp.store,
           ...problem,
         });
-  return (req, res, next) => {
+  const handle: RequestHandler = (req, res, next) => {
     if (req.method !== 'POST') {
       res.set('Allow', 'POST');
       sendProblem(req, res, new RoamingKeyError('invalid_request', 'POST only', { status: 405 }), problem);
@@ -126,6 +127,7 @@ export function challenge(options: ChallengeOptions): RequestHandler {
       sendProblem(req, res, error, problem);
     });
   };
+  return observeHandler(rp.observe, 'relyingParty', 'challenge', handle);
 }
 
 function mac(secret: Uint8Array, audience: string, body: Uint8Array): Uint8Array {

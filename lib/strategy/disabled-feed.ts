@@ -9,9 +9,11 @@ import * as v from 'valibot';
 import { toBase64url } from '../crypto/bytes.ts';
 import { RoamingKeyError } from '../errors.ts';
 import { systemClock } from '../http/problem.ts';
+import { quiet } from '../observe/listeners.ts';
 import { disablingName, FEED_PAGE } from '../protocol/disabling.ts';
 import { readSecureUrl } from '../protocol/url.ts';
 import type { Store } from '../store/store.ts';
+import type { FeedListener } from './events.ts';
 
 /** How the list is read and what happens while it cannot be. Durations are seconds. */
 export interface DisabledFeedOptions {
@@ -37,6 +39,8 @@ export interface DisabledFeedOptions {
   readonly timeout?: number;
   /** Told of every reading that failed. Default: nobody. */
   readonly onError?: (error: unknown) => void;
+  /** Hears of every reading, and of those that failed. Default: nobody. */
+  readonly onEvent?: FeedListener;
   /** Default: the platform's. */
   readonly fetch?: typeof globalThis.fetch;
   /** Whole seconds since the epoch. Default: the system's clock. */
@@ -56,6 +60,16 @@ export interface DisabledFeed extends Pick<Store, 'isDisabled'> {
    * Rejects with `unavailable` where that cannot be told (`closed`).
    */
   isDisabled(u: string): Promise<boolean>;
+  /** How good what is known is; for monitoring. */
+  readonly status: FeedStatus;
+}
+
+/** What an operator's monitor may know of a list that is being read. */
+export interface FeedStatus {
+  /** When the last complete reading began, in seconds since the epoch; absent where there was none. */
+  readonly readAt?: number | undefined;
+  /** Whether that is longer ago than `maxStale`. */
+  readonly isStale: boolean;
 }
 
 const MAX_PAGE_BYTES = 1024 * 1024;
@@ -80,6 +94,9 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
   const timeout = positive('timeout', options.timeout ?? 10);
   const maxEntries = positive('maxEntries', options.maxEntries ?? 1_000_000);
   const marks = options.marks ?? marksInMemory();
+  if (options.onEvent !== undefined && typeof options.onEvent !== 'function')
+    throw new TypeError('onEvent must be a function');
+  const tell = options.onEvent && quiet(options.onEvent);
 
   let cursor: string | undefined;
   let entries = 0;
@@ -92,6 +109,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
   async function readAll(): Promise<void> {
     const startedAt = now();
     triedAt = startedAt;
+    const before = entries;
     for (let pages = 0; pages < MAX_PAGES; pages++) {
       const { disabled, next } = await readPage(fetch, pageUrl(url as string, cursor), timeout);
       for (const t of disabled) {
@@ -103,6 +121,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
       if (isEnd) {
         // What was disabled before the first page was asked for is known now; of later ones nothing is promised.
         readAt = startedAt;
+        tell?.({ type: 'feedRead', entries: entries - before });
         return;
       }
     }
@@ -112,6 +131,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
   function refresh(): Promise<void> {
     reading ??= readAll()
       .catch((error: unknown) => {
+        tell?.({ type: 'feedFailed', error });
         onError?.(error);
         throw new RoamingKeyError('unavailable', 'the list of disabled keys cannot be read', {
           cause: error,
@@ -148,6 +168,9 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
       clearTimeout(timer);
     },
     refresh,
+    get status() {
+      return { readAt, isStale: !isWithin(maxStale, readAt) };
+    },
     async isDisabled(u) {
       if (!isWithin(maxStale, readAt) && (reading || !isWithin(every, triedAt)))
         await refresh().catch(() => {});

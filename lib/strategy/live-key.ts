@@ -3,7 +3,7 @@
  * key must not stay logged in, so a session remembers which key opened it, and every request asks anew.
  */
 import type { Request, RequestHandler } from 'express';
-import { RoamingKeyError } from '../errors.ts';
+import { isRoamingKeyError, RoamingKeyError } from '../errors.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
 import { assertNotDisabled, findKey, unavailable } from './registered-key.ts';
 import { type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
@@ -82,21 +82,36 @@ export function requireLiveKey(options: LiveKeyOptions): RequestHandler {
         );
       return;
     }
-    assertLive(rp, key)
+    let u: readonly string[] | undefined;
+    const found = (names: readonly string[]) => {
+      u = names;
+    };
+    const end = (error: RoamingKeyError) =>
+      req.logout((failed: unknown) => {
+        if (failed) return fail(failed);
+        const { jkt } = key;
+        if (u) rp.tell?.({ type: 'sessionEnded', reason: 'disabled', jkt, u }, req);
+        else rp.tell?.({ type: 'sessionEnded', reason: 'keyGone', jkt }, req);
+        sendProblem(req, res, error, problem);
+      });
+    const fail = (error: unknown) => {
+      rp.tell?.({ type: 'unavailable', part: 'relyingParty', error }, req);
+      sendProblem(req, res, error, problem);
+    };
+    assertLive(rp, key, found)
       .then(
         () => next(),
-        (error: unknown) => {
-          const answer = (failure: unknown) => sendProblem(req, res, failure, problem);
-          if (error instanceof RoamingKeyError && error.code === 'disabled')
-            req.logout((failed: unknown) => answer(failed ?? error));
-          else answer(error);
-        },
+        (error: unknown) => (isRoamingKeyError(error, 'disabled') ? end(error) : fail(error)),
       )
       .catch(next);
   };
 }
 
-async function assertLive(rp: RelyingParty, { account, jkt }: SessionKey): Promise<void> {
+async function assertLive(
+  rp: RelyingParty,
+  { account, jkt }: SessionKey,
+  found: (u: readonly string[]) => void,
+): Promise<void> {
   let keys: Awaited<ReturnType<RelyingParty['keysOf']>>;
   try {
     keys = await rp.keysOf(account);
@@ -105,6 +120,7 @@ async function assertLive(rp: RelyingParty, { account, jkt }: SessionKey): Promi
   }
   const key = findKey(keys ?? [], jkt);
   if (!key) throw new RoamingKeyError('disabled', 'the key is none of the account any more');
+  found(key.u);
   await assertNotDisabled(key.u, rp.disabled);
 }
 

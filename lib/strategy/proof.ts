@@ -40,6 +40,9 @@ export interface ProvenLogin {
   readonly key: { readonly jkt: string; readonly u: readonly string[] };
 }
 
+/** Told which key it is, as soon as the proof has shown that it was used and before anything else is asked of it. */
+export type OnProven = (key: ProvenLogin['key']) => void;
+
 /**
  * Checks a login proof.
  *
@@ -48,13 +51,19 @@ export interface ProvenLogin {
  *   challenge), `replayed` (the challenge was used), `refused` (meant for another origin; or not by a key of
  *   that account, for whatever reason), `disabled` (by such a key), `unavailable` (the app cannot answer)
  */
-export async function verifyLogin(rp: RelyingParty, body: unknown): Promise<ProvenLogin> {
+export async function verifyLogin(
+  rp: RelyingParty,
+  body: unknown,
+  onProven?: OnProven,
+): Promise<ProvenLogin> {
   const parsed = parseLogin(readBody(body));
   const { account, keys } = await useUp(rp, parsed);
   const key = keyFor(parsed, keys);
   if (!verifySignature(parsed.alg, key?.jwk, parsed.signed, parsed.signature) || !key) throw refused();
+  const proven = { jkt: key.jkt, u: key.u };
+  onProven?.(proven);
   await assertNotDisabled(key.u, rp.disabled);
-  return { account, key: { jkt: key.jkt, u: key.u } };
+  return { account, key: proven };
 }
 
 /**
@@ -70,6 +79,7 @@ export async function verifyRegistration(
   rp: RelyingParty,
   body: unknown,
   account: string,
+  onProven?: OnProven,
 ): Promise<Registration> {
   const parsed = parseRegistration(readBody(body));
   const { header, claims, alg } = parsed;
@@ -80,6 +90,7 @@ export async function verifyRegistration(
   const { keys } = await useUp(rp, parsed);
   if (!verifySignature(alg, sent.jwk, parsed.signed, parsed.signature)) throw refused();
   const known = findKey(keys, sent.jkt);
+  onProven?.({ jkt: sent.jkt, u: [claims.u] });
   if (known ? known.alg !== alg : keys.length >= MAX_KEYS) throw refused();
   const u = mergeNames(known?.u ?? [], [claims.u]);
   await assertNotDisabled(u, rp.disabled);

@@ -2,10 +2,11 @@ import type { Request, RequestHandler } from 'express';
 import { RoamingKeyError } from '../errors.ts';
 import { answerJson } from '../http/answer.ts';
 import { jsonBody } from '../http/json-body.ts';
-import { type ProblemOptions, sendProblem } from '../http/problem.ts';
+import { asWireError, type ProblemOptions, sendProblem } from '../http/problem.ts';
+import { observeHandler } from '../observe/requests.ts';
 import { isAccountName } from './compact-jws.ts';
 import { PROOF_BODY_LIMIT } from './login.ts';
-import { claimedAccount, verifyRegistration } from './proof.ts';
+import { claimedAccount, type OnProven, type ProvenLogin, verifyRegistration } from './proof.ts';
 import type { Registration } from './registered-key.ts';
 import { assertOwnPage, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
 
@@ -39,24 +40,38 @@ export function registration(options: RegistrationOptions): RequestHandler {
   const problem = { clock: rp.now, ...(onError ? { onError } : {}) };
   const read = jsonBody({ limit: PROOF_BODY_LIMIT });
 
-  async function register(req: Request): Promise<Registration> {
+  async function register(req: Request, onProven: OnProven): Promise<Registration> {
     assertOwnPage(rp, req);
     const name = await account(req, claimedAccount(req.body));
     if (typeof name !== 'string' || !isAccountName(name))
       throw new RoamingKeyError('refused', 'nobody is authenticated');
-    const registered = await verifyRegistration(rp, req.body, name);
+    const registered = await verifyRegistration(rp, req.body, name, onProven);
     await save(req, registered);
     return registered;
   }
 
-  return (req, res, next) => {
-    const answer = (error: unknown) => sendProblem(req, res, error, problem);
+  const { observe, tell } = rp;
+  const handle: RequestHandler = (req, res, next) => {
+    let key: ProvenLogin['key'] | undefined;
+    const refuse = (error: unknown) => {
+      const { status, code } = asWireError(error);
+      if (status < 500) tell?.({ type: 'registrationRefused', code, ...key }, req);
+      else tell?.({ type: 'unavailable', part: 'relyingParty', error }, req);
+      sendProblem(req, res, error, problem);
+    };
+    const run = () =>
+      register(req, (proven) => {
+        key = proven;
+      });
+    const accept = ({ jkt, u }: Registration) => {
+      tell?.({ type: 'registered', jkt, u }, req);
+      answerJson(res, 201, { jkt });
+    };
     const go = (error?: unknown) => {
-      if (error !== undefined) return answer(error);
-      return register(req)
-        .then(({ jkt }) => answerJson(res, 201, { jkt }), answer)
-        .catch(next);
+      if (error !== undefined) return refuse(error);
+      return (observe ? observe({ name: 'registration' }, run) : run()).then(accept, refuse).catch(next);
     };
     void read(req, res, go);
   };
+  return observeHandler(observe, 'relyingParty', 'registration', handle);
 }

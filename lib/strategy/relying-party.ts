@@ -1,10 +1,15 @@
 import type { IncomingMessage } from 'node:http';
+import type { Request } from 'express';
 import { randomBytes } from '../crypto/bytes.ts';
 import { RoamingKeyError } from '../errors.ts';
+import { clientAddress } from '../http/client-address.ts';
 import { declaresJson } from '../http/json-body.ts';
 import { systemClock } from '../http/problem.ts';
+import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
+import { quiet } from '../observe/listeners.ts';
 import { isLoopback } from '../protocol/url.ts';
 import type { Store } from '../store/store.ts';
+import type { RelyingPartyEvent, RelyingPartyListener } from './events.ts';
 import type { RegisteredKey } from './registered-key.ts';
 
 /** A secret of at least 32 bytes; a string counts as its UTF-8 bytes. */
@@ -34,6 +39,10 @@ export interface RelyingPartyOptions {
   readonly allowedOrigins?: readonly string[];
   /** How long a challenge may be used, in seconds, from 10 to 600. Default 120. */
   readonly challengeSeconds?: number;
+  /** Hears what happens; never gets an account's name or a secret. */
+  readonly onEvent?: RelyingPartyListener;
+  /** Runs every step, for metrics and traces; never gets a secret. */
+  readonly instrument?: Instrument;
   /** Whole seconds since the epoch. Default: the system's clock. */
   readonly now?: () => number;
   /** `length` unpredictable bytes. Default: the platform's generator. */
@@ -51,9 +60,14 @@ export interface RelyingParty {
   readonly challengeSeconds: number;
   readonly now: () => number;
   readonly random: (length: number) => Uint8Array;
+  /** Tells the app of an event and where its request came from; absent where nobody listens. */
+  readonly tell: ((event: RelyingPartyEvent, req: Pick<Request, 'ip'>) => void) | undefined;
+  readonly observe: Observe | undefined;
 }
 
 const MIN_SECRET_BYTES = 32;
+const CLAIM_STEPS = storeSteps('relyingParty', 'claimOnce');
+const DISABLED_STEPS = storeSteps('relyingParty', 'isDisabled');
 
 /**
  * Checks the options of a relying party and fills in defaults.
@@ -74,17 +88,27 @@ export function relyingParty(options: RelyingPartyOptions): RelyingParty {
   if (!allowedOrigins.every(isOrigin)) throw new TypeError('allowedOrigins must be origins');
   if (!Number.isSafeInteger(challengeSeconds) || challengeSeconds < 10 || challengeSeconds > 600)
     throw new TypeError('challengeSeconds must be a whole number from 10 to 600');
+  const observe = observer(options.instrument);
   return {
     audience: options.audience,
     secrets: readSecrets(options.secret),
-    store,
+    store: observe ? observed(store, CLAIM_STEPS, observe) : store,
     keysOf,
-    disabled,
+    disabled: observe ? observed(disabled, DISABLED_STEPS, observe) : disabled,
     allowedOrigins,
     challengeSeconds,
     now,
     random,
+    tell: teller(options.onEvent),
+    observe,
   };
+}
+
+function teller(onEvent: RelyingPartyListener | undefined): RelyingParty['tell'] {
+  if (onEvent === undefined) return undefined;
+  if (typeof onEvent !== 'function') throw new TypeError('onEvent must be a function');
+  const listener = quiet(onEvent);
+  return (event, req) => listener({ ...event, address: clientAddress(req) });
 }
 
 /**

@@ -5,7 +5,7 @@
 import type { Request } from 'express';
 import CustomStrategy from 'passport-custom';
 import { isRoamingKeyError, type RoamingKeyError } from '../errors.ts';
-import { type ProvenLogin, verifyLogin } from './proof.ts';
+import { type OnProven, type ProvenLogin, verifyLogin } from './proof.ts';
 import { assertOwnPage, type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
 
 /** A user, or `false`, `null`, `undefined` where the app lets nobody in under that account. */
@@ -85,7 +85,7 @@ export class RoamingKeyStrategy extends Custom {
         ? withRequest(verify as VerifyLoginWithRequest)
         : withoutRequest(verify as VerifyLogin);
     super((req, done) => {
-      decide(rp, ask, req)
+      attempt(rp, ask, req)
         .then(
           ({ user, info }) => done(null, user, info),
           (error: unknown) => (isFailure(error) ? done(null, false, error) : done(error)),
@@ -131,9 +131,31 @@ function withoutRequest(verify: VerifyLogin): Ask {
   });
 }
 
-async function decide(rp: RelyingParty, ask: Ask, req: Request): Promise<Decision> {
+/** Decides, and tells whoever listens what came of it. */
+async function attempt(rp: RelyingParty, ask: Ask, req: Request): Promise<Decision> {
+  const { observe, tell } = rp;
+  let key: ProvenLogin['key'] | undefined;
+  const run = () =>
+    decide(rp, ask, req, (proven) => {
+      key = proven;
+    });
+  try {
+    const decision = await (observe
+      ? observe({ name: 'login' }, run, ({ user }) => (user ? 'ok' : 'refused'))
+      : run());
+    if (decision.user && key) tell?.({ type: 'loggedIn', ...key }, req);
+    else tell?.({ type: 'loginRefused', code: 'refused', ...key }, req);
+    return decision;
+  } catch (error) {
+    if (isFailure(error)) tell?.({ type: 'loginRefused', code: error.code, ...key }, req);
+    else tell?.({ type: 'unavailable', part: 'relyingParty', error }, req);
+    throw error;
+  }
+}
+
+async function decide(rp: RelyingParty, ask: Ask, req: Request, onProven: OnProven): Promise<Decision> {
   assertOwnPage(rp, req);
-  const proven = await verifyLogin(rp, req.body);
+  const proven = await verifyLogin(rp, req.body, onProven);
   const { user, info } = await new Promise<Decision>((resolve, reject) => {
     // A rejection without a reason must not pass for no rejection.
     const fail = (error: unknown) => reject(error || new Error('the verify function failed'));

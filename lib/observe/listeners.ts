@@ -1,0 +1,22 @@
+import { quietly } from './instrument.ts';
+
+/** Takes every event as it happens. */
+export type Listener<Event> = (event: Event) => void;
+
+/** A listener whose failures, now or later, change nothing for what it listens to. */
+export function quiet<Event>(listener: Listener<Event>): Listener<Event> {
+  return (event) => quietly(() => listener(event));
+}
+
+/**
+ * Several listeners as one; one that throws does not keep the others from hearing.
+ *
+ * @example
+ * assistant({ keys, store, onEvent: combineListeners(auditLog(logger), metrics.onEvent) });
+ */
+export function combineListeners<Event>(...listeners: readonly Listener<Event>[]): Listener<Event> {
+  const all = listeners.map((listener) => quiet(listener));
+  return (event) => {
+    for (const tell of all) tell(event);
+  };
+}

@@ -14,11 +14,43 @@ export type { AssistantJwk } from './crypto/jwe.ts';
 export type { Unwrap } from './crypto/jwe-node.ts';
 export { type ErrorCode, isRoamingKeyError, RoamingKeyError, type WireErrorCode } from './errors.ts';
 export { type ProblemOptions, problemHandler, sendProblem } from './http/problem.ts';
+export {
+  type AuditEvent,
+  type AuditLevel,
+  type AuditLogger,
+  type AuditRecord,
+  auditLevel,
+  auditLog,
+  auditRecord,
+  errorLog,
+} from './observe/audit-log.ts';
+export {
+  type AssistStep,
+  combineInstruments,
+  type Instrument,
+  type Outcome,
+  type Part,
+  type RequestStep,
+  type Step,
+  type StoreStep,
+} from './observe/instrument.ts';
+export { combineListeners, type Listener } from './observe/listeners.ts';
 export { MemoryStore, type MemoryStoreOptions } from './store/memory.ts';
 export { SqliteStore, type SqliteStoreOptions } from './store/sqlite.ts';
 export type { Mark, Store } from './store/store.ts';
 export { type ChallengeOptions, challenge } from './strategy/challenge.ts';
-export { type DisabledFeed, type DisabledFeedOptions, disabledFeed } from './strategy/disabled-feed.ts';
+export {
+  type DisabledFeed,
+  type DisabledFeedOptions,
+  disabledFeed,
+  type FeedStatus,
+} from './strategy/disabled-feed.ts';
+export type {
+  FeedEvent,
+  FeedListener,
+  RelyingPartyEvent,
+  RelyingPartyListener,
+} from './strategy/events.ts';
 export { type LiveKeyOptions, rememberKey, requireLiveKey } from './strategy/live-key.ts';
 export { type LoginOptions, login } from './strategy/login.ts';
 export { mergeKey, type RegisteredKey, type Registration } from './strategy/registered-key.ts';

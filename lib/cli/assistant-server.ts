@@ -1,13 +1,16 @@
 /** A whole HTTP server around the assistant's router: what `roaming-key serve` runs. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { isIPv6 } from 'node:net';
+import { createServer } from 'node:http';
 import express from 'express';
-import type { AssistantEvent } from '../assistant/events.ts';
 import type { ServedSchemes } from '../assistant/operations.ts';
 import { type AssistantRouter, type AssistantRouterOptions, assistant } from '../assistant/router.ts';
+import { systemClock } from '../http/problem.ts';
+import { type AuditLevel, type AuditLogger, auditLog, errorLog } from '../observe/audit-log.ts';
+import { combineListeners } from '../observe/listeners.ts';
 import type { Store } from '../store/store.ts';
+import { missingPeer } from './failure.ts';
 import { loadKeys } from './key-file.ts';
+import { listen, urlOf } from './listen.ts';
+import type { MetricsServer } from './metrics-server.ts';
 
 export interface ServeOptions {
   readonly port: number;
@@ -21,13 +24,18 @@ export interface ServeOptions {
   readonly trustProxy?: string;
   readonly rsa?: readonly string[];
   readonly elgamal?: readonly string[];
-  readonly log?: true;
+  readonly log?: 'json';
+  /** Where metrics are served, apart from the assistant; nowhere without. */
+  readonly metricsPort?: number;
+  readonly metricsHost: string;
 }
 
 /** An assistant that listens. */
 export interface AssistantServer {
   /** What devices are told. */
   readonly url: string;
+  /** Where metrics are served. */
+  readonly metrics: string | undefined;
   /** Reads the key file anew; requests in flight are finished with the keys they came for. */
   reload(): Promise<void>;
   /** Takes no more requests and finishes those in flight. */
@@ -49,7 +57,17 @@ export async function startServer(options: ServeOptions): Promise<AssistantServe
   const { store, path: mount, host, port, trustProxy } = options;
   if (!/^\/[A-Za-z0-9/_.~-]*$/.test(mount))
     throw new TypeError('--path must begin with a slash and be plain');
-  let current = await startRouter(options);
+  const metrics = await startMetrics(options);
+  let current = await startRouter(options, metrics).catch(async (error: unknown) => {
+    await metrics?.close();
+    throw error;
+  });
+  metrics?.watch({
+    health: () => current.assistant.health(),
+    get workers() {
+      return current.assistant.workers;
+    },
+  });
   const app = express();
   app.disable('x-powered-by');
   if (trustProxy !== undefined) app.set('trust proxy', readTrustProxy(trustProxy));
@@ -66,15 +84,16 @@ export async function startServer(options: ServeOptions): Promise<AssistantServe
   try {
     await listen(server, port, host);
   } catch (error) {
-    await current.assistant.close();
+    await Promise.all([current.assistant.close(), metrics?.close()]);
     throw error;
   }
 
   return {
     url: urlOf(server, mount),
+    metrics: metrics?.url,
     async reload() {
       const before = current;
-      current = await startRouter(options);
+      current = await startRouter(options, metrics);
       await before.assistant.close();
     },
     async close() {
@@ -85,12 +104,26 @@ export async function startServer(options: ServeOptions): Promise<AssistantServe
       await closed;
       clearInterval(sweep);
       clearTimeout(giveUp);
-      await current.assistant.close();
+      await Promise.all([current.assistant.close(), metrics?.close()]);
     },
   };
 }
 
-async function startRouter({ keys, store, cors, rsa, elgamal, log }: ServeOptions): Promise<AssistantRouter> {
+async function startMetrics({
+  metricsPort: port,
+  metricsHost: host,
+}: ServeOptions): Promise<MetricsServer | undefined> {
+  if (port === undefined) return undefined;
+  const { startMetricsServer } = await import('./metrics-server.ts').catch(
+    missingPeer('prom-client', 'metrics need'),
+  );
+  return startMetricsServer({ port, host });
+}
+
+async function startRouter(
+  { keys, store, cors, rsa, elgamal, log }: ServeOptions,
+  metrics: MetricsServer | undefined,
+): Promise<AssistantRouter> {
   const origins = cors?.includes('*') ? true : cors;
   const serve: ServedSchemes = {
     ...(rsa && { rsa: rsa.map(Number) as NonNullable<ServedSchemes['rsa']> }),
@@ -101,18 +134,25 @@ async function startRouter({ keys, store, cors, rsa, elgamal, log }: ServeOption
     store,
     serve,
     ...(origins && { cors: origins }),
-    ...(log && { onEvent: writeEvent }),
-    onError: (error) => process.stderr.write(`roaming-key: ${summaryOf(error)}\n`),
+    onEvent: combineListeners(...(log ? [auditLog(LOGGER)] : []), ...(metrics ? [metrics.onEvent] : [])),
+    ...(metrics && { instrument: metrics.instrument }),
+    // Whoever wants JSON gets no lines between that are none, and no messages.
+    onError: log ? errorLog(LOGGER) : (error) => process.stderr.write(`roaming-key: ${summaryOf(error)}\n`),
   };
   const router = assistant(options);
   await router.assistant.init();
   return router;
 }
 
-function writeEvent(event: AssistantEvent): void {
-  const told = event.type === 'unavailable' ? { ...event, error: summaryOf(event.error) } : event;
-  process.stderr.write(`${JSON.stringify({ at: Math.floor(Date.now() / 1000), ...told })}\n`);
-}
+/** Lines on stderr: when, how urgent, what. */
+const LOGGER = Object.fromEntries(
+  (['debug', 'info', 'warn', 'error'] as const).map((level): [AuditLevel, AuditLogger[AuditLevel]] => [
+    level,
+    (record, msg) => {
+      process.stderr.write(`${JSON.stringify({ at: systemClock(), level, ...record, msg })}\n`);
+    },
+  ]),
+) as AuditLogger;
 
 /** What an operator needs to know of a failure, without stacks, queries and parameters. */
 function summaryOf(error: unknown): string {
@@ -123,18 +163,4 @@ function summaryOf(error: unknown): string {
 
 function readTrustProxy(text: string): number | string[] {
   return /^\d{1,2}$/.test(text) ? Number(text) : text.split(',').map((part) => part.trim());
-}
-
-function listen(server: Server, port: number, host: string): Promise<void> {
-  return new Promise((ready, fail) => {
-    server.once('error', fail);
-    server.listen(port, host, ready);
-  });
-}
-
-function urlOf(server: Server, mount: string): string {
-  const { address, port } = server.address() as AddressInfo;
-  const isAny = address === '0.0.0.0' || address === '::';
-  const host = isAny ? 'localhost' : isIPv6(address) ? `[${address}]` : address;
-  return `http://${host}:${port}${mount.replace(/\/+$/, '')}`;
 }

@@ -21,6 +21,14 @@ export class CommandLineError extends Error {
   }
 }
 
+/** What to throw where an optional package cannot be loaded: what needs it, and what to install; else the error as it is. */
+export function missingPeer(name: string, whatNeeds: string): (error: NodeJS.ErrnoException) => never {
+  return (error) => {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND' || !error.message.includes(`'${name}'`)) throw error;
+    throw new CommandLineError('not_found', `${whatNeeds} the package ${name}: npm install ${name}`, error);
+  };
+}
+
 /** What each exit status means; part of the interface, never renumbered. */
 export const EXIT_STATUS: readonly (readonly [status: number, meaning: string])[] = [
   [0, 'success'],

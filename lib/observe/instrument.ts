@@ -89,7 +89,7 @@ export function observer(instrument: Instrument | undefined): Observe | undefine
  * Several hooks as one; the first is the outermost.
  *
  * @example
- * assistant({ keys, store, instrument: combineInstruments(tracing(), metrics.instrument) });
+ * assistant({ keys, store, instrument: combineInstruments(openTelemetry(), metrics.instrument) });
  */
 export function combineInstruments(...instruments: readonly Instrument[]): Instrument {
   return (step, run) =>

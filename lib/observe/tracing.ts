@@ -42,9 +42,9 @@ const SPANS: Readonly<Record<Exclude<Step['name'], 'request'>, string>> = {
  *
  * @throws TypeError for a provider that is none
  * @example
- * app.use('/assistant', assistant({ keys, store, instrument: tracing() }));
+ * app.use('/assistant', assistant({ keys, store, instrument: openTelemetry() }));
  */
-export function tracing({ provider }: TracingOptions = {}): Instrument {
+export function openTelemetry({ provider }: TracingOptions = {}): Instrument {
   if (provider !== undefined && typeof provider.getTracer !== 'function')
     throw new TypeError('provider must be a TracerProvider');
   const tracer: Tracer = (provider ?? trace).getTracer(TRACER);

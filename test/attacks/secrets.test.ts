@@ -9,28 +9,11 @@ import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { type Argon2id, deviceShare, verifier } from '../../lib/protocol/password.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
+import { captureOutput } from '../support/secrets.ts';
 import { argon2idOnce, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 import { makeRequest, makeTicket, openAsAssistant, post } from './support.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
-
-/** Takes down everything that is written to the console or past it. */
-function captureOutput(): string[] {
-  const written: string[] = [];
-  const take = (...values: unknown[]) => {
-    written.push(
-      values.map((value) => (typeof value === 'string' ? value : inspect(value, { depth: 9 }))).join(' '),
-    );
-    return true;
-  };
-  for (const method of ['log', 'info', 'warn', 'error', 'debug', 'trace'] as const) {
-    vi.spyOn(console, method).mockImplementation(take);
-  }
-  vi.spyOn(process.stdout, 'write').mockImplementation(take as never);
-  vi.spyOn(process.stderr, 'write').mockImplementation(take as never);
-  onTestFinished(() => void vi.restoreAllMocks());
-  return written;
-}
 
 /** Every way in which a secret may be spelled. */
 function spellings(secret: Uint8Array): Buffer[] {

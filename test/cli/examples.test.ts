@@ -97,7 +97,7 @@ describe.skipIf(missing.length > 0)('the examples of the help', { timeout: 120_0
     for (const line of lines('serve')) {
       server?.child.kill('SIGINT');
       expect((await server?.ended)?.status ?? 0).toBe(0);
-      server = box.start(line.replace(/--port \d+/, '--port 0').replace(app.origin, 'https://app.example'));
+      server = box.start(line.replace(/(port) \d+/g, '$1 0').replace(app.origin, 'https://app.example'));
       urls['https://assistant.example'] = (await server.until(/listening on (\S+)\n/))[1] as string;
     }
     const assistant = server as Started;

@@ -3,10 +3,9 @@
  * imported, so that every number is known here, and searched for in every place and every spelling.
  */
 import { createECDH, createPrivateKey, type JsonWebKey } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { inspect } from 'node:util';
 import { CompactEncrypt, importJWK } from 'jose';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openDirect } from '../../lib/crypto/jwe.ts';
@@ -17,75 +16,11 @@ import { i2osp, os2ip } from '../../lib/math/integer.ts';
 import { verifier } from '../../lib/protocol/password.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
 import { b64, openAsAssistant, post } from '../attacks/support.ts';
+import { captureOutput, filesOf, hay, holds, type Secret, text, toBytes } from '../support/secrets.ts';
 import { PASSWORD, startAssistant } from '../support/world.ts';
 import { bytes, deviceOf, enrolElgamal, enrolRsa, number, rsaKey, shareBytes, stretch } from './support.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
-
-const WINDOW = 12;
-
-/** A secret number, or the bytes of another secret. */
-type Secret = readonly [name: string, value: bigint | Uint8Array];
-
-/** Everything in which a secret may be looked for: the bytes as they are, and all that they spell in some code. */
-function hay(data: Buffer): { readonly bytes: Buffer; readonly text: string } {
-  // Twice, since a member in base64url may stand in a payload in base64url.
-  const outer = decoded(data);
-  return { bytes: Buffer.concat([data, ...outer, ...outer.flatMap(decoded)]), text: data.toString('latin1') };
-}
-
-const CODES: readonly (readonly [RegExp, (part: string) => Buffer])[] = [
-  [/[A-Za-z0-9_-]{16,}/g, (part) => Buffer.from(part, 'base64url')],
-  [/[A-Za-z0-9+/]{16,}/g, (part) => Buffer.from(part, 'base64')],
-  [/(?:[0-9a-fA-F]{2}[ :]?){8,}/g, (part) => Buffer.from(part.replace(/[ :]/g, ''), 'hex')],
-  [/\d{1,3}(?:,\s*\d{1,3}){8,}/g, (part) => Buffer.from(part.split(',').map(Number))],
-  // JSON.stringify of a typed array: {"0":1,"1":2…}
-  [
-    /"\d+":\d{1,3}(?:,"\d+":\d{1,3}){8,}/g,
-    (part) => Buffer.from(part.split(',').map((pair) => Number(pair.split(':')[1]))),
-  ],
-];
-
-function decoded(data: Buffer): Buffer[] {
-  const text = data.toString('latin1');
-  return CODES.flatMap(([pattern, read]) => [...text.matchAll(pattern)].map(([part]) => read(part)));
-}
-
-/** Whether a part of the secret, and be it a twelfth, is anywhere in there. */
-function holds(place: ReturnType<typeof hay>, value: Secret[1]): boolean {
-  const whole = Buffer.from(typeof value === 'bigint' ? toBytes(value) : value);
-  const starts = [0, Math.floor((whole.length - WINDOW) / 2), whole.length - WINDOW];
-  const windows = starts.map((start) => whole.subarray(start, start + WINDOW));
-  const backwards = windows.map((window) => Buffer.from(window).reverse());
-  if ([...windows, ...backwards].some((window) => place.bytes.includes(window))) return true;
-  if (typeof value !== 'bigint') return false;
-  // A decimal number shows no byte of itself; a hexadecimal one of odd length shows others.
-  const spelled = [value.toString(10).slice(0, 30), value.toString(16).slice(1, 31)];
-  return spelled.some((digits) => place.text.toLowerCase().includes(digits));
-}
-
-function toBytes(value: bigint): Uint8Array {
-  const digits = value.toString(16);
-  return Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex');
-}
-
-/** Takes down everything that is written to the console or past it. */
-function captureOutput(): string[] {
-  const written: string[] = [];
-  const take = (...values: unknown[]) => {
-    written.push(
-      values.map((value) => (typeof value === 'string' ? value : inspect(value, { depth: 9 }))).join(' '),
-    );
-    return true;
-  };
-  for (const method of ['log', 'info', 'warn', 'error', 'debug', 'trace'] as const) {
-    vi.spyOn(console, method).mockImplementation(take);
-  }
-  vi.spyOn(process.stdout, 'write').mockImplementation(take as never);
-  vi.spyOn(process.stderr, 'write').mockImplementation(take as never);
-  onTestFinished(() => void vi.restoreAllMocks());
-  return written;
-}
 
 /** Runs it for whoever comes first; the others get what came of it. */
 function once(run: () => Promise<void>): () => Promise<void> {
@@ -95,23 +30,6 @@ function once(run: () => Promise<void>): () => Promise<void> {
     return running;
   };
 }
-
-const filesOf = (folder: string) =>
-  Buffer.concat(readdirSync(folder).map((name) => readFileSync(path.join(folder, name))));
-const text = (...values: unknown[]) =>
-  Buffer.from(
-    values
-      .map((value) => {
-        const seen = inspect(value, {
-          depth: 12,
-          showHidden: true,
-          maxArrayLength: null,
-          maxStringLength: null,
-        });
-        return typeof value === 'string' ? value : `${JSON.stringify(value)}\n${seen}`;
-      })
-      .join('\n'),
-  );
 
 describe('the search', () => {
   it('finds a number in every spelling, in the middle of others, and nothing where there is nothing', () => {

@@ -8,6 +8,7 @@ import type { AssistantEvent } from '../../lib/assistant/events.ts';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { type AssistantRouterOptions, assistant } from '../../lib/assistant/router.ts';
 import type { EnrolmentOptions } from '../../lib/device/make-record.ts';
+import type { ProblemOptions } from '../../lib/http/problem.ts';
 import { type Argon2id, argon2idInline } from '../../lib/protocol/password.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import type { Store } from '../../lib/store/store.ts';
@@ -16,6 +17,7 @@ import { requireLiveKey } from '../../lib/strategy/live-key.ts';
 import { login } from '../../lib/strategy/login.ts';
 import { mergeKey, type RegisteredKey } from '../../lib/strategy/registered-key.ts';
 import { registration } from '../../lib/strategy/registration.ts';
+import type { RelyingPartyOptions } from '../../lib/strategy/relying-party.ts';
 import { RoamingKeyStrategy } from '../../lib/strategy/strategy.ts';
 
 /** The cheapest Argon2id that records may have. */
@@ -127,7 +129,10 @@ export interface RelyingPartyWorld {
 }
 
 /** Starts an app with `/login`, `/register`, `/me` that asks `disabled` which keys are disabled. */
-export async function startRelyingParty(store: Store): Promise<RelyingPartyWorld> {
+export async function startRelyingParty(
+  store: Store,
+  more: Partial<RelyingPartyOptions> & Pick<ProblemOptions, 'onError'> = {},
+): Promise<RelyingPartyWorld> {
   const accounts = new Map<string, RegisteredKey[]>();
   const app = express();
   const origin = await listen(app);
@@ -136,7 +141,9 @@ export async function startRelyingParty(store: Store): Promise<RelyingPartyWorld
     secret: 'an app has a secret of at least thirty-two bytes',
     store,
     keysOf: (account: string) => accounts.get(account),
+    ...more,
   };
+  const problems = more.onError ? { onError: more.onError } : {};
   const authenticator = new passport.Passport();
   authenticator.use(new RoamingKeyStrategy(options, (account) => ({ account })));
   authenticator.serializeUser((user, done) => done(null, user));
@@ -144,7 +151,7 @@ export async function startRelyingParty(store: Store): Promise<RelyingPartyWorld
   app.use(session({ secret: 'x'.repeat(32), resave: false, saveUninitialized: false }));
   app.use(authenticator.session());
   app.post(['/login/challenge', '/register/challenge'], challenge(options));
-  app.post('/login', login(authenticator), (req, res) => void res.json({ user: req.user }));
+  app.post('/login', login(authenticator, problems), (req, res) => void res.json({ user: req.user }));
   app.post(
     '/register',
     registration({

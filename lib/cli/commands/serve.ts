@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import type { ServeOptions } from '../assistant-server.ts';
 import { command } from '../command.ts';
-import { CommandLineError } from '../failure.ts';
+import { missingPeer } from '../failure.ts';
 import { openStore, storeOption, withStore } from '../open-store.ts';
 import { gather, gatherOf, wholeNumber } from '../options.ts';
 import { note, print } from '../output.ts';
@@ -42,9 +42,16 @@ the world is one address to the limits. Ends cleanly on SIGTERM and SIGINT; read
       '--elgamal <group>',
       'a group to serve; may be repeated (default: P-256, ffdhe2048, ffdhe3072)',
     ).argParser(gatherOf(['P-256', 'ffdhe2048', 'ffdhe3072', 'ffdhe4096'])),
-    new Option('--log', 'write audit events to stderr, one JSON object a line'),
+    new Option('--log [format]', 'write audit events to stderr, one JSON object a line')
+      .choices(['json'])
+      .preset('json'),
+    new Option(
+      '--metrics-port <port>',
+      'serve Prometheus metrics at /metrics on a port of its own; 0 takes a free one',
+    ).argParser(wholeNumber(0, 65_535)),
+    new Option('--metrics-host <address>', 'the address that metrics are served at').default('127.0.0.1'),
   ],
-  json: '{ "listening": url } once it listens; with --log the events on stderr',
+  json: '{ "listening": url, "metrics"?: url } once it listens; with --log the events on stderr',
   examples: [
     {
       does: 'an assistant for this machine',
@@ -52,11 +59,17 @@ the world is one address to the limits. Ends cleanly on SIGTERM and SIGINT; read
     },
     {
       does: 'behind one proxy, for the pages of one app, in a container',
-      line: 'roaming-key serve --host 0.0.0.0 --port 3002 --keys assistant-keys.json --store sqlite:assistant.db --trust-proxy 1 --cors https://app.example --log',
+      line: 'roaming-key serve --host 0.0.0.0 --port 3002 --keys assistant-keys.json --store sqlite:assistant.db --trust-proxy 1 --cors https://app.example --log json',
+    },
+    {
+      does: 'with metrics for a Prometheus on this machine',
+      line: 'roaming-key serve --port 3003 --keys assistant-keys.json --store sqlite:assistant.db --log json --metrics-port 9464',
     },
   ],
   async run({ store: url, ...options }) {
-    const { startServer } = await import('../assistant-server.ts').catch(missingExpress);
+    const { startServer } = await import('../assistant-server.ts').catch(
+      missingPeer('express', 'an assistant needs'),
+    );
     if (url.startsWith('memory:'))
       note('this store forgets everything with the process, disabled keys too', options);
     const stopped = stopSignal();
@@ -67,8 +80,10 @@ the world is one address to the limits. Ends cleanly on SIGTERM and SIGINT; read
           .reload()
           .catch((error: Error) => note(`the keys stay as they were: ${error.message}`, {}));
       process.on('SIGHUP', reload);
+      const { url: listening, metrics } = server;
+      const lines = [`listening on ${listening}\n`, ...(metrics ? [`metrics at ${metrics}\n`] : [])];
       await print(
-        options.json ? `${JSON.stringify({ listening: server.url })}\n` : `listening on ${server.url}\n`,
+        options.json ? `${JSON.stringify({ listening, ...(metrics && { metrics }) })}\n` : lines.join(''),
       );
       await stopped;
       process.off('SIGHUP', reload);
@@ -89,13 +104,4 @@ function stopSignal(): Promise<void> {
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
   });
-}
-
-function missingExpress(error: NodeJS.ErrnoException): never {
-  if (error.code !== 'ERR_MODULE_NOT_FOUND' || !error.message.includes("'express'")) throw error;
-  throw new CommandLineError(
-    'not_found',
-    'an assistant needs the package express: npm install express',
-    error,
-  );
 }

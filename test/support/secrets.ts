@@ -35,15 +35,23 @@ function decoded(data: Buffer): Buffer[] {
 
 /** Whether a part of the secret, and be it a twelfth, is anywhere in there. */
 export function holds(place: ReturnType<typeof hay>, value: Secret[1]): boolean {
-  const whole = Buffer.from(typeof value === 'bigint' ? toBytes(value) : value);
+  const whole = Buffer.from(bytesOf(value));
   const room = Math.max(0, whole.length - WINDOW);
   const windows = [0, Math.floor(room / 2), room].map((start) => whole.subarray(start, start + WINDOW));
   const backwards = windows.map((window) => Buffer.from(window).reverse());
   if ([...windows, ...backwards].some((window) => place.bytes.includes(window))) return true;
+  // What is short is short in any code, and not taken for one.
+  const codes = whole.length > WINDOW ? [] : (['base64', 'base64url', 'hex'] as const);
+  if (codes.some((code) => place.text.includes(whole.toString(code)))) return true;
   if (typeof value !== 'bigint') return false;
   // A decimal number shows no byte of itself; a hexadecimal one of odd length shows others.
   const spelled = [value.toString(10).slice(0, 30), value.toString(16).slice(1, 31)];
   return spelled.some((digits) => place.text.toLowerCase().includes(digits));
+}
+
+/** A secret's bytes. */
+export function bytesOf(value: Secret[1]): Uint8Array {
+  return typeof value === 'bigint' ? toBytes(value) : value;
 }
 
 export function toBytes(value: bigint): Uint8Array {

@@ -3,6 +3,15 @@ import { request } from 'node:http';
 import { describe, expect, it, vi } from 'vitest';
 import { CHEAP, sandbox, serveAssistant } from './support.ts';
 
+/** A Node in which the optional package is not found, as where it was never installed. */
+const WITHOUT_PROM_CLIENT = `data:text/javascript,${encodeURIComponent(`
+  import { register } from 'node:module';
+  const hooks = \`export async function resolve(specifier, context, next) {
+    if (specifier !== 'prom-client') return next(specifier, context);
+    throw Object.assign(new Error("Cannot find package 'prom-client'"), { code: 'ERR_MODULE_NOT_FOUND' });
+  }\`;
+  register('data:text/javascript,' + encodeURIComponent(hooks));
+`)}`;
 const WAIT = { timeout: 20_000 };
 
 describe('serve', { timeout: 60_000 }, () => {
@@ -51,7 +60,53 @@ describe('serve', { timeout: 60_000 }, () => {
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(events.map(({ type }) => type)).toEqual(['wrongPassword']);
+    expect(events).toMatchObject([
+      { at: expect.any(Number), level: 'warn', part: 'assistant', address: '127.0.0.1' },
+    ]);
     expect(stderr).not.toMatch(/hunter2|eyJ/);
+  });
+
+  it.concurrent('serves metrics on a port of their own, and nowhere else', async () => {
+    const box = sandbox();
+    const { url, child, ended, until } = await serveAssistant(box, '--metrics-port 0');
+    const [, metrics] = (await until(/metrics at (http:\/\/127\.0\.0\.1:\S+)\n/)) as unknown as [
+      string,
+      string,
+    ];
+    await box.json(['enroll', '--assistant', url, '--record', 'r.json', ...CHEAP]);
+    const wrong = { env: { ROAMING_KEY_PASSWORD: 'hunter2' }, input: 'x' };
+    await box.failure(['sign', '--record', 'r.json'], wrong);
+    child.kill('SIGHUP');
+    const scrape = async () => {
+      const response = await fetch(metrics);
+      expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+      return response.text();
+    };
+    await vi.waitFor(
+      async () => expect(await scrape()).toMatch(/^roaming_key_store_up\{name="default"\} 1$/m),
+      WAIT,
+    );
+    const text = await scrape();
+    expect(text).toMatch(/^roaming_key_wrong_passwords_total\{name="default",scheme="retrieve"\} 1$/m);
+    expect(text).toMatch(/^roaming_key_workers\{name="default"\} [1-9]/m);
+    expect(text).toMatch(/^process_cpu_seconds_total /m);
+    const elsewhere = [`${url}/metrics`, new URL('/', metrics), new URL('/assist', metrics)];
+    expect(await Promise.all(elsewhere.map(async (one) => (await fetch(one)).status))).toEqual([
+      404, 404, 404,
+    ]);
+    expect((await fetch(metrics, { method: 'POST', body: 'x' })).status).toBe(404);
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ status: 0, signal: null });
+  });
+
+  it.concurrent('says what to install where metrics are asked for and prom-client is missing', async () => {
+    const box = sandbox({ NODE_OPTIONS: `--import=${WITHOUT_PROM_CLIENT}` });
+    await box.json(['keys', 'generate', '--keys', 'keys.json']);
+    const options = ['serve', '--port', '0', '--keys', 'keys.json', '--store', 'memory:'];
+    expect(await box.failure([...options, '--metrics-port', '0'])).toMatchObject({
+      code: 'not_found',
+      message: 'metrics need the package prom-client: npm install prom-client',
+    });
   });
 
   it.concurrent('keeps its keys when the file is damaged at SIGHUP', async () => {

@@ -68,7 +68,8 @@ export interface Life {
   readonly log: readonly LogLine[];
   /** What scrapes have read, the last one last. */
   readonly scrapes: readonly string[];
-  readonly registry: Registry;
+  /** The same as numbers, at the end. */
+  readonly metrics: Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
   readonly spans: readonly ReadableSpan[];
   readonly written: readonly string[];
   readonly secrets: readonly Secret[];
@@ -113,6 +114,7 @@ export async function live(): Promise<Life> {
   const feed = disabledFeed({ url: world.url, every: 3600, onEvent: watched.onEvent });
   const service = await startRecords(world.url, { ...watched, disabled: feed, wrongPerAddress: 3 });
   metrics.watchFeed(feed);
+  metrics.watchAssistant(world.assistant);
   await scrape();
 
   const secrets: Secret[] = [];
@@ -271,10 +273,11 @@ export async function live(): Promise<Life> {
 
   // The end: keys are disabled, sessions end, records go.
   await device.unlock(NEW_PASSWORD);
+  const { password: _, ...held } = party('register');
   for (const one of [...kits, rsa.kit, curve.kit, curve.kit]) await disable(one, { fetch });
   await failing('disabled', reader.decrypt(jwe, { password: PASSWORD }));
-  await failing('disabled', device.login({ ...party('login'), password: NEW_PASSWORD }));
-  await failing('disabled', device.register({ ...party('register'), password: NEW_PASSWORD }));
+  await failing('disabled', device.login({ ...held, url: `${rp.origin}/login` }));
+  await failing('disabled', device.register({ ...held, url: `${rp.origin}/register` }));
   await me();
   const offline = disabledFeed({
     url: world.url,
@@ -334,14 +337,23 @@ export async function live(): Promise<Life> {
   }
   for (const [name, number] of Object.entries({ d: key.d, p: key.p, q: key.q })) secrets.push([name, number]);
   const lengths = { rsa: key.length, elgamal: 32, retrieve: 48 };
-  for (const one of [record, rsa.record, curve.record]) {
+  for (const one of [record, rsa.record, curve.record, field.record]) {
     const ticket = await openAsAssistant(world.keys, one.ticket, 'rk-ticket+jwe');
     for (const name of ['a', 'b', 'c', 'd2', 'x2'])
       if (ticket[name] !== undefined) secret(`${name} of ${one.scheme}`, bytes(ticket[name]));
-    secret(`f of ${one.scheme}`, await shareBytes(one, lengths[one.scheme as Scheme]));
+    const length = one === field.record ? 256 : lengths[one.scheme as Scheme];
+    secret(`f of ${one.scheme}`, await shareBytes(one, length));
   }
   await provider.forceFlush();
-  return { events, log, scrapes, registry, spans: exporter.getFinishedSpans(), written, secrets };
+  return {
+    events,
+    log,
+    scrapes,
+    metrics: await registry.getMetricsAsJSON(),
+    spans: exporter.getFinishedSpans(),
+    written,
+    secrets,
+  };
 }
 
 /** Everything that an operator's systems would keep, by where it is kept. */

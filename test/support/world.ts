@@ -4,6 +4,7 @@ import express, { type Express } from 'express';
 import session from 'express-session';
 import passport from 'passport';
 import { onTestFinished } from 'vitest';
+import type { Assistant } from '../../lib/assistant/assistant.ts';
 import type { AssistantEvent } from '../../lib/assistant/events.ts';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { type AssistantRouterOptions, assistant } from '../../lib/assistant/router.ts';
@@ -46,6 +47,7 @@ export interface Exchange {
 export interface AssistantWorld {
   readonly url: string;
   readonly app: Express;
+  readonly assistant: Assistant;
   readonly keys: KeySet;
   readonly store: Store;
   readonly events: AssistantEvent[];
@@ -97,6 +99,7 @@ export async function startAssistant(options: Partial<AssistantRouterOptions> = 
   return {
     url,
     app,
+    assistant: router.assistant,
     keys,
     store,
     events,

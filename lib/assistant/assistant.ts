@@ -317,30 +317,31 @@ export class Assistant {
    *
    * @throws RoamingKeyError `invalid_request`, `unknown_key`, or `unavailable` when the mark may not be durable
    */
-  async disable(body: unknown, context: RequestContext = {}): Promise<{ readonly response: string }> {
-    try {
-      if (!this.#observe) return await this.#disable(body, context);
-      return await this.#observe({ name: 'disable' }, () => this.#disable(body, context));
-    } catch (error) {
-      throw this.#report(error, context);
-    }
+  disable(body: unknown, context: RequestContext = {}): Promise<{ readonly response: string }> {
+    return this.#observe
+      ? this.#observe({ name: 'disable' }, () => this.#disable(body, context))
+      : this.#disable(body, context);
   }
 
   async #disable(body: unknown, context: RequestContext): Promise<{ readonly response: string }> {
-    const parsed = v.safeParse(DISABLE_BODY, body, { abortEarly: true });
-    if (!parsed.success) throw malformed(parsed.issues[0], 'request expected');
-    const jwe = parseSealed(parsed.output.request, 'rk-disable+jwe');
-    if (!jwe) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
-    const { key } = this.#findKey(jwe);
-    const payload = matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
-    const request = payload && readPayload(payload, DISABLE_REQUEST);
-    wipe(payload);
-    if (!request) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
-    const u = toBase64url(disablingName(request.t));
-    const { isNew } = await this.#store.disable({ u, t: toBase64url(request.t) });
-    this.#emit({ type: 'disabled', u, isNew, ...context });
-    const response = { v: 1, op: 'disable', disabled: true, now: this.#now() };
-    return { response: sealResponse(response, request.rho) };
+    try {
+      const parsed = v.safeParse(DISABLE_BODY, body, { abortEarly: true });
+      if (!parsed.success) throw malformed(parsed.issues[0], 'request expected');
+      const jwe = parseSealed(parsed.output.request, 'rk-disable+jwe');
+      if (!jwe) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
+      const { key } = this.#findKey(jwe);
+      const payload = matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
+      const request = payload && readPayload(payload, DISABLE_REQUEST);
+      wipe(payload);
+      if (!request) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
+      const u = toBase64url(disablingName(request.t));
+      const { isNew } = await this.#store.disable({ u, t: toBase64url(request.t) });
+      this.#emit({ type: 'disabled', u, isNew, ...context });
+      const response = { v: 1, op: 'disable', disabled: true, now: this.#now() };
+      return { response: sealResponse(response, request.rho) };
+    } catch (error) {
+      throw this.#report(error, context);
+    }
   }
 
   /**

@@ -19,9 +19,9 @@ export interface Metrics {
   /** To be given as `onEvent` to the same, and to a feed. */
   readonly onEvent: (event: AuditEvent) => void;
   /** Has an assistant's workers and store looked at by every scrape. Returns what ends that. */
-  watchAssistant(assistant: Pick<Assistant, 'health' | 'workers'>): () => void;
+  readonly watchAssistant: (assistant: Pick<Assistant, 'health' | 'workers'>) => () => void;
   /** Likewise for a feed, whose age is told. */
-  watchFeed(feed: Pick<DisabledFeed, 'status'>): () => void;
+  readonly watchFeed: (feed: Pick<DisabledFeed, 'status'>) => () => void;
 }
 
 type Watched<T> = Map<T, string>;

@@ -10,8 +10,6 @@ import {
 } from '@opentelemetry/api';
 import type { Instrument, Outcome, Step } from './instrument.ts';
 
-export type { Instrument, Outcome, Step } from './instrument.ts';
-
 export interface TracingOptions {
   /** Whose tracer is asked for. Default: the provider that is registered globally. */
   readonly provider?: TracerProvider;

@@ -192,7 +192,7 @@ export class RecordService {
    *   `refused` where `onlyRenewal` finds another record, or where, without pickup codes, the name looks like
    *   another account's; `unavailable`
    */
-  async put(
+  put(
     account: string,
     body: unknown,
     context: RecordRequestContext = {},
@@ -251,7 +251,7 @@ export class RecordService {
    * @throws RoamingKeyError `invalid_request`, `busy` after too many wrong fetches, `unavailable`
    * @returns the answer as JSON
    */
-  async fetch(body: unknown, context: RecordRequestContext = {}): Promise<string> {
+  fetch(body: unknown, context: RecordRequestContext = {}): Promise<string> {
     if (!this.#observe) return this.#fetch(body, context);
     return this.#observe({ name: 'recordFetch' }, () => this.#fetch(body, context));
   }

@@ -134,6 +134,7 @@ function withoutRequest(verify: VerifyLogin): Ask {
 /** Decides, and tells whoever listens what came of it. */
 async function attempt(rp: RelyingParty, ask: Ask, req: Request): Promise<Decision> {
   const { observe, tell } = rp;
+  if (!observe && !tell) return decide(rp, ask, req);
   let key: ProvenLogin['key'] | undefined;
   const run = () =>
     decide(rp, ask, req, (proven) => {
@@ -153,7 +154,7 @@ async function attempt(rp: RelyingParty, ask: Ask, req: Request): Promise<Decisi
   }
 }
 
-async function decide(rp: RelyingParty, ask: Ask, req: Request, onProven: OnProven): Promise<Decision> {
+async function decide(rp: RelyingParty, ask: Ask, req: Request, onProven?: OnProven): Promise<Decision> {
   assertOwnPage(rp, req);
   const proven = await verifyLogin(rp, req.body, onProven);
   const { user, info } = await new Promise<Decision>((resolve, reject) => {

@@ -85,6 +85,18 @@ describe('what may import what', () => {
   });
 });
 
+describe('optional packages', () => {
+  it.each([
+    ['prom-client', 'observe/metrics.ts'],
+    ['@opentelemetry/api', 'observe/tracing.ts'],
+  ])('%s is loaded by %s and by nobody else, the command line apart', (name, entry) => {
+    const users = [...graph.keys()].filter(
+      (file) => folderOf(file) !== 'cli' && reachedFrom(file, graph).has(name),
+    );
+    expect(users).toEqual([entry]);
+  });
+});
+
 describe('imports', () => {
   it('have no cycle, types included', () => {
     expect(findCycle(graph)).toBeUndefined();

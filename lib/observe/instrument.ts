@@ -35,8 +35,8 @@ export interface RequestStep {
 }
 
 /**
- * Something that takes time. The first five are what a server was asked for, `request` is the HTTP around it; the others
- * are parts of them.
+ * Something that takes time. `openTicket`, `store` and `exponentiate` are parts of what a server was asked for, `request`
+ * is the HTTP around it; the others are what it was asked for.
  */
 export type Step =
   | AssistStep

@@ -110,6 +110,7 @@ const STORE_STEPS = storeSteps(
   'release',
   'disable',
   'feed',
+  'count',
   'health',
 );
 const POOL_STEPS = {

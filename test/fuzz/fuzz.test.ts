@@ -1,0 +1,70 @@
+/** Every decoder under fast-check, and the explorer that `npm run fuzz` runs for longer. */
+import path from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { campaign, type Report } from './campaign.ts';
+import { failure, shownAs } from './explore.ts';
+import { mutate, seeded } from './mutate.ts';
+import { targets } from './targets.ts';
+
+const module = (name: string) => path.join(import.meta.dirname, name);
+
+async function explore(file: string, names: readonly string[], seconds: number): Promise<Report[]> {
+  const reports: Report[] = [];
+  const options = { module: module(file), seconds, seed: 1, maxWait: 3000 };
+  for await (const report of campaign(names, options)) reports.push(report);
+  return reports;
+}
+
+describe('whatever comes from outside', () => {
+  it.each(targets.map((target) => [target.name, target] as const))(
+    '%s: is read as what it is, or refused as documented',
+    async (_, target) => {
+      const seeds = (await target.seeds()).map((seed) => Buffer.from(seed as string));
+      const one = fc.constantFrom<Uint8Array>(...seeds);
+      const bent = fc
+        .tuple(one, one, fc.nat(2 ** 32 - 1))
+        .map(([seed, other, number]) => mutate(seed, other, seeded(number)));
+      for (const seed of seeds) expect(await failure(target, new Uint8Array(seed))).toBeUndefined();
+      await fc.assert(
+        fc.asyncProperty(
+          fc.oneof(
+            { weight: 3, arbitrary: bent },
+            { weight: 1, arbitrary: fc.uint8Array({ maxLength: 300 }) },
+          ),
+          async (input) => {
+            expect(await failure(target, new Uint8Array(input)), shownAs(input)).toBeUndefined();
+          },
+        ),
+        { numRuns: 150 },
+      );
+    },
+  );
+});
+
+describe('the explorer', () => {
+  it('finds faults that were planted, a hang among them', async () => {
+    const names = ['behind-four-branches', 'inside-base64-and-json', 'endless', 'left-over'];
+    const reports = await explore('planted.ts', names, 15);
+    expect(reports.map(({ name, finding }) => [name, finding?.what])).toEqual([
+      ['behind-four-branches', 'RangeError: found'],
+      ['inside-base64-and-json', 'Finding: a type that is null'],
+      ['endless', 'took longer than 3 s'],
+      ['left-over', 'left over: Error: nobody waits for this'],
+    ]);
+    expect(Buffer.from(reports[0]?.finding?.input ?? []).toString()).toBe('RK-1');
+  }, 120_000);
+
+  it('finds nothing where there is no fault', async () => {
+    const [report] = await explore('planted.ts', ['sound'], 1);
+    expect(report?.finding).toBeUndefined();
+    expect(report?.executions).toBeGreaterThan(100);
+  });
+
+  it('explores a decoder of this package further than its seeds lead', async () => {
+    const [report] = await explore('targets.ts', ['private-openssh'], 4);
+    expect(report?.finding).toBeUndefined();
+    expect(report?.executions).toBeGreaterThan(100);
+    expect(report?.corpus.length).toBeGreaterThan(5);
+  });
+});

@@ -190,6 +190,12 @@ function inMemory(
  * SHA-512 with SHA-256, since a module is in one piece or another and never in two.
  */
 function hashesApart(): Plugin {
+  // Named from the project's folder on: a path of this machine would be hashed into the names of the pieces.
+  const apart = (file: string) => ({
+    path: path.relative(ROOT, file),
+    namespace: 'apart',
+    sideEffects: false,
+  });
   return {
     name: 'hashes-apart',
     setup: (bundling) => {
@@ -199,15 +205,15 @@ function hashesApart(): Plugin {
           const isApart = !importer.includes(`lib${path.sep}protocol`);
           if (!isApart || pluginData === 'asking') return undefined;
           const found = await bundling.resolve(file, { importer, kind, resolveDir, pluginData: 'asking' });
-          return { path: found.path, namespace: 'apart', sideEffects: false };
+          return apart(found.path);
         },
       );
       bundling.onResolve({ filter: /^\.\//, namespace: 'apart' }, ({ path: file, resolveDir }) => {
-        return { path: path.join(resolveDir, file), namespace: 'apart', sideEffects: false };
+        return apart(path.join(resolveDir, file));
       });
       bundling.onLoad({ filter: /./, namespace: 'apart' }, async ({ path: file }) => ({
-        contents: await readFile(file, 'utf8'),
-        resolveDir: path.dirname(file),
+        contents: await readFile(path.join(ROOT, file), 'utf8'),
+        resolveDir: path.join(ROOT, path.dirname(file)),
       }));
     },
   };

@@ -1,6 +1,6 @@
 /**
  * Runs the tests that depend most on the runtime with other releases of Node, which come from npm's registry (Linux
- * x64): SQLite drivers, worker threads, WebCrypto, the whole dialogue.
+ * x64): SQLite drivers, worker threads, WebCrypto, HTTP, signatures, the whole dialogue.
  *
  *     tsx scripts/other-nodes.ts [22 24 …]
  */
@@ -17,6 +17,8 @@ const TESTS = [
   'test/assistant/workers.test.ts',
   'test/store/sqlite.test.ts',
   'test/crypto/jwe.test.ts',
+  'test/assistant/router.test.ts',
+  'test/strategy/login.test.ts',
 ];
 
 if (process.platform !== 'linux' || process.arch !== 'x64') {

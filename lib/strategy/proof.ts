@@ -129,10 +129,8 @@ function keyFor(
   keys: readonly RegisteredKey[],
 ): KnownKey | undefined {
   const isNobody = keys.length === 0;
-  const found = findKey(
-    isNobody ? [{ jwk: decoy(alg, signature.length), alg, u: NO_NAME }] : keys,
-    header.kid,
-  );
+  const nobodys = [{ jwk: decoy(alg, signature), alg, u: [NO_NAME] }];
+  const found = findKey(isNobody ? nobodys : keys, header.kid);
   return !isNobody && found?.alg === alg ? found : undefined;
 }
 

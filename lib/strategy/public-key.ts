@@ -1,5 +1,5 @@
 /** Public keys that users log in with, and signatures by them (RFC 7515, 7517, 7518, 7638, 8037, 9864). */
-import { constants, createHash, createPublicKey, type JsonWebKey, verify } from 'node:crypto';
+import { constants, createHash, createPublicKey, type JsonWebKey, randomBytes, verify } from 'node:crypto';
 import * as v from 'valibot';
 import { fromBase64url } from '../crypto/bytes.ts';
 import {
@@ -66,8 +66,10 @@ export function verifySignature(
   data: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  const fits = jwk !== undefined && couldSign(jwk, signature);
-  const key = fits ? jwk : decoy(alg, signature.length);
+  // Made, and looked at, whether it is needed or not.
+  const nobodys = decoy(alg, signature);
+  const fits = couldSign(jwk ?? nobodys, signature) && jwk !== undefined;
+  const key = fits ? jwk : nobodys;
   try {
     const good = verify(
       alg === 'Ed25519' ? null : 'sha256',
@@ -95,23 +97,40 @@ const PARAMETERS = {
 } as const;
 
 /** Generators of the two curves: points that are on them, and as good as any for taking as long. */
-const ED25519_DECOY: LoginJwk = {
-  kty: 'OKP',
-  crv: 'Ed25519',
-  x: 'WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY',
-};
-const P256_DECOY: LoginJwk = {
-  kty: 'EC',
-  crv: 'P-256',
-  x: 'axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY',
-  y: 'T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU',
-};
+const ED25519_DECOY = ['WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY'].map(decoded);
+const P256_DECOY = [
+  'axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY',
+  'T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU',
+].map(decoded);
+/** By their length in bytes, the smaller first. */
+const RSA_DECOYS = new Map<number, readonly [typical: Buffer, large: Buffer]>();
+/** How the modulus of an RSA key begins on the average, on which it depends how soon a wrong padding is seen. */
+const TYPICAL = 0xc4;
 
-/** A public key in place of a missing one. Some of these anybody can sign with, so what they verify must not count. */
-export function decoy(alg: ProofAlgorithm, signatureLength: number): LoginJwk {
-  if (alg === 'Ed25519') return ED25519_DECOY;
-  if (alg === 'ES256') return P256_DECOY;
-  return { kty: 'RSA', n: Buffer.alloc(signatureLength, 0xff).toString('base64url'), e: 'AQAB' };
+function decoded(text: string): Buffer {
+  return Buffer.from(text, 'base64url');
+}
+
+/**
+ * A public key in place of a missing one, spelled anew each time as the keys are that an app reads: a modulus of ones
+ * alone, or a text that the engine has seen before, is told by time. With some of these anybody can sign, so what they
+ * verify must not count.
+ */
+export function decoy(alg: ProofAlgorithm, signature: Uint8Array): LoginJwk {
+  const text = (bytes: Buffer | undefined) => bytes?.toString('base64url') ?? '';
+  if (alg === 'Ed25519') return { crv: 'Ed25519', kty: 'OKP', x: text(ED25519_DECOY[0]) };
+  if (alg === 'ES256') return { crv: 'P-256', kty: 'EC', x: text(P256_DECOY[0]), y: text(P256_DECOY[1]) };
+  const { length } = signature;
+  const [typical, large] = RSA_DECOYS.get(length) ?? [modulus(length, TYPICAL), modulus(length, 0xff)];
+  RSA_DECOYS.set(length, [typical, large]);
+  return { e: 'AQAB', kty: 'RSA', n: text(Buffer.compare(signature, typical) < 0 ? typical : large) };
+}
+
+/** An odd number; the large one is above every signature, but for those that are above all other moduli as well. */
+function modulus(length: number, first: number): Buffer {
+  const n = randomBytes(length).fill(first, 0, first === 0xff ? 8 : 1);
+  n[length - 1] = (n[length - 1] as number) | 1;
+  return n;
 }
 
 /** An RSA signature is as long as its modulus and smaller; OpenSSL would say no to others at once. */

@@ -90,9 +90,14 @@ export function knownKey(key: RegisteredKey): KnownKey | undefined {
  * stored a key several times, it has the names of all entries, and the algorithm of the first.
  */
 export function findKey(keys: readonly RegisteredKey[], jkt: string): KnownKey | undefined {
-  const entries = keys.map(knownKey).filter((key) => key?.jkt === jkt) as KnownKey[];
-  const [first] = entries;
-  return first && { ...first, u: [...new Set(entries.flatMap((key) => key.u))] };
+  const entries = keys.map(knownKey).filter((key) => key !== undefined);
+  const own = entries.filter((key) => key.jkt === jkt);
+  const isThere = own.length > 0;
+  // Joined whether it is that key or another, so that it takes as long to find none.
+  const joined = isThere ? own : entries.slice(0, 1);
+  const [first] = joined;
+  const key = first && { ...first, u: [...new Set(joined.flatMap(({ u }) => u))] };
+  return isThere ? key : undefined;
 }
 
 /**

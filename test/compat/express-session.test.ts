@@ -1,18 +1,21 @@
-/** express-session with every kind of session store: in memory, in files, in SQLite, in Redis. */
+/** express-session with every kind of session store: in memory, in files, in SQLite, in Redis, in PostgreSQL. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sqliteSessions from 'better-sqlite3-session-store';
+import connectPgSimple from 'connect-pg-simple';
 import { RedisStore } from 'connect-redis';
 import express from 'express';
 import session, { type Store as SessionStore } from 'express-session';
 import Libsql from 'libsql';
+import pg from 'pg';
 import { createClient } from 'redis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { FileSessions } from '../../examples/support/file-sessions.ts';
 import { requireLiveKey } from '../../lib/strategy/live-key.ts';
 import { login } from '../../lib/strategy/login.ts';
 import { isAbsent } from '../support/binaries.ts';
+import { startPostgres } from '../support/postgres.ts';
 import { redisAvailable, startRedis } from '../support/redis.ts';
 import { listen } from '../support/world.ts';
 import { Accounts, passportWith, SECRET, type Visitor, visitor } from './support.ts';
@@ -49,6 +52,24 @@ const inRedis: Kind = async () => {
   return () => new RedisStore({ client: client as never });
 };
 
+const inPostgres: Kind = async () => {
+  const server = await startPostgres();
+  const pool = new pg.Pool({ connectionString: server.url });
+  pool.on('error', () => {});
+  const Store = connectPgSimple(session);
+  const opened: InstanceType<typeof Store>[] = [];
+  onTestFinished(async () => {
+    for (const store of opened) await store.close();
+    await pool.end();
+    await server.stop();
+  });
+  return () => {
+    const store = new Store({ pool, createTableIfMissing: true });
+    opened.push(store);
+    return store;
+  };
+};
+
 async function start(sessions: SessionStore, { store }: Visitor, accounts: Accounts): Promise<string> {
   const app = express();
   const origin = await listen(app);
@@ -70,6 +91,7 @@ const kinds: [string, Kind][] = [
   ['in memory', inMemory],
   ['in files', inFiles],
   ['in SQLite', inSqlite],
+  ['in PostgreSQL', inPostgres],
 ];
 if (redisAvailable || !isAbsent('redis-server')) kinds.push(['in Redis', inRedis]);
 

@@ -12,6 +12,8 @@ const HOME = path.join(ROOT, '.fuzz');
 const SCRIPT = 'targets.js';
 /** How long one input may take before it counts as a hang, in milliseconds. */
 const MAX_WAIT = 20_000;
+/** How long a target may take to make its seeds, in milliseconds. */
+const MAX_START = 180_000;
 const MAX_MEGABYTES = 512;
 
 export interface CampaignOptions {
@@ -101,7 +103,8 @@ async function inThread(work: ExploreWork, url: URL, maxWait: number): Promise<E
         const { executions } = watched(work.memory);
         if (executions !== before) since = performance.now();
         before = executions;
-        if (performance.now() - since > maxWait) ended(`took longer than ${maxWait / 1000} s`);
+        const limit = executions === 0 ? MAX_START : maxWait;
+        if (performance.now() - since > limit) ended(`took longer than ${limit / 1000} s`);
       }, 250);
       worker.once('message', resolve);
       worker.once('error', (error) => ended(`ended the thread: ${String(error)}`));

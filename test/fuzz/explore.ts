@@ -12,8 +12,8 @@ import { asText, type FuzzTarget } from './target.ts';
 
 const BATCH = 48;
 const MAX_CORPUS = 1500;
-/** Tries to make a finding shorter. */
-const MAX_TRIES = 3000;
+/** How long a finding is made shorter, in milliseconds. */
+const SHORTENING = 5000;
 
 /** Places in the memory that is shared with who watches: see {@link sharedWith}. */
 const EXECUTIONS = 0;
@@ -151,7 +151,8 @@ async function shorten(
 ): Promise<Uint8Array> {
   let shortest = input;
   let step = Math.ceil(input.length / 2);
-  for (let tries = 0; tries < MAX_TRIES && step > 0 && shortest.length > 0; tries++) {
+  const end = performance.now() + SHORTENING;
+  while (performance.now() < end && step > 0 && shortest.length > 0) {
     const at = random(Math.max(1, shortest.length - step + 1));
     const shorter = new Uint8Array(Buffer.concat([shortest.subarray(0, at), shortest.subarray(at + step)]));
     if (kindOf(await attempt(shorter)) === kindOf(what)) shortest = shorter;

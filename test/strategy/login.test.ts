@@ -511,7 +511,7 @@ describe('a stranger', () => {
     const { createPrivateKey, sign } = await import('node:crypto');
     const { calculateJwkThumbprint } = await import('jose');
     const { decoy } = await import('../../lib/strategy/public-key.ts');
-    const jwk = decoy('ES256', 64) as { kty: 'EC'; crv: string; x: string; y: string };
+    const jwk = decoy('ES256', new Uint8Array(64)) as { kty: 'EC'; crv: string; x: string; y: string };
     const one = createPrivateKey({ key: { ...jwk, d: `${'A'.repeat(42)}E` }, format: 'jwk' });
     const app = party.app();
     for (const sub of ['nobody', ACCOUNT]) {

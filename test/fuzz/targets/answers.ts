@@ -102,9 +102,10 @@ async function genuine(input: Uint8Array): Promise<typeof globalThis.fetch> {
   const { privateKey, jwk } = await ownKey();
   const status = STATUSES[(input[0] ?? 0) % STATUSES.length] as number;
   return async (url, init) => {
-    if (String(url).endsWith('/keys')) return Response.json({ keys: [jwk] });
+    const { pathname } = new URL(url as string);
+    if (pathname.endsWith('/keys')) return Response.json({ keys: [jwk] });
     const { request } = JSON.parse(init?.body as string) as { request: string };
-    const typ = String(url).endsWith('/disable') ? 'rk-disable+jwe' : 'rk-request+jwe';
+    const typ = pathname.endsWith('/disable') ? 'rk-disable+jwe' : 'rk-request+jwe';
     const { rho, jti = '' } = await opened(request, typ, privateKey);
     const text = asText(input.subarray(1));
     // What is no text is sealed as it is.

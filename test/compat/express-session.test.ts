@@ -59,7 +59,7 @@ const inPostgres: Kind = async () => {
   const Store = connectPgSimple(session);
   const opened: InstanceType<typeof Store>[] = [];
   onTestFinished(async () => {
-    for (const store of opened) await store.close();
+    for (const store of opened) store.close();
     await pool.end();
     await server.stop();
   });

@@ -15,7 +15,7 @@ import { readPayload } from '../../../lib/protocol/codec.ts';
 import { DISABLE_REQUEST, DISABLE_RESPONSE } from '../../../lib/protocol/disabling.ts';
 import { encryptTo, openElgamalJwe, readElgamalJwe } from '../../../lib/protocol/elgamal-jwe.ts';
 import { elgamalPublicJwk, generateElgamalKey } from '../../../lib/protocol/elgamal-keys.ts';
-import { REQUEST, readResponse, requestMac, ticketHash } from '../../../lib/protocol/messages.ts';
+import { readRequest, readResponse, requestMac, ticketHash } from '../../../lib/protocol/messages.ts';
 import { readTicket, stateId } from '../../../lib/protocol/ticket.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
 import { rawJwe } from '../../attacks/raw-jwe.ts';
@@ -164,7 +164,7 @@ export const messages: readonly FuzzTarget[] = [
     'request',
     'a device',
     REQUESTS.map((text) => text.replace('TH', bytes(32)).replace('JTI', bytes(16))),
-    (input) => readPayload(input, REQUEST),
+    (input) => readRequest(input),
   ),
   payload('disabling', 'a device', [DISABLING], (input) => readPayload(input, DISABLE_REQUEST)),
   payload('response', 'an assistant', ANSWERS, readResponse),

@@ -1,0 +1,137 @@
+"""Tickets, requests and answers, checked member by member: PROTOCOL.md, sections 3 to 6."""
+
+import hashlib
+import hmac as hmac_module
+
+import rsa
+from groups import group_named
+from wire import Fault, b64, loads_exactly, members, os2ip, sha256, unb64, whole
+
+TICKET = "rk-ticket+jwe"
+REQUEST = "rk-request+jwe"
+DISABLE = "rk-disable+jwe"
+OPS = {"retrieve": "retrieve", "rsa": "sign", "elgamal": "decrypt"}
+SECRET = {"retrieve": "c", "rsa": "d2", "elgamal": "x2"}
+REQUEST_MEMBERS = ("v", "op", "beta", "rho", "th", "iat", "jti")
+
+
+class Ticket:
+    """A ticket's payload, validated before anything is computed with it."""
+
+    def __init__(self, data):
+        self.payload = loads_exactly(data)
+        common = ("v", "scheme", "a", "b", "u", "iat")
+        own = {"retrieve": ("c",), "rsa": ("n", "d2"), "elgamal": ("group", "x2")}
+        if not isinstance(self.payload, dict) or self.payload.get("scheme") not in tuple(own):
+            raise ValueError("no scheme")
+        self.scheme = self.payload["scheme"]
+        p = members(self.payload, common + own[self.scheme], ("exp",))
+        if type(p["v"]) is not int or p["v"] != 1:
+            raise ValueError("another version")
+        self.a, self.b, self.u = (unb64(p[name], 32) for name in ("a", "b", "u"))
+        whole(p["iat"])
+        self.exp = whole(p["exp"]) if "exp" in p else None
+        self.s = unb64(p[SECRET[self.scheme]])
+        getattr(self, f"_{self.scheme}")(p)
+        self.id = sha256(b"roaming-key/1 id", self.a, self.b, self.u, self.s)
+
+    def _retrieve(self, _):
+        if not 1 <= len(self.s) <= 8160:
+            raise ValueError("c of another size")
+
+    def _rsa(self, p):
+        n = unb64(p["n"])
+        self.n, self.d2 = os2ip(n), os2ip(self.s)
+        self.bits = self.n.bit_length()
+        if self.bits not in (2048, 3072, 4096) or len(n) * 8 != self.bits or self.n % 2 == 0:
+            raise ValueError("a modulus that is even or of another size")
+        if len(self.s) != len(n) or not 0 < self.d2 < self.n:
+            raise ValueError("d2 out of range")
+
+    def _elgamal(self, p):
+        self.group = group_named(p["group"])
+        self.x2 = os2ip(self.s)
+        if len(self.s) != self.group.scalar_size or not 0 < self.x2 < self.group.q:
+            raise ValueError("x2 out of range")
+
+
+def mac(a, request, ticket):
+    text = b"roaming-key/1 mac\0" + request.encode("ascii") + b"\0" + ticket.encode("ascii")
+    return hmac_module.new(a, text, hashlib.sha256).digest()
+
+
+def hash_of_ticket(ticket):
+    return b64(sha256(ticket.encode("ascii")))
+
+
+def name_of(t):
+    """u, under which a key can be disabled by who holds t."""
+    return sha256(b"roaming-key/1 disable", t)
+
+
+def answerable(payload):
+    """(rho, op, jti) of a request, or None where one of them is not well-formed: then errors stay unsealed."""
+    try:
+        rho, jti = unb64(payload["rho"], 32), unb64(payload["jti"], 16)
+        return (rho, payload["op"], b64(jti)) if payload["op"] in (*OPS.values(), "retire") else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def check_request(payload, ticket):
+    """All members of an opened request except th and the time; the op's own, decoded."""
+    op = payload.get("op")
+    if op not in (OPS[ticket.scheme], "retire"):
+        raise ValueError("an op that does not fit")
+    own = ()
+    if op == "sign":
+        alg = payload.get("alg")
+        if alg not in rsa.ALGS:
+            raise ValueError("no such alg")
+        own = ("alg", "digest", "salt") if alg.startswith("PS") else ("alg", "digest")
+    elif op == "decrypt":
+        own = ("w",)
+    members(payload, REQUEST_MEMBERS + own)
+    if type(payload["v"]) is not int or payload["v"] != 1:
+        raise ValueError("another version")
+    unb64(payload["beta"], 32)
+    unb64(payload["rho"], 32)
+    unb64(payload["th"], 32)
+    unb64(payload["jti"], 16)
+    whole(payload["iat"])
+    if op == "sign":
+        size = rsa.digest_size(payload["alg"])
+        digest = unb64(payload["digest"], size)
+        return {"digest": digest, "salt": unb64(payload["salt"], size) if "salt" in own else b""}
+    if op == "decrypt":
+        return {"w": ticket.group.decode(unb64(payload["w"]))}
+    return {}
+
+
+def check_answer(data, op, jti, result):
+    """An opened answer to a request that succeeded."""
+    try:
+        optional = () if op == "retire" else ("renewed",)
+        payload = members(loads_exactly(data), ("v", "op", "jti", "failedSince", *result), optional)
+        if payload["v"] != 1 or payload["op"] != op or payload["jti"] != jti:
+            raise ValueError("an answer to another request")
+        since = members(payload["failedSince"], ("count", "last"))
+        whole(since["count"])
+        if since["last"] is not None:
+            whole(since["last"])
+        if "renewed" in payload:
+            members(payload["renewed"], ("ticket", "key"))
+        return payload
+    except (ValueError, TypeError) as error:
+        raise Fault("forged", str(error)) from None
+
+
+def check_error(data, op, jti):
+    """An opened answer to a request that failed."""
+    payload = members(loads_exactly(data), ("v", "op", "jti", "code", "now"), ("attemptsLeft", "retryAt"))
+    if payload["v"] != 1 or payload["op"] != op or payload["jti"] != jti or not isinstance(payload["code"], str):
+        raise ValueError("an answer to another request")
+    for name in ("now", "attemptsLeft", "retryAt"):
+        if name in payload:
+            whole(payload[name])
+    return payload

@@ -102,7 +102,6 @@ def _assistant_commands(server):
 
     return {
         "lie": lie,
-        "lies": lambda: {"names": list(LIES)},
         "rotate": lambda kind="X25519": here.rotate(kind),
         "drop": here.drop,
         "clock": shift,
@@ -127,7 +126,8 @@ def _obey(commands):
 
 def main(role, kind="X25519"):
     if role == "cases":
-        print(json.dumps({"assaults": assault.names(), "logins": list(assault.LOGINS), "lies": list(LIES)}))
+        kinds = ("X25519", "P-256", "RSA-OAEP-256")
+        print(json.dumps({"assaults": {kind: assault.names(kind) for kind in kinds}, "lies": list(LIES)}))
     elif role == "device":
         _obey(DEVICE)
     elif role == "assistant":

@@ -33,8 +33,8 @@ class Assistant:
         self.keys.insert(0, jwe.AssistantKey.generate(kind))
 
     def drop(self):
-        """Forgets the oldest key."""
-        self.keys.pop()
+        """Forgets all keys but the active one."""
+        del self.keys[1:]
 
     def listed(self):
         return {"keys": [key.listed() for key in self.keys]}

@@ -171,7 +171,13 @@ export const RESPONSE = v.variant('op', [
     nu: bytes(1, 512),
     proof: v.strictObject({ c: bytes(32), s: bytes(1, 512) }),
   }),
-  v.strictObject({ ...answer, op: v.literal('retire'), retired: v.literal(true) }),
+  // A ticket that has just been retired is never renewed.
+  v.strictObject({
+    ...answer,
+    op: v.literal('retire'),
+    retired: v.literal(true),
+    renewed: v.optional(v.never()),
+  }),
 ]);
 
 /** A good answer, bytes as bytes. */

@@ -99,21 +99,24 @@ describe('an answer', () => {
     c: b64(random(48)),
     failedSince: { count: 0, last: null },
   };
+  const retired = { v: 1, op: 'retire', jti: good.jti, retired: true, failedSince: good.failedSince };
+  const key = { kty: 'OKP', crv: 'X25519', x: b64(random(32)), kid: b64(random(32)) };
+  const renewed = { ticket: 'x', key };
   const refusal = { v: 1, op: 'retrieve', jti: good.jti, code: 'wrong_password', now: 5 };
 
   it('is help or a refusal, of exactly one form', () => {
     expect(read(good)).toMatchObject({ op: 'retrieve' });
     expect(read({ ...good, failedSince: { count: 3, last: 9 } })).toBeDefined();
     expect(read({ ...refusal, attemptsLeft: 0, retryAt: 9 })).toMatchObject({ code: 'wrong_password' });
-    expect(
-      read({ v: 1, op: 'retire', jti: good.jti, retired: true, failedSince: good.failedSince }),
-    ).toBeDefined();
+    expect(read(retired)).toBeDefined();
+    expect(read({ ...good, renewed })).toBeDefined();
   });
 
   it.each<[string, object]>([
     ['both at once', { ...good, ...refusal }],
     ['help of another operation', { ...good, op: 'sign' }],
-    ['not retired', { v: 1, op: 'retire', jti: good.jti, retired: false, failedSince: good.failedSince }],
+    ['not retired', { ...retired, retired: false }],
+    ['retired and renewed', { ...retired, renewed }],
     ['an unknown code', { ...refusal, code: 'network' }],
     ['an inherited code', { ...refusal, code: 'constructor' }],
     ['a time that is none', { ...refusal, now: 1.5 }],

@@ -5,7 +5,14 @@
  */
 import * as v from 'valibot';
 import { equalBytes, fromBase64url, randomBytes, toBase64url, wipe } from '../crypto/bytes.ts';
-import { type AssistantJwk, openDirect, parseSealed, readAssistantJwk, seal } from '../crypto/jwe.ts';
+import {
+  type AssistantJwk,
+  type JweType,
+  openDirect,
+  parseSealed,
+  readAssistantJwk,
+  seal,
+} from '../crypto/jwe.ts';
 import { type ErrorCode, isRoamingKeyError, RoamingKeyError } from '../errors.ts';
 import {
   type ErrorResponse,
@@ -152,6 +159,20 @@ export class AssistantClient {
       throw asHint(error);
     }
   }
+}
+
+/**
+ * Seals to a key that an assistant has published; one that cannot be used is no record's fault.
+ *
+ * @throws RoamingKeyError `bad_response` if the key is no point of its curve or of small order; `unsupported`
+ */
+export async function sealToPublished(payload: object, typ: JweType, jwk: AssistantJwk): Promise<string> {
+  return seal(payload, typ, jwk).catch((cause: unknown) => {
+    if (!isRoamingKeyError(cause, 'bad_record')) throw cause;
+    throw new RoamingKeyError('bad_response', 'the assistant has published a key that cannot be used', {
+      cause,
+    });
+  });
 }
 
 /**

@@ -1,10 +1,16 @@
 import * as v from 'valibot';
 import { fromBase64url, randomBytes, toBase64url, wipe } from '../crypto/bytes.ts';
-import { type AssistantJwk, openDirect, seal } from '../crypto/jwe.ts';
+import { type AssistantJwk, openDirect } from '../crypto/jwe.ts';
 import { isRoamingKeyError, RoamingKeyError } from '../errors.ts';
 import { readPayload } from '../protocol/codec.ts';
 import { DISABLE_RESPONSE, type DisablingKit, kitFromCode, parseKit } from '../protocol/disabling.ts';
-import { AssistantClient, type AssistantClientOptions, asHint, systemClock } from './assistant-client.ts';
+import {
+  AssistantClient,
+  type AssistantClientOptions,
+  asHint,
+  sealToPublished,
+  systemClock,
+} from './assistant-client.ts';
 import { send } from './transport.ts';
 
 export interface DisableOptions extends AssistantClientOptions {
@@ -52,7 +58,7 @@ async function askToDisable(
   const rho = randomBytes(32);
   try {
     const payload = { v: 1, t, rho: toBase64url(rho), iat: (options.now ?? systemClock)() };
-    const request = await seal(payload, 'rk-disable+jwe', key);
+    const request = await sealToPublished(payload, 'rk-disable+jwe', key);
     const { body } = await send(`${client.url}/disable`, { body: { request } }, options).catch((error) => {
       throw asHint(error);
     });

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { randomBytes, toBase64url, wipe } from '../crypto/bytes.ts';
-import { type AssistantJwk, seal } from '../crypto/jwe.ts';
+import type { AssistantJwk } from '../crypto/jwe.ts';
 import type { PrivateKeySource } from '../crypto/private-key.ts';
 import type { PublicJwk } from '../crypto/public-jwk.ts';
 import { type DisablingKit, disablingName } from '../protocol/disabling.ts';
@@ -14,7 +14,12 @@ import {
 } from '../protocol/password.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 import { type TicketShare, ticketPayload } from '../protocol/ticket.ts';
-import { AssistantClient, type AssistantClientOptions, systemClock } from './assistant-client.ts';
+import {
+  AssistantClient,
+  type AssistantClientOptions,
+  sealToPublished,
+  systemClock,
+} from './assistant-client.ts';
 import { defaultArgon2id } from './default-argon2id.ts';
 import type { RelyingPartyOptions } from './login-proof.ts';
 import type { RoamOptions } from './roam.ts';
@@ -114,7 +119,7 @@ export async function makeRecord(
     b = verifier(k);
     part = share(k);
     const frame = { a, b, u, iat, ...(expiresAt !== undefined && { exp: expiresAt }) };
-    const ticket = await seal(ticketPayload(frame, part), 'rk-ticket+jwe', target.jwk);
+    const ticket = await sealToPublished(ticketPayload(frame, part), 'rk-ticket+jwe', target.jwk);
     const record = parseRecord({
       version: 1,
       scheme: part.scheme,

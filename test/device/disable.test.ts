@@ -1,3 +1,4 @@
+import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
 import { disable } from '../../lib/device/disable.ts';
 import { disablingCode, disablingName } from '../../lib/protocol/disabling.ts';
@@ -43,6 +44,18 @@ describe('disable', () => {
     world.keys.retire({ age: 0 });
     await disable(kit);
     expect(await isDisabled()).toBe(true);
+  });
+
+  it('shows t to nobody who has published a key that everybody knows', async () => {
+    const { world, kit, isDisabled } = await start();
+    const jwk = { kty: 'OKP', crv: 'X25519', x: b64(new Uint8Array(32)) };
+    const keys = [{ ...jwk, kid: await calculateJwkThumbprint(jwk) }];
+    const fetch = intercepting(world.fetch, ({ pathname }) =>
+      pathname.endsWith('/keys') ? Response.json({ keys }) : undefined,
+    );
+    await expect(disable(kit, { fetch })).rejects.toMatchObject({ code: 'bad_response' });
+    expect(world.traffic.filter(({ url }) => url.endsWith('/disable'))).toEqual([]);
+    expect(await isDisabled()).toBe(false);
   });
 
   it('shows t to nobody on the way', async () => {

@@ -1,10 +1,10 @@
 /** Whole dialogues between two implementations, in both directions: the library and a peer that shares no code with it. */
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { CompactEncrypt, importJWK } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PublicJwk } from '../../lib/crypto/public-jwk.ts';
+import { describe, expect, it } from 'vitest';
 import { thumbprint } from '../../lib/crypto/public-jwk.ts';
 import type { SignatureAlg } from '../../lib/device/login-proof.ts';
+import { disablingCode } from '../../lib/protocol/disabling.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import {
   type AssistantParty,
@@ -15,31 +15,25 @@ import {
   peerAssistant,
   peerDevice,
 } from './parties.ts';
-import { isGenuineToOpenssl, isSkipped, Peer, PeerAssistant } from './support.ts';
+import { isGenuineToOpenssl, isSkipped, startPeers } from './support.ts';
 
 const DATA = new TextEncoder().encode('what is signed, sealed and delivered\n');
 const WRONG = { password: 'another horse' };
 const now = () => Math.floor(Date.now() / 1000);
 
 describe.skipIf(isSkipped)('two implementations', () => {
-  let peer: Peer;
-  let assistants: PeerAssistant;
-  beforeAll(async () => {
-    peer = new Peer('device');
-    assistants = await PeerAssistant.start();
-  });
-  afterAll(() => Promise.all([peer.stop(), assistants.stop()]));
+  const peers = startPeers();
 
-  const theirDevice = peerDevice(() => peer);
+  const theirDevice = peerDevice(() => peers.device);
   const directions: [string, DeviceParty, DeviceParty, () => Promise<AssistantParty>][] = [
-    ['our device, their assistant', ourDevice, theirDevice, () => peerAssistant(assistants)],
+    ['our device, their assistant', ourDevice, theirDevice, () => peerAssistant(peers.assistant)],
     ['their device, our assistant', theirDevice, ourDevice, ourAssistant],
   ];
 
   describe.each(directions)('%s', (_, device, otherDevice, startAssistant) => {
     /** Wrong passwords from somebody who holds the record. */
     const guess = (record: DeviceRecord, times: number, clock = 0) =>
-      peer.do<{ answers: { code: string }[] }>('guess', { record, times, clock });
+      peers.device.do<{ answers: { code: string }[] }>('guess', { record, times, clock });
 
     it.each<[string, SignatureAlg[]]>([
       ['Ed25519', ['Ed25519']],
@@ -70,7 +64,7 @@ describe.skipIf(isSkipped)('two implementations', () => {
 
     it.each<[string, SignatureAlg[]]>([
       ['RSA-2048', ['PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512']],
-      ['RSA-3072', ['PS256', 'RS512']],
+      ['RSA-3072', ['PS512']],
     ])('sign with a shared key: %s', async (key, algs) => {
       const { url } = await startAssistant();
       const { record } = await device.enroll({ assistant: url, scheme: 'rsa', key });
@@ -176,6 +170,7 @@ describe.skipIf(isSkipped)('two implementations', () => {
       async (type) => {
         const { url, rotate, dropRetiring } = await startAssistant();
         const { record, kit } = await device.enroll({ assistant: url });
+        const { record: ending } = await device.enroll({ assistant: url });
         const before = record.assistant.jwk.kid;
         expect((await device.unlock(record)).record).toEqual(record);
         await rotate(type);
@@ -183,6 +178,8 @@ describe.skipIf(isSkipped)('two implementations', () => {
         expect(renewed.assistant.jwk.kid).not.toBe(before);
         expect(renewed).toEqual({ ...record, ticket: renewed.ticket, assistant: renewed.assistant });
         expect((await otherDevice.unlock(renewed, { assistant: url })).record).toEqual(renewed);
+        // A ticket that ends is not renewed as it does: either device would take that for a lie.
+        await device.retire(ending);
         await guess(record, 2);
         await guess(renewed, 1);
         expect((await device.unlock(renewed)).failedSince.count).toBe(3);
@@ -225,7 +222,7 @@ describe.skipIf(isSkipped)('two implementations', () => {
       ];
       for (const use of refused) expect(await failureOf(use())).toMatchObject({ code: 'disabled' });
       await device.unlock(kept.record);
-      const { names } = await peer.do<{ names: string[] }>('feed', { assistant: url });
+      const { names } = await peers.device.do<{ names: string[] }>('feed', { assistant: url });
       const expected = made.slice(0, 3).map(({ record }) => record.u);
       expect(names.filter((name) => made.some(({ record }) => record.u === name))).toEqual(expected);
     });
@@ -248,7 +245,9 @@ describe.skipIf(isSkipped)('two implementations', () => {
       const { url: elsewhere } = await ourAssistant();
       const { record: thiefs } = await device.enroll({ assistant: elsewhere });
       const swapped = { ...record, assistant: { url, jwk: thiefs.assistant.jwk }, ticket: thiefs.ticket };
-      expect(await failureOf(device.unlock(swapped, { assistant: url }))).toMatchObject({ code: 'bad_record' });
+      expect(await failureOf(device.unlock(swapped, { assistant: url }))).toMatchObject({
+        code: 'bad_record',
+      });
       const use = (async () => device.unlock(thiefs, { assistant: url }))();
       expect(await failureOf(use)).toMatchObject({ code: 'bad_record' });
       for (const kdf of [
@@ -265,7 +264,7 @@ describe.skipIf(isSkipped)('two implementations', () => {
     it('take each other’s passwords for the same', async () => {
       const { url } = await startAssistant();
       const { record } = await device.enroll({ assistant: url });
-      const { record: same } = await peer.do<{ record: DeviceRecord }>('enroll', {
+      const { record: same } = await peers.device.do<{ record: DeviceRecord }>('enroll', {
         assistant: url,
         password: 'P\u{e1}ss w\u{f6}rd \u{1f511}',
         kdf: record.kdf,
@@ -278,15 +277,23 @@ describe.skipIf(isSkipped)('two implementations', () => {
       }
     });
 
-    it('name keys alike', async () => {
+    it('write records, kits and codes alike', async () => {
       const { url } = await startAssistant();
-      const { record, kit, code } = await device.enroll({ assistant: url });
-      expect(Object.keys(record).sort()).toEqual(
-        ['a', 'assistant', 'jwk', 'kdf', 'salt', 'scheme', 'ticket', 'u', 'version'].sort(),
-      );
-      expect(kit).toMatchObject({ version: 1, assistant: { url } });
-      expect(code).toMatch(/^([0-9A-HJKMNP-TV-Z]{5}-){5}[0-9A-HJKMNP-TV-Z]{4}$/);
-      expect((record.jwk as PublicJwk).kty).toBe('OKP');
+      const made = [await device.enroll({ assistant: url }), await otherDevice.enroll({ assistant: url })];
+      const formOf = (value: unknown): unknown =>
+        typeof value === 'object' && value !== null
+          ? Object.fromEntries(Object.entries(value).map(([name, member]) => [name, formOf(member)]))
+          : typeof value;
+      const [ours, theirs] = made.map(({ record, kit }) => formOf({ record, kit }));
+      expect(ours).toEqual(theirs);
+      for (const { kit, code } of made) {
+        expect(await peers.device.do('code', { t: Buffer.from(kit.t, 'base64url').toString('hex') })).toEqual(
+          {
+            code,
+          },
+        );
+        expect(disablingCode(kit)).toBe(code);
+      }
     });
   });
 });

@@ -39,24 +39,20 @@ export interface FailedSince {
   readonly last: number | null;
 }
 
-/** A device, whoever wrote it. Every use tells the record as it is afterwards. */
+/** What a use gave, and the record as it is afterwards. */
+export type Used<T> = T & { readonly record: DeviceRecord };
+
+/** A device, whoever wrote it. */
 export interface DeviceParty {
   enroll(wish: ToEnrol): Promise<Made>;
-  unlock(
-    record: DeviceRecord,
-    use?: Use,
-  ): Promise<{ pkcs8: Uint8Array; failedSince: FailedSince; record: DeviceRecord }>;
+  unlock(record: DeviceRecord, use?: Use): Promise<Used<{ pkcs8: Uint8Array; failedSince: FailedSince }>>;
   sign(
     record: DeviceRecord,
     alg: SignatureAlg,
     data: Uint8Array,
     use?: Use,
-  ): Promise<{ signature: Uint8Array; record: DeviceRecord }>;
-  decrypt(
-    record: DeviceRecord,
-    jwe: string,
-    use?: Use,
-  ): Promise<{ plaintext: Uint8Array; record: DeviceRecord }>;
+  ): Promise<Used<{ signature: Uint8Array }>>;
+  decrypt(record: DeviceRecord, jwe: string, use?: Use): Promise<Used<{ plaintext: Uint8Array }>>;
   encrypt(jwk: object, plaintext: Uint8Array): Promise<string>;
   retire(record: DeviceRecord, use?: Use): Promise<unknown>;
   disable(kit: DisablingKit): Promise<unknown>;
@@ -67,10 +63,10 @@ export interface DeviceParty {
 export interface AssistantParty {
   readonly url: string;
   /** Sets its clock this many seconds off. */
-  shift(seconds: number): Promise<unknown>;
-  rotate(type: AssistantKeyType): Promise<unknown>;
+  readonly shift: (seconds: number) => Promise<unknown>;
+  readonly rotate: (type: AssistantKeyType) => Promise<unknown>;
   /** Forgets all keys but the active one. */
-  dropRetiring(): Promise<unknown>;
+  readonly dropRetiring: () => Promise<unknown>;
 }
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'base64url'));
@@ -123,21 +119,21 @@ function open(record: DeviceRecord, { assistant, clock = 0 }: Use = {}): Device 
 
 /** The peer's device. */
 export function peerDevice(peer: () => Peer): DeviceParty {
-  const use = (what: string, record: DeviceRecord, given: Use = {}, more: object = {}) =>
-    peer().do<Record<string, never>>(what, { record, password: PASSWORD, ...given, ...more });
+  const use = <T>(what: string, record: DeviceRecord, given: Use = {}, more: object = {}) =>
+    peer().do<Used<T>>(what, { record, password: PASSWORD, ...given, ...more });
   return {
     enroll: (wish) => peer().do<Made>('enroll', { ...wish, password: PASSWORD, kdf: KDF }),
     async unlock(record, given) {
-      const told = await use('unlock', record, given);
-      return { ...told, pkcs8: bytes(told['pkcs8'] as unknown as string) } as never;
+      const told = await use<{ pkcs8: string; failedSince: FailedSince }>('unlock', record, given);
+      return { ...told, pkcs8: bytes(told.pkcs8) };
     },
     async sign(record, alg, data, given) {
-      const told = await use('sign', record, given, { alg, message: text(data) });
-      return { ...told, signature: bytes(told['signature'] as unknown as string) } as never;
+      const told = await use<{ signature: string }>('sign', record, given, { alg, message: text(data) });
+      return { ...told, signature: bytes(told.signature) };
     },
     async decrypt(record, jwe, given) {
-      const told = await use('decrypt', record, given, { jwe });
-      return { ...told, plaintext: bytes(told['plaintext'] as unknown as string) } as never;
+      const told = await use<{ plaintext: string }>('decrypt', record, given, { jwe });
+      return { ...told, plaintext: bytes(told.plaintext) };
     },
     encrypt: async (jwk, plaintext) =>
       (await peer().do<{ jwe: string }>('encrypt', { jwk, plaintext: text(plaintext) })).jwe,
@@ -192,7 +188,11 @@ export async function failureOf(done: Promise<unknown>): Promise<Failure> {
     if (isRoamingKeyError(error)) return pick(error.code, error.attemptsLeft, error.retryAt);
     if (error instanceof PeerFault) {
       const { hint, attemptsLeft, retryAt } = error.told;
-      return pick(error.code === 'unsealed' ? hint : (WORDS[error.code] ?? error.code), attemptsLeft, retryAt);
+      return pick(
+        error.code === 'unsealed' ? hint : (WORDS[error.code] ?? error.code),
+        attemptsLeft,
+        retryAt,
+      );
     }
     throw error;
   }

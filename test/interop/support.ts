@@ -1,10 +1,11 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, type JsonWebKeyInput } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll } from 'vitest';
 import { integer, sequence } from '../support/der.ts';
 import { CHEAP_KDF } from '../support/world.ts';
 
@@ -15,7 +16,8 @@ const PEER = fileURLToPath(new URL('peer', import.meta.url));
 export const isSkipped = !process.env['CI'] && isPeerMissing();
 
 function isPeerMissing(): boolean {
-  const isMissing = spawnSync(PYTHON, ['-c', 'import argon2, cryptography'], { stdio: 'ignore' }).status !== 0;
+  const isMissing =
+    spawnSync(PYTHON, ['-c', 'import argon2, cryptography'], { stdio: 'ignore' }).status !== 0;
   if (isMissing) {
     console.warn(
       `${PYTHON} with the modules cryptography and argon2 is missing (Debian: python3-cryptography, python3-argon2): ` +
@@ -50,12 +52,16 @@ type Answer =
 export class Peer {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
+  readonly #ended: Promise<unknown>;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(...args: readonly string[]) {
     this.#child = spawn(PYTHON, ['-B', PEER, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
-    const { stdout } = this.#child;
-    if (!stdout) throw new Error('no stdout');
+    this.#ended = new Promise((resolve) => this.#child.once('close', resolve));
+    const { stdin, stdout } = this.#child;
+    if (!stdin || !stdout) throw new Error('no pipes');
+    // Whoever writes to a peer that has ended is told so by what it reads.
+    stdin.on('error', () => {});
     this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
   }
 
@@ -84,9 +90,8 @@ export class Peer {
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.stdin?.end();
-    await ended;
+    await this.#ended;
   }
 }
 
@@ -101,14 +106,39 @@ export class PeerAssistant extends Peer {
   }
 }
 
-/** What the peer can attack with: groups of cases and their sizes, by kind of assistant key; names of lies. */
+/** The peer's device and its assistant, for as long as the tests of the suite that calls this. */
+export function startPeers(): { readonly device: Peer; readonly assistant: PeerAssistant } {
+  let device: Peer | undefined;
+  let assistant: PeerAssistant | undefined;
+  beforeAll(async () => {
+    device = new Peer('device');
+    assistant = await PeerAssistant.start();
+  });
+  afterAll(() => Promise.all([device?.stop(), assistant?.stop()]));
+  return {
+    get device() {
+      return running(device);
+    },
+    get assistant() {
+      return running(assistant);
+    },
+  };
+}
+
+function running<T>(peer: T | undefined): T {
+  if (!peer) throw new Error('the peer runs while tests do');
+  return peer;
+}
+
+/** What the peer can attack with: groups of cases and their sizes, by kind of assistant key; lies, and lists of keys. */
 export interface Attacks {
   readonly assaults: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly lies: readonly string[];
+  readonly keyLists: readonly string[];
 }
 
 export function listAttacks(): Attacks {
-  if (isSkipped) return { assaults: {}, lies: [] };
+  if (isSkipped) return { assaults: {}, lies: [], keyLists: [] };
   return JSON.parse(execFileSync(PYTHON, ['-B', PEER, 'cases'], { encoding: 'utf8' }));
 }
 
@@ -125,7 +155,7 @@ export function isGenuineToOpenssl(
       writeFileSync(path.join(folder, name), content);
       return path.join(folder, name);
     };
-    const pem = createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' }).export({
+    const pem = createPublicKey({ key: jwk as JsonWebKeyInput['key'], format: 'jwk' }).export({
       type: 'spki',
       format: 'pem',
     });
@@ -148,4 +178,16 @@ export function isGenuineToOpenssl(
 function halves(signature: Uint8Array): Uint8Array[] {
   const hex = Buffer.from(signature).toString('hex');
   return [hex.slice(0, 64), hex.slice(64)].map((half) => integer(BigInt(`0x${half}`)));
+}
+
+/** What the cases of an attack were answered, and what was wrong with that. */
+export interface CaseAnswers {
+  readonly results: Readonly<Record<string, { readonly status: number; readonly wrong: readonly string[] }>>;
+}
+
+/** The answers that were wrong, by case. */
+export function wrongAnswers(results: CaseAnswers['results']): Readonly<Record<string, readonly string[]>> {
+  return Object.fromEntries(
+    Object.entries(results).flatMap(([name, { wrong }]) => (wrong.length > 0 ? [[name, wrong]] : [])),
+  );
 }

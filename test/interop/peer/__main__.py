@@ -1,4 +1,4 @@
-"""python3 test/interop/peer device | assistant | cases
+"""python3 -B test/interop/peer device | assistant | cases
 
 `device` answers one command a line on stdin with one line on stdout, all JSON. `assistant` serves on a free port of
 127.0.0.1, says where, and then takes commands in the same way. `cases` lists the attacks that `device` knows."""
@@ -8,15 +8,19 @@ import sys
 import threading
 import traceback
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 import assault
 import device
+import forgery
 import groups
 import jwe
 import keys
 import kit
+import login_attacks
 import messages
 from assistant import Assistant
-from lies import LIES
+from lies import KEY_LISTS, LIES
 from password import expand, opaque_string, stretch
 from proofs import RelyingParty
 from server import Server
@@ -54,12 +58,10 @@ def _derive(password, salt, t, m, p, scheme, size):
     }
 
 
-def _open_ticket(jwe_text, private):
-    """What a ticket holds: for who has an assistant's private X25519 key."""
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
+def _open_ticket(text, private):
+    """What a ticket holds, for who has the assistant's private X25519 key."""
     key = jwe.AssistantKey(X25519PrivateKey.from_private_bytes(unb64(private, 32)))
-    ticket = messages.Ticket(jwe.open_sealed(jwe_text, messages.TICKET, key))
+    ticket = messages.Ticket(jwe.open_sealed(text, messages.TICKET, key))
     return {"id": ticket.id.hex(), "payload": ticket.payload}
 
 
@@ -71,17 +73,19 @@ DEVICE = {
     "retire": _with_device(lambda d: d.retire()),
     "visit": _with_device(lambda d, **options: d.visit(**options)),
     "prove": _with_device(lambda d, **options: {"proof": d.prove(**options)}),
-    "attack-login": _with_device(assault.attack_login),
+    "attack-login": _with_device(login_attacks.attack_login),
     "disable": _disable,
     "feed": lambda assistant: device.feed(assistant),
     "encrypt": lambda jwk, plaintext, **options: {"jwe": jwe.encrypt_to(jwk, unb64(plaintext), **options)},
-    "verify": lambda jwk, alg, message, signature: {"valid": keys.is_signed(jwk, alg, unb64(message), unb64(signature))},
+    "verify": lambda jwk, alg, message, signature: {
+        "valid": keys.is_signed(jwk, alg, unb64(message), unb64(signature))
+    },
     "code": lambda t: {"code": kit.code_of(bytes.fromhex(t))},
     "derive": _derive,
     "open-ticket": _open_ticket,
     "primes": lambda name: {"p": hex(groups.group_named(name).p)},
     "assault": assault.assault,
-    "guess": assault.guess,
+    "guess": forgery.guess,
 }
 
 
@@ -90,6 +94,9 @@ def _assistant_commands(server):
 
     def lie(name=None):
         here.lie = LIES[name] if name else None
+
+    def publish(name=None):
+        here.published = KEY_LISTS[name] if name else None
 
     def shift(seconds):
         here.offset = seconds
@@ -102,6 +109,7 @@ def _assistant_commands(server):
 
     return {
         "lie": lie,
+        "publish": publish,
         "rotate": lambda kind="X25519": here.rotate(kind),
         "drop": here.drop,
         "clock": shift,
@@ -127,7 +135,15 @@ def _obey(commands):
 def main(role, kind="X25519"):
     if role == "cases":
         kinds = ("X25519", "P-256", "RSA-OAEP-256")
-        print(json.dumps({"assaults": {kind: assault.names(kind) for kind in kinds}, "lies": list(LIES)}))
+        print(
+            json.dumps(
+                {
+                    "assaults": {kind: assault.names(kind) for kind in kinds},
+                    "lies": list(LIES),
+                    "keyLists": list(KEY_LISTS),
+                }
+            )
+        )
     elif role == "device":
         _obey(DEVICE)
     elif role == "assistant":

@@ -1,4 +1,4 @@
-"""An assistant: PROTOCOL.md, sections 3 to 7. One request in, one answer out, in the order of section 4."""
+"""An assistant: docs/protocol.md, sections 3 to 7. One request in, one answer out, in the order of section 4."""
 
 import hmac
 import threading
@@ -23,6 +23,7 @@ class Assistant:
         self.store = Store(self.now)
         self.page_size = page_size
         self.lie = None
+        self.published = None
         self.events = []
         self._lock = threading.Lock()
 
@@ -37,6 +38,8 @@ class Assistant:
         del self.keys[1:]
 
     def listed(self):
+        if self.published:
+            return self.published(self)
         return {"keys": [key.listed() for key in self.keys]}
 
     def assist(self, body, address):
@@ -53,7 +56,9 @@ class Assistant:
             if told:
                 rho, op, jti = told
                 hint = {k: v for k, v in fault.members.items() if k in ("attemptsLeft", "retryAt")}
-                fault.members["response"] = jwe.seal_answer(rho, {"v": 1, "op": op, "jti": jti, "code": fault.code, "now": self.now(), **hint})
+                fault.members["response"] = jwe.seal_answer(
+                    rho, {"v": 1, "op": op, "jti": jti, "code": fault.code, "now": self.now(), **hint}
+                )
             raise
         self._record(payload["op"])
         rho, op, jti = told

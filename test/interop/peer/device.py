@@ -1,4 +1,4 @@
-"""A device: it enrols, and uses its key through an assistant. PROTOCOL.md, sections 2 to 6 and 8."""
+"""A device: it enrols, and uses its key through an assistant. docs/protocol.md, sections 2 to 6 and 8."""
 
 import secrets
 from urllib.parse import urlsplit
@@ -11,7 +11,20 @@ import messages
 import rsa
 from password import Secrets, check_kdf
 from wire import (
-    Fault, b64, call, dumps, i2osp, loads, loads_exactly, members, need, now, os2ip, post, unb64, whole,
+    Fault,
+    b64,
+    call,
+    dumps,
+    i2osp,
+    loads,
+    loads_exactly,
+    members,
+    need,
+    now,
+    os2ip,
+    post,
+    unb64,
+    whole,
 )
 
 DEFAULT_KDF = {"name": "argon2id", "t": 3, "m": 65536, "p": 4}
@@ -24,9 +37,11 @@ def listed_keys(url):
     need(headers.get("content-type", "").split(";")[0] == "application/jwk-set+json", "forged", "no key set")
     try:
         listed = members(loads(data), ("keys",))["keys"]
-        return [jwe.AssistantKey.of_listed(key) for key in listed]
+        keys_found = [jwe.AssistantKey.of_listed(key) for key in listed]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Fault("forged", f"keys: {error}") from None
+    need(keys_found, "forged", "no keys")
+    return keys_found
 
 
 def enroll(assistant, password, scheme="retrieve", key=None, kdf=None, exp=None):
@@ -160,7 +175,14 @@ class Device:
         """A proof for a relying party: a login, or with typ rk-register+jwt a registration."""
         jwk = self.record["jwk"]
         header = {"alg": alg, "typ": typ, "kid": jwe.thumbprint(jwk)}
-        claims = {"aud": audience, "sub": account, "nonce": challenge, "iat": at, "exp": at + 60, "jti": b64(secrets.token_bytes(16))}
+        claims = {
+            "aud": audience,
+            "sub": account,
+            "nonce": challenge,
+            "iat": at,
+            "exp": at + 60,
+            "jti": b64(secrets.token_bytes(16)),
+        }
         if typ == "rk-register+jwt":
             header["jwk"] = jwk
             claims["u"] = self.record["u"]
@@ -182,20 +204,29 @@ class Device:
         need(listed is None or self.key.kid in listed, "not_listed", "a key that the assistant does not publish")
         known = Secrets(self.password, self.salt, self.record["kdf"])
         try:
-            answer = self._exchange(op, own, result, known.beta, self.clock)
+            answer = self.exchange(op, own, result, known.beta, self.clock)
         except Fault as fault:
             if fault.code != "stale_request" or "now" not in fault.members:
                 raise
-            answer = self._exchange(op, own, result, known.beta, fault.members["now"] - now())
+            answer = self.exchange(op, own, result, known.beta, fault.members["now"] - now())
         self.told = {"failedSince": answer["failedSince"]}
         if "renewed" in answer:
             self._renew(answer["renewed"])
         return known, answer
 
-    def _exchange(self, op, own, result, beta, clock):
+    def exchange(self, op, own, result, beta, clock):
         ticket = self.record["ticket"]
         rho, jti = secrets.token_bytes(32), b64(secrets.token_bytes(16))
-        request = {"v": 1, "op": op, "beta": b64(beta), "rho": b64(rho), "th": messages.hash_of_ticket(ticket), "iat": now() + clock, "jti": jti, **own}
+        request = {
+            "v": 1,
+            "op": op,
+            "beta": b64(beta),
+            "rho": b64(rho),
+            "th": messages.hash_of_ticket(ticket),
+            "iat": now() + clock,
+            "jti": jti,
+            **own,
+        }
         sealed = jwe.seal(self.key, messages.REQUEST, request)
         body = {"ticket": ticket, "request": sealed, "mac": b64(messages.mac(self.a, sealed, ticket))}
         status, answer = post(f"{self.url}/assist", body)
@@ -223,7 +254,12 @@ def read_error(status, answer, rho, op, jti):
     if isinstance(answer, dict) and isinstance(answer.get("response"), str):
         try:
             told = messages.check_error(jwe.open_answer(answer["response"], rho), op, jti)
-            return Fault(told["code"], "sealed", sealed=True, **{k: v for k, v in told.items() if k in ("now", "attemptsLeft", "retryAt")})
+            return Fault(
+                told["code"],
+                "sealed",
+                sealed=True,
+                **{k: v for k, v in told.items() if k in ("now", "attemptsLeft", "retryAt")},
+            )
         except (ValueError, TypeError):
             pass
     code = answer.get("code") if isinstance(answer, dict) else None
@@ -236,7 +272,8 @@ def disable(url, t):
     key = listed_keys(url)[0]
     request = jwe.seal(key, messages.DISABLE, {"v": 1, "t": b64(t), "rho": b64(rho), "iat": now()})
     status, answer = post(f"{url}/disable", {"request": request})
-    need(status == 200, "unsealed", f"{status}")
+    if status != 200:
+        raise read_error(status, answer, rho, "disable", "")
     try:
         told = members(loads_exactly(_opened(answer, rho)), ("v", "op", "disabled", "now"))
         whole(told["now"])
@@ -278,6 +315,8 @@ def _is_protocol_object(message):
     """Whether it would parse as a JOSE object whose typ begins with rk-."""
     try:
         header = loads(unb64(message.decode("ascii").split(".")[0]))
-        return isinstance(header, dict) and str(header.get("typ")).lower().removeprefix("application/").startswith("rk-")
+        return isinstance(header, dict) and str(header.get("typ")).lower().removeprefix("application/").startswith(
+            "rk-"
+        )
     except ValueError:
         return False

@@ -1,4 +1,4 @@
-"""P-256 and the groups of RFC 7919, and proofs that two logarithms are equal: PROTOCOL.md, section 5, elgamal."""
+"""P-256 and the groups of RFC 7919, and proofs that two logarithms are equal: docs/protocol.md, section 5, elgamal."""
 
 import secrets
 from functools import lru_cache
@@ -49,6 +49,9 @@ class P256:
         x3 = (slope * slope - x1 - x2) % p
         return x3, (slope * (x1 - x3) - y1) % p
 
+    def inverse(self, point):
+        return point and (point[0], -point[1] % self.p)
+
     def power(self, point, exponent):
         result = None
         for bit in bin(exponent % self.q)[2:]:
@@ -93,6 +96,9 @@ class Ffdhe:
 
     def times(self, one, other):
         return one * other % self.p
+
+    def inverse(self, x):
+        return pow(x, -1, self.p)
 
     def power(self, x, exponent):
         return pow(x, exponent % self.q, self.p)
@@ -177,7 +183,7 @@ def prove(group, w, y2, nu, x2):
 
 def is_proven(group, w, y2, nu, c, s):
     """g^s = A y2^c and w^s = B nu^c give back A and B, and these the challenge."""
-    back = -os2ip(c)
-    a = group.times(group.power(group.g, s), group.power(y2, back))
-    b = group.times(group.power(w, s), group.power(nu, back))
+    power = os2ip(c)
+    a = group.times(group.power(group.g, s), group.inverse(group.power(y2, power)))
+    b = group.times(group.power(w, s), group.inverse(group.power(nu, power)))
     return group.is_element(a) and group.is_element(b) and _challenge(group, group.g, w, y2, nu, a, b) == c

@@ -1,4 +1,4 @@
-"""The protocol's own JWEs (PROTOCOL.md, section 3), and those that others encrypt to a device (section 5, elgamal)."""
+"""The protocol's own JWEs (docs/protocol.md, section 3), and those that others encrypt to a device (section 5)."""
 
 import secrets
 
@@ -44,7 +44,7 @@ class AssistantKey:
 
     def __init__(self, private=None, jwk=None):
         self.private = private
-        self.jwk = _public_jwk(private) if private else jwk
+        self.jwk = public_jwk(private) if private else jwk
         self.alg = RSA_OAEP if self.jwk["kty"] == "RSA" else ECDH_ES
         self.kid = thumbprint(self.jwk)
 
@@ -59,20 +59,28 @@ class AssistantKey:
     @classmethod
     def of_listed(cls, listed):
         """A key as `GET keys` lists it."""
-        names = ("crv", "x") if listed.get("kty") == "OKP" else ("crv", "x", "y") if listed.get("kty") == "EC" else ("n", "e")
+        names = (
+            ("crv", "x")
+            if listed.get("kty") == "OKP"
+            else ("crv", "x", "y")
+            if listed.get("kty") == "EC"
+            else ("n", "e")
+        )
         members(listed, ("kty", "kid", *names), ("use", "alg"))
         key = cls(jwk={name: listed[name] for name in ("kty", *names)})
         if listed["kid"] != key.kid or listed.get("use", "enc") != "enc" or listed.get("alg", key.alg) != key.alg:
             raise ValueError("a kid, use or alg that is not the key's")
-        key._public()
+        key.public()
         return key
 
     def listed(self):
         return {**self.jwk, "kid": self.kid, "use": "enc", "alg": self.alg}
 
-    def _public(self):
+    def public(self):
         if self.jwk["kty"] == "RSA":
             n, e = os2ip(unb64(self.jwk["n"])), os2ip(unb64(self.jwk["e"]))
+            if n.bit_length() < 2048:
+                raise ValueError("a short modulus")
             return rsa.RSAPublicNumbers(e, n).public_key()
         return _point(self.jwk)
 
@@ -80,9 +88,11 @@ class AssistantKey:
         """(content key, header members, encrypted key) for a new JWE."""
         if self.alg == RSA_OAEP:
             key = secrets.token_bytes(32)
-            return key, {}, self._public().encrypt(key, OAEP_SHA256)
-        ephemeral = x25519.X25519PrivateKey.generate() if self.jwk["kty"] == "OKP" else ec.generate_private_key(ec.SECP256R1())
-        return concat_kdf(_agree(ephemeral, self._public()), ENC, 256), {"epk": _public_jwk(ephemeral)}, b""
+            return key, {}, self.public().encrypt(key, OAEP_SHA256)
+        ephemeral = (
+            x25519.X25519PrivateKey.generate() if self.jwk["kty"] == "OKP" else ec.generate_private_key(ec.SECP256R1())
+        )
+        return concat_kdf(agree(ephemeral, self.public()), ENC, 256), {"epk": public_jwk(ephemeral)}, b""
 
     def decrypt_key(self, header, encrypted):
         if self.alg == RSA_OAEP:
@@ -93,10 +103,10 @@ class AssistantKey:
         if not isinstance(epk, dict) or epk.get("kty") != self.jwk["kty"] or epk.get("crv") != self.jwk["crv"]:
             raise ValueError("an ephemeral key of another curve")
         members(epk, self.jwk)
-        return concat_kdf(_agree(self.private, _point(epk)), ENC, 256)
+        return concat_kdf(agree(self.private, _point(epk)), ENC, 256)
 
 
-def _public_jwk(private):
+def public_jwk(private):
     if isinstance(private, x25519.X25519PrivateKey):
         raw = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         return {"kty": "OKP", "crv": "X25519", "x": b64(raw)}
@@ -114,7 +124,7 @@ def _point(jwk):
     return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
 
 
-def _agree(private, public):
+def agree(private, public):
     if isinstance(private, x25519.X25519PrivateKey):
         z = private.exchange(public)
         if not any(z):
@@ -133,7 +143,10 @@ def compact(header, encrypted, key, payload, iv=None):
 
 def seal(key, typ, payload):
     """Seals a payload to an assistant's key."""
-    content_key, more, encrypted = key.encrypt_key()
+    try:
+        content_key, more, encrypted = key.encrypt_key()
+    except ValueError:
+        raise Fault("forged", "a key of small order") from None
     header = {"alg": key.alg, "enc": ENC, "typ": typ, "kid": key.kid, **more}
     return compact(header, encrypted, content_key, dumps(payload))
 
@@ -183,7 +196,14 @@ def _decrypt_gcm(jwe, key):
         raise ValueError("does not open") from None
 
 
-CONTENT_BITS = {"A128GCM": 128, "A192GCM": 192, "A256GCM": 256, "A128CBC-HS256": 256, "A192CBC-HS384": 384, "A256CBC-HS512": 512}
+CONTENT_BITS = {
+    "A128GCM": 128,
+    "A192GCM": 192,
+    "A256GCM": 256,
+    "A128CBC-HS256": 256,
+    "A192CBC-HS384": 384,
+    "A256CBC-HS512": 512,
+}
 WRAP_BITS = {"ECDH-ES+A128KW": 128, "ECDH-ES+A192KW": 192, "ECDH-ES+A256KW": 256}
 FFDH_ES = "RK-FFDH-ES"
 

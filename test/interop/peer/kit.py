@@ -1,4 +1,4 @@
-"""The disabling kit, and its printable code: PROTOCOL.md, section 3."""
+"""The disabling kit, and its printable code: docs/protocol.md, section 3."""
 
 from wire import need, os2ip, sha256
 

@@ -118,7 +118,14 @@ def _error(status, clear, sealed_code, other_rho=False, **members):
     """An error whose sealed half says something of its own."""
 
     def lie(answer, rho, assistant):
-        told = {"v": 1, "op": answer["op"], "jti": answer["jti"], "code": sealed_code, "now": assistant.now(), **members}
+        told = {
+            "v": 1,
+            "op": answer["op"],
+            "jti": answer["jti"],
+            "code": sealed_code,
+            "now": assistant.now(),
+            **members,
+        }
         body = _sealed(secrets.token_bytes(32) if other_rho else rho, told)
         raise Lie(status, {"type": "about:blank", "title": clear, "status": status, "code": clear, **body})
 
@@ -157,7 +164,9 @@ LIES = {
     "result empty": _result(lambda data: b""),
     "result zero": _result(lambda data: bytes(len(data))),
     "result too great": _result(lambda data: b"\xff" * len(data)),
-    "no result": lambda answer, rho, _: _sealed(rho, {k: v for k, v in answer.items() if k not in ("c", "nu", "retired")}),
+    "no result": lambda answer, rho, _: _sealed(
+        rho, {k: v for k, v in answer.items() if k not in ("c", "nu", "retired")}
+    ),
     "another result, honest proof": _element(lambda group, nu: group.encode(group.times(nu, group.g))),
     "identity": _element(lambda group, nu: b"\0"),
     "compressed result": _element(lambda group, nu: bytes([2 + nu[1] % 2]) + group.encode(nu)[1:33]),
@@ -189,4 +198,37 @@ LIES = {
     "a page of an error": _raw(502, b"<h1>Bad gateway</h1>", HTML),
     "elsewhere": _raw(307, b"", {"Location": "/elsewhere/assist"}),
     "far too much": _raw(200, b'{"response":"' + b"A" * 4_000_000 + b'"}', {"Content-Type": "application/json"}),
+}
+
+
+def _key(**members):
+    """One key in the list, under the kid that it ought to have."""
+
+    def listed(_):
+        jwk = {"kty": "OKP", "crv": "X25519", "x": b64(bytes([9]) + bytes(31)), **members}
+        bare = {name: jwk[name] for name in ("kty", "crv", "x", "y", "n", "e") if jwk.get(name) is not None}
+        named = {"kid": jwe.thumbprint(bare), "use": "enc", "alg": "ECDH-ES"}
+        return {"keys": [{name: value for name, value in {**named, **jwk}.items() if value is not None}]}
+
+    return listed
+
+
+EC = {"kty": "EC", "crv": "P-256"}
+KEY_LISTS = {
+    "no key": lambda _: {"keys": []},
+    "no list": lambda assistant: assistant.keys[0].listed(),
+    "an X25519 key of zero": _key(x=b64(bytes(32))),
+    "an X25519 key of one": _key(x=b64(b"\1" + bytes(31))),
+    "an X25519 key of order 8": _key(x="4Ot6fDtBuK4WVuP68Z_EatoJjeucMrH9hmIFFl9JuAA"),
+    "an X25519 key of 31 bytes": _key(x=b64(bytes([9]) * 31)),
+    "a key under another kid": _key(kid=b64(bytes(32))),
+    "a key without a kid": _key(kid=None),
+    "a key for signatures": _key(use="sig"),
+    "a key of another alg": _key(alg="RSA-OAEP-256"),
+    "a P-256 key off the curve": _key(**EC, x=b64(bytes([7]) * 32), y=b64(bytes([7]) * 32)),
+    "a P-256 key at zero": _key(**EC, x=b64(bytes(32)), y=b64(bytes(32))),
+    "a P-521 key": _key(kty="EC", crv="P-521", x=b64(bytes([1]) * 66), y=b64(bytes([1]) * 66)),
+    "an RSA key of 1024 bits": _key(
+        kty="RSA", crv=None, x=None, n=b64(i2osp(2**1023 + 1, 128)), e="AQAB", alg="RSA-OAEP-256"
+    ),
 }

@@ -1,4 +1,4 @@
-"""Tickets, requests and answers, checked member by member: PROTOCOL.md, sections 3 to 6."""
+"""Tickets, requests and answers, checked member by member: docs/protocol.md, sections 3 to 6."""
 
 import hashlib
 import hmac as hmac_module

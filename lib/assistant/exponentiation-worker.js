@@ -38,8 +38,8 @@ import { bytesToNumberBE, numberToBytesBE } from '@noble/curves/utils.js';
 /** Uses of a modulus after which its own object pays: making it costs some two and a half exponentiations. */
 const USES_BEFORE_CACHING = 8;
 const CACHED_MODULI = 32;
-/** A tenth of the weight of an ordinary thread: enough to go on when the machine is busy, and to be in nobody's way. */
-const NICENESS = 10;
+/** The most that there is: these threads get what the others leave, and a little where those leave nothing. */
+const NICENESS = 19;
 const WATCHED_MODULI = 256;
 
 const { Point } = p256;

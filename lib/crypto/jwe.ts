@@ -57,12 +57,6 @@ export type AssistantJwk = v.InferOutput<typeof ASSISTANT_JWK>;
 /** An ephemeral public key in a header. */
 export type EphemeralJwk = v.InferOutput<typeof X25519_POINT> | v.InferOutput<typeof P256_POINT>;
 
-const common = { enc: v.literal('A256GCM'), typ: v.string(), kid };
-const SEALED_HEADER = v.variant('alg', [
-  v.strictObject({ alg: v.literal('ECDH-ES'), ...common, epk: v.variant('kty', [X25519_POINT, P256_POINT]) }),
-  v.strictObject({ alg: v.literal('RSA-OAEP-256'), ...common }),
-]);
-
 /** A sealed message whose form is in order; nothing in it has been trusted or decrypted yet. */
 export interface SealedJwe {
   readonly kid: string;
@@ -102,9 +96,37 @@ export function parseSealed(jwe: string, typ: JweType): SealedJwe | undefined {
   };
 }
 
-function readHeader(header: Uint8Array): v.InferOutput<typeof SEALED_HEADER> | undefined {
-  const result = v.safeParse(SEALED_HEADER, readHeaderJson(header), { abortEarly: true });
-  return result.success ? result.output : undefined;
+interface SealedHeader extends Pick<SealedJwe, 'kid' | 'alg' | 'epk'> {
+  readonly typ: unknown;
+}
+
+/** By hand, since an assistant does it twice for every request: exactly the profile's members, each of its form. */
+function readHeader(header: Uint8Array): SealedHeader | undefined {
+  const value = readHeaderJson(header);
+  if (!hasMembers(value, 'alg', 'enc', 'typ', 'kid', 'epk') && !hasMembers(value, 'alg', 'enc', 'typ', 'kid'))
+    return undefined;
+  const { alg, enc, typ, kid, epk } = value;
+  if (enc !== 'A256GCM' || !isKeyBytes(kid)) return undefined;
+  if (alg === 'RSA-OAEP-256') return epk === undefined ? { alg, typ, kid, epk } : undefined;
+  return alg === 'ECDH-ES' && isPoint(epk) ? { alg, typ, kid, epk } : undefined;
+}
+
+function isPoint(epk: unknown): epk is EphemeralJwk {
+  if (hasMembers(epk, 'kty', 'crv', 'x'))
+    return epk['kty'] === 'OKP' && epk['crv'] === 'X25519' && isKeyBytes(epk['x']);
+  if (!hasMembers(epk, 'kty', 'crv', 'x', 'y')) return false;
+  return epk['kty'] === 'EC' && epk['crv'] === 'P-256' && isKeyBytes(epk['x']) && isKeyBytes(epk['y']);
+}
+
+/** Whether a value is an object of these members and no others. */
+function hasMembers(value: unknown, ...names: readonly string[]): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Object.keys(value).length !== names.length) return false;
+  return names.every((name) => Object.hasOwn(value, name));
+}
+
+/** Whether a value is 32 bytes in base64url. */
+function isKeyBytes(value: unknown): value is string {
+  return typeof value === 'string' && value.length === 43 && fromBase64url(value) !== undefined;
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

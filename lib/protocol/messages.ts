@@ -138,14 +138,14 @@ export function ticketHash(ticket: string, hash: Sha256 = sha256): Uint8Array {
   return hash(utf8(ticket));
 }
 
-/** What δ is computed over: "roaming-key/1 mac" ‖ 0x00 ‖ γ ‖ 0x00 ‖ τ. */
-export function macInput(request: string, ticket: string): Uint8Array {
-  return utf8(`roaming-key/1 mac\0${request}\0${ticket}`);
+/** What δ is computed over, as UTF-8: "roaming-key/1 mac" ‖ 0x00 ‖ γ ‖ 0x00 ‖ τ. */
+export function macInput(request: string, ticket: string): string {
+  return `roaming-key/1 mac\0${request}\0${ticket}`;
 }
 
 /** δ = HMAC-SHA-256(a, …). */
 export function requestMac(a: Uint8Array, request: string, ticket: string): Uint8Array {
-  return hmac(sha256, a, macInput(request, ticket));
+  return hmac(sha256, a, utf8(macInput(request, ticket)));
 }
 
 const failedSince = v.strictObject({

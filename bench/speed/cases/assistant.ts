@@ -63,7 +63,7 @@ export function assistCase({
 
 /** Key retrieval, the ordinary unlock. */
 export function unlockCase(name: string, app: () => AssistantAppOptions): Case {
-  return assistCase({ name, batch: 500, app, question: () => ({ op: 'retrieve' }) });
+  return assistCase({ name, batch: 800, app, question: () => ({ op: 'retrieve' }) });
 }
 
 /** A signature by a shared RSA key, which each device has had for a while. */

@@ -52,7 +52,7 @@ export async function inRounds(
 }
 
 /** V8 compiles the paths of a request to their last form only after thousands of them. */
-const WARM_UPS = 10;
+const WARM_UPS = 6;
 
 /** Lets a server's code be compiled before anything counts. */
 export async function warmUp(

@@ -63,14 +63,14 @@ export function assistCase({
 
 /** Key retrieval, the ordinary unlock. */
 export function unlockCase(name: string, app: () => AssistantAppOptions): Case {
-  return assistCase({ name, batch: 800, app, question: () => ({ op: 'retrieve' }) });
+  return assistCase({ name, batch: 1200, app, question: () => ({ op: 'retrieve' }) });
 }
 
 /** A signature by a shared RSA key, which each device has had for a while. */
 export function signCase(bits: 2048 | 3072): Case {
   return assistCase({
     name: `shared RSA-${bits} signature`,
-    batch: bits === 2048 ? 80 : 40,
+    batch: bits === 2048 ? 150 : 60,
     app: () => ({ store: 'memory:' }),
     key: { scheme: 'rsa', key: `RSA-${bits}` },
     devices: 8,
@@ -145,7 +145,7 @@ export function floorCase(): Case {
 export function echoCase(): Case {
   return {
     name: 'Express echo of the same size',
-    batch: 800,
+    batch: 3000,
     async start() {
       const assistant = await MeasuredServer.start('assistant', { app: { store: 'none' } });
       const device = await enrolDevice(`${assistant.origin}/assistant`, {});

@@ -9,7 +9,7 @@ import { type Case, many, prepared } from './case.ts';
 export function loginCase(): Case {
   return {
     name: 'challenge and login, SQLite',
-    batch: 300,
+    batch: 800,
     async start() {
       const { privateKey, publicKey } = generateKeyPairSync('ed25519');
       const { crv = '', x = '' } = publicKey.export({ format: 'jwk' });

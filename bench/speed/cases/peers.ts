@@ -10,7 +10,7 @@ export function opaqueCase(): Case {
   const [password, userIdentifier] = ['correct horse', 'ada'];
   return {
     name: 'OPAQUE login',
-    batch: 60,
+    batch: 120,
     async start() {
       await opaque.ready;
       const server = await MeasuredServer.start('opaque');
@@ -59,7 +59,7 @@ export function webauthnCase({ withOptions }: { readonly withOptions: boolean })
   const [rpID, origin] = ['app.example', 'https://app.example'];
   return {
     name: withOptions ? 'WebAuthn login, options and verification' : 'WebAuthn verification',
-    batch: 250,
+    batch: 1000,
     async start() {
       const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const { x = '', y = '' } = publicKey.export({ format: 'jwk' });

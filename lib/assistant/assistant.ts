@@ -272,10 +272,9 @@ export class Assistant {
 
       // 6. The password.
       if (!timingSafeEqual(request.beta, ticket.b)) {
-        const failure = await this.#store.fail(reservation);
-        if (failure.isNew && address !== undefined) await this.#newIds.spend(address);
-        const { attemptsLeft, retryAt } = failure;
+        const { isNew, attemptsLeft, retryAt } = await this.#store.fail(reservation);
         this.#emit({ type: 'wrongPassword', attemptsLeft, retryAt, ...about });
+        if (isNew && address !== undefined) await this.#newIds.spend(address);
         throw new RoamingKeyError('wrong_password', 'the password is wrong', {
           attemptsLeft,
           ...(retryAt !== undefined && { retryAt }),
@@ -300,9 +299,11 @@ export class Assistant {
       const { failedSince } = this.#passSettling(settled, about);
       this.#emit({ type: 'assisted', failedSince, renewed: renewed !== undefined, ...about });
       if (request.op === 'retire') {
-        // A mark is for ever, and strangers can retire tickets of their own at will.
-        if (address !== undefined) await this.#newIds.spend(address);
         this.#emit({ type: 'retired', ...about });
+        // A mark is for ever, and strangers can retire tickets of their own at will. It is set: what cannot be counted
+        // now does not take it back.
+        if (address !== undefined)
+          await this.#newIds.spend(address).catch((error) => this.#report(error, { address }));
       }
       return { response: dialogue.answer({ ...result, failedSince, ...(renewed && { renewed }) }) };
     } catch (error) {

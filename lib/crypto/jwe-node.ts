@@ -51,7 +51,13 @@ function agreementOnP256(privateKey: KeyObject): (epk: EphemeralJwk) => Uint8Arr
   ecdh.setPrivateKey(Buffer.from(privateKey.export({ format: 'jwk' }).d as string, 'base64url'));
   return (epk) => {
     if (epk.kty !== 'EC') throw new RangeError('a point of another curve');
-    return ecdh.computeSecret(Buffer.from(`04${hex(epk.x)}${hex(epk.y)}`, 'hex'));
+    try {
+      return ecdh.computeSecret(Buffer.from(`04${hex(epk.x)}${hex(epk.y)}`, 'hex'));
+    } catch (error) {
+      // As long as for a point that is on the curve.
+      ecdh.computeSecret(ecdh.getPublicKey()).fill(0);
+      throw error;
+    }
   };
 }
 

@@ -16,7 +16,10 @@ const IPV6_PREFIX = 56;
  */
 export function clientAddress(req: Pick<Request, 'ip'>): string {
   const ip = req.ip ?? '';
-  return ip.includes(':') ? ipKeyGenerator(ip, IPV6_PREFIX) : ip;
+  if (!ip.includes(':')) return ip;
+  // Some proxies add the port, which whoever asks chooses anew each time.
+  const [, withoutPort] = /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(ip) ?? [];
+  return withoutPort ?? ipKeyGenerator(ip, IPV6_PREFIX);
 }
 
 /** How many requests an address may make. */

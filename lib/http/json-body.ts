@@ -38,42 +38,57 @@ export function jsonBody({ limit }: JsonBodyOptions): RequestHandler {
     else if (encoding.toLowerCase() !== 'identity') refuse('the body must not be compressed');
     else {
       // Promises keep the app's AsyncLocalStorage, which a stream's events do not.
-      readBytes(req, Number(length) > limit ? 0 : limit).then((bytes) => {
-        if (bytes === 'too large') {
-          // Not read to its end, so nothing more can come over this connection.
-          res.set('Connection', 'close');
-          return refuse('the body is too large', 413);
-        }
-        const value = bytes && parse(bytes);
-        if (value === undefined)
-          return refuse(bytes?.length === 0 ? 'the body is missing' : 'the body is no JSON');
-        req.body = value;
-        return next();
-      }, next);
+      readBytes(req, Number(length) > limit ? 0 : limit)
+        .then((bytes) => {
+          // Somebody has given up on this request, a timeout of the app say, and answered it.
+          if (res.headersSent) return undefined;
+          if (bytes === 'too large') {
+            // Not read to its end, so the connection ends with the answer.
+            res.set('Connection', 'close');
+            return refuse('the body is too large', 413);
+          }
+          const value = bytes && parse(bytes);
+          if (value === undefined)
+            return refuse(bytes?.length === 0 ? 'the body is missing' : 'the body is no JSON');
+          req.body = value;
+          return next();
+        })
+        .catch(next);
     }
   };
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** All that comes, as soon as it is known to be more than `limit` or to have ended; `undefined` where it breaks off. */
 function readBytes(req: IncomingMessage, limit: number): Promise<Buffer | 'too large' | undefined> {
   return new Promise((resolve) => {
     if (limit === 0) return resolve('too large');
-    if (req.destroyed || req.readableEnded) return resolve(Buffer.alloc(0));
-    const chunks: Buffer[] = [];
+    if (req.destroyed || req.readableEnded) return resolve(NOTHING);
+    // One buffer, which grows: kept as they come, chunks of a byte would take a hundred times their size.
+    let held: Buffer = NOTHING;
     let size = 0;
     const end = (result: Buffer | 'too large' | undefined) => {
       req.off('data', take).off('end', finish).off('close', breakOff).off('error', breakOff);
       resolve(result);
     };
-    const take = (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= limit) chunks.push(chunk);
-      else {
+    const take = (data: Buffer | string) => {
+      // Text where somebody has called setEncoding.
+      const chunk = typeof data === 'string' ? Buffer.from(data) : data;
+      const whole = size + chunk.length;
+      if (whole > limit) {
         req.pause();
         end('too large');
+        return;
       }
+      if (size === 0) held = chunk;
+      else {
+        if (whole > held.length) held = Buffer.concat([held], Math.min(limit, 2 * whole));
+        chunk.copy(held, size);
+      }
+      size = whole;
     };
-    const finish = () => end(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+    const finish = () => end(held.subarray(0, size));
     const breakOff = () => end(undefined);
     req.on('data', take).on('end', finish).on('close', breakOff).on('error', breakOff);
   });

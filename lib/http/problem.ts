@@ -103,6 +103,8 @@ export function sendProblem(
   const { onError = (e) => console.error(e), clock = systemClock } = options;
   const problem = toProblem(error);
   if (problem.status >= 500) onError(error, req);
+  // Somebody has given up on this request and answered it: there is nobody to tell.
+  if (res.headersSent) return;
   if (problem.status === 401) res.setHeader('WWW-Authenticate', `RoamingKey error="${problem.code}"`);
   const wait = secondsToWait(problem, clock);
   if (wait !== undefined) res.setHeader('Retry-After', String(wait));

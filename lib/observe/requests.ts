@@ -14,7 +14,11 @@ export function observeRequests(observe: Observe, part: Part, route: string): Re
           if (res.headersSent) step.status = res.statusCode;
           resolve();
         });
-        next();
+        try {
+          next();
+        } catch (error) {
+          next(error);
+        }
       });
     void observe(step, answered);
   };
@@ -29,5 +33,9 @@ export function observeHandler(
 ): RequestHandler {
   if (!observe) return handle;
   const watch = observeRequests(observe, part, route);
-  return (req, res, next) => watch(req, res, () => void handle(req, res, next));
+  return (req, res, next) =>
+    watch(req, res, (error?: unknown) => {
+      if (error === undefined) void handle(req, res, next);
+      else next(error);
+    });
 }

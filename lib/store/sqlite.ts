@@ -317,19 +317,25 @@ export class SqliteStore implements Store {
 
   async #writeAll(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const steps = this.#waiting.splice(0, STEPS_AT_ONCE);
-      const raise = this.#level < LEVEL.extra && steps.some(({ durably }) => durably);
-      const waited = performance.now() - (steps[0] as Step).since;
-      try {
-        const outcomes = await patiently(this.#busyTimeout - waited, () => this.#transaction(steps, raise));
-        for (const settle of outcomes) settle();
-      } catch (error) {
-        for (const { reject } of steps) reject(error);
-      }
+      await this.#commit(this.#waiting.splice(0, STEPS_AT_ONCE));
       // What these steps' callers do next may belong to the next transaction.
       if (this.#waiting.length > 0) await new Promise(setImmediate);
     }
     this.#isWriting = false;
+  }
+
+  async #commit(steps: readonly Step[]): Promise<void> {
+    const [first] = steps as readonly [Step, ...Step[]];
+    const raise = this.#level < LEVEL.extra && steps.some(({ durably }) => durably);
+    const waited = performance.now() - first.since;
+    try {
+      const outcomes = await patiently(this.#busyTimeout - waited, () => this.#transaction(steps, raise));
+      for (const settle of outcomes) settle();
+    } catch (error) {
+      if (steps.length === 1) first.reject(error);
+      // One that cannot be done must not take the others with it.
+      else for (const step of steps) await this.#commit([step]);
+    }
   }
 
   /** @returns what is to be told to whom, once all is committed */

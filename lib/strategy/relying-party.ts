@@ -67,6 +67,7 @@ export interface RelyingParty {
 
 const MIN_SECRET_BYTES = 32;
 const CLAIM_STEPS = storeSteps('relyingParty', 'claimOnce');
+const CLAIM_AND_COUNT_STEPS = storeSteps('relyingParty', 'claimOnce', 'count');
 const DISABLED_STEPS = storeSteps('relyingParty', 'isDisabled');
 
 /**
@@ -92,7 +93,7 @@ export function relyingParty(options: RelyingPartyOptions): RelyingParty {
   return {
     audience: options.audience,
     secrets: readSecrets(options.secret),
-    store: observe ? observed(store, CLAIM_STEPS, observe) : store,
+    store: observe ? observedStore(store, observe) : store,
     keysOf,
     disabled: observe ? observed(disabled, DISABLED_STEPS, observe) : disabled,
     allowedOrigins,
@@ -102,6 +103,12 @@ export function relyingParty(options: RelyingPartyOptions): RelyingParty {
     tell: teller(options.onEvent),
     observe,
   };
+}
+
+/** Counts where the store does, and not where it cannot. */
+function observedStore(store: RelyingParty['store'], observe: Observe): RelyingParty['store'] {
+  if (store.count === undefined) return observed(store, CLAIM_STEPS, observe);
+  return observed(store as Required<RelyingParty['store']>, CLAIM_AND_COUNT_STEPS, observe);
 }
 
 function teller(onEvent: RelyingPartyListener | undefined): RelyingParty['tell'] {

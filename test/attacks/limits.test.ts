@@ -11,7 +11,7 @@ import { MemoryStore } from '../../lib/store/memory.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
 import { openSqlite } from '../../lib/store/sqlite-driver.ts';
 import type { CountAnswer, CountRequest, Store } from '../../lib/store/store.ts';
-import { challenge } from '../../lib/strategy/challenge.ts';
+import { type ChallengeOptions, challenge } from '../../lib/strategy/challenge.ts';
 import { type EngineName, isMissing, startEngine } from '../cluster/engines.ts';
 import { type AssistantWorld, startAssistant } from '../support/world.ts';
 import { assist, countedSince, makeDisabling, makeRequest, makeTicket, post, random } from './support.ts';
@@ -24,7 +24,7 @@ function temporaryFolder(): string {
   return folder;
 }
 
-const challenger = (store: Store, more: { perMinute?: number; audience?: string } = {}) =>
+const challenger = (store: Store, more: Partial<ChallengeOptions> = {}) =>
   challenge({
     audience: 'https://app.example',
     secret: SECRET,
@@ -153,7 +153,17 @@ describe('two assistants on one store', () => {
     expect(answer.status).toBe(503);
     expect(answer.opened).toMatchObject({ code: 'unavailable' });
     expect(answer.text).not.toContain('hunter2');
+    expect(one.events.map(({ type }) => type)).toEqual(['wrongPassword', 'unavailable']);
     expect(await countedSince(one, owner), 'the guess is counted all the same').toBe(1);
+  });
+
+  it('take nothing back that is retired, though its mark cannot be counted', async () => {
+    const { one, count } = await pair(2);
+    count.mockRejectedValue(new Error('connection lost, password=hunter2'));
+    const owner = await makeTicket(one.keys.active.jwk);
+    const answer = await assist(one, await makeRequest(owner, { op: 'retire' }));
+    expect([answer.status, answer.opened]).toEqual([200, expect.objectContaining({ retired: true })]);
+    expect(one.events.map(({ type }) => type)).toEqual(['assisted', 'retired', 'unavailable']);
   });
 });
 
@@ -185,6 +195,29 @@ describe('a purpose', () => {
     ]);
     expect(names.size).toBe(4);
     expect([...names].join()).not.toContain('127.0.0.1');
+  });
+});
+
+describe('an app that is watched', () => {
+  it('counts with the others all the same', async () => {
+    const store = new MemoryStore();
+    const watched = { instrument: (_step: unknown, run: () => Promise<unknown>) => run() };
+    const app = express()
+      .post('/one', challenger(store, { perMinute: 3, ...watched }))
+      .post('/two', challenger(store, { perMinute: 3, ...watched }));
+    const statuses: number[] = [];
+    for (const path of ['/one', '/two', '/one', '/two'])
+      statuses.push((await request(app).post(path)).status);
+    expect(statuses).toEqual([200, 200, 200, 429]);
+  });
+
+  it('answers an error of its own as it would unwatched', async () => {
+    const random = () => {
+      throw new Error('no entropy');
+    };
+    const watched = { instrument: (_step: unknown, run: () => Promise<unknown>) => run() };
+    const app = express().post('/', challenger(new MemoryStore(), { random, perMinute: false, ...watched }));
+    expect((await request(app).post('/').timeout(5000)).status).toBe(500);
   });
 });
 

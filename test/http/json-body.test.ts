@@ -99,6 +99,35 @@ describe('a body in pieces', () => {
   });
 });
 
+describe('many bodies in chunks of a byte', () => {
+  it('take memory for their bytes, not for their chunks', async () => {
+    const [CONNECTIONS, CHUNKS] = [12, 30_000];
+    let arrived = 0;
+    const app = express()
+      .use((req, _res, next) => {
+        req.on('data', () => {
+          arrived += 1;
+        });
+        next();
+      })
+      .post('/', jsonBody({ limit: 32_768 }), (_req, res) => void res.end());
+    const port = Number(new URL(await listen(app)).port);
+    const used = () => process.memoryUsage().heapUsed + process.memoryUsage().external;
+    const before = used();
+    const sockets = Array.from({ length: CONNECTIONS }, () => {
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => {}).write(`${CHUNKED}${'1\r\n \r\n'.repeat(CHUNKS)}`);
+      return socket;
+    });
+    while (arrived < CONNECTIONS * CHUNKS) await sleep(20);
+    globalThis.gc?.();
+    const each = (used() - before) / CONNECTIONS;
+    for (const socket of sockets) socket.destroy();
+    // A buffer for each chunk came to six million.
+    expect(each).toBeLessThan(3_000_000);
+  }, 30_000);
+});
+
 describe('what is no JSON object or array in UTF-8', () => {
   it.each([
     ['bytes that are no UTF-8', Buffer.from([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xff, 0x22, 0x7d])],
@@ -141,6 +170,30 @@ describe('beside other middleware', () => {
       req.on('end', () => next()).resume();
     });
     expect(await raw(url, [head('Content-Length: 7'), '{"a":1}'])).toMatch(/^HTTP\/1.1 400 /);
+  });
+
+  it.each([
+    ['too large', [CHUNKED, chunk('{"a":'), chunk(' '.repeat(LIMIT)), END]],
+    ['no JSON', [CHUNKED, chunk('{"a":'), chunk('x'), END]],
+    ['good', [CHUNKED, chunk('{"a":'), chunk('1}'), END]],
+  ])('that has answered already, a body that turns out %s harms nobody', async (_name, pieces) => {
+    const { url, heard } = await start((_req, res, next) => {
+      setTimeout(() => res.status(503).end(), 5);
+      next();
+    });
+    expect(await raw(url, pieces)).toMatch(/^HTTP\/1.1 503 /);
+    expect(heard).toEqual([]);
+    // The process lives.
+    expect((await fetch(`${url}/nowhere`)).status).toBe(404);
+  });
+
+  it('that has set an encoding, reads text', async () => {
+    const { url, heard } = await start((req, _res, next) => {
+      req.setEncoding('utf8');
+      next();
+    });
+    await raw(url, [CHUNKED, chunk('{"a":'), chunk('"\u{e9}"}'), END]);
+    expect(heard).toEqual([{ a: '\u{e9}' }]);
   });
 
   it("keeps the app's AsyncLocalStorage", async () => {

@@ -285,6 +285,19 @@ describe('steps that are asked for at once', () => {
     expect((await store.fail(guess(2))).isNew).toBe(false);
   });
 
+  it('go on without one that cannot be written', async () => {
+    const store = open();
+    const missing = undefined as unknown as string;
+    const results = await Promise.allSettled([
+      store.disable({ u: 'v', t: 't' }),
+      store.claimOnce({ name: missing, expiresAt: FAR }),
+      reserve(store, 1),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await store.isDisabled('v')).toBe(true);
+    expect((await store.fail(guess(1))).isNew).toBe(true);
+  });
+
   it('are not kept waiting by somebody who reads without a pause', async () => {
     const [store, reader] = [open(), open()];
     await Promise.all([store.init(), reader.init()]);

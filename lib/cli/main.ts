@@ -16,11 +16,19 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await program().parseAsync();
 } catch (error) {
-  if (!(error instanceof CommanderError && SHOWN.includes(error.code))) {
+  const isShown =
+    error instanceof CommanderError &&
+    (SHOWN.includes(error.code) || (error.code === 'commander.help' && isHelpCommand()));
+  if (!isShown) {
     const end = process.argv.indexOf('--');
     const json = process.argv.slice(2, end < 0 ? undefined : end).includes('--json');
     process.exitCode = reportFailure(ofCommander(error), { json });
   }
+}
+
+/** Whether help was asked for by `help`, as in `help serve` or `keys help`. */
+function isHelpCommand(): boolean {
+  return process.argv.slice(2, 5).includes('help');
 }
 
 /** Commander's complaints as ours. A group without a command has shown its help instead of complaining. */

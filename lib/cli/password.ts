@@ -50,8 +50,10 @@ async function readPassword({ file, variable, question, confirm }: PasswordSourc
   if (file !== undefined) return firstLine(file);
   const given = process.env[variable];
   if (given !== undefined && given !== '') return given;
-  const password = await promptSecret(question);
-  if (confirm && (await promptSecret('The same again: ')) !== password) {
+  const option = variable === 'ROAMING_KEY_PASSWORD' ? '--password-file' : '--new-password-file';
+  const otherwise = `${option} or ${variable}`;
+  const password = await promptSecret(question, otherwise);
+  if (confirm && (await promptSecret('The same again: ', otherwise)) !== password) {
     throw new CommandLineError('usage', 'the two passwords differ');
   }
   return password;

@@ -15,16 +15,15 @@ interface Terminal {
 /**
  * Asks on the controlling terminal, so that stdin and stdout stay free for data.
  *
+ * @param otherwise how to give it where there is no terminal
  * @returns the line, without its end
  * @throws CommandLineError `usage` where there is no terminal; `interrupted` after Ctrl-C or Ctrl-D
  */
-export async function promptSecret(question: string): Promise<string> {
+export async function promptSecret(question: string, otherwise: string): Promise<string> {
   const terminal = openTerminal();
   if (!terminal) {
-    throw new CommandLineError(
-      'usage',
-      'no terminal to ask for the password on: use --password-file or ROAMING_KEY_PASSWORD',
-    );
+    const what = question.replace(/: $/, '').toLowerCase();
+    throw new CommandLineError('usage', `no terminal to ask for the ${what} on: use ${otherwise}`);
   }
   const { input } = terminal;
   input.setRawMode(true);

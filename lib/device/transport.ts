@@ -72,7 +72,7 @@ export async function send(
   }
   const json = parseJson(text);
   if (response.ok) return { headers: response.headers, body: json };
-  throw problem(response, json);
+  throw problem(url, response, json);
 }
 
 async function whyNoAnswer(url: string, policy: PolicyWatch): Promise<string> {
@@ -109,18 +109,23 @@ function parseJson(text: string): unknown {
   }
 }
 
-function problem(response: Response, body: unknown): RoamingKeyError {
+function problem(url: string, response: Response, body: unknown): RoamingKeyError {
   const told = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
   const { code, title, detail } = told;
+  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
+  const retry = Number.isSafeInteger(retryAfter) && { retryAt: Math.floor(Date.now() / 1000) + retryAfter };
   if (!isWireErrorCode(code)) {
-    const ours = response.status >= 500 ? 'unavailable' : 'bad_response';
-    return new RoamingKeyError(ours, `the server answered ${response.status} without saying why`);
+    // What stands before a server, a proxy say, answers in words of its own.
+    const ours = response.status === 429 ? 'busy' : response.status >= 500 ? 'unavailable' : 'bad_response';
+    const { origin, pathname } = new URL(url);
+    return new RoamingKeyError(ours, `${origin}${pathname} answered ${response.status} without saying why`, {
+      ...(ours === 'busy' && retry),
+    });
   }
   const message = typeof detail === 'string' ? detail : typeof title === 'string' ? title : code;
-  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
   return new RoamingKeyError(code, message.slice(0, 300), {
     status: response.status,
-    ...(Number.isSafeInteger(retryAfter) && { retryAt: Math.floor(Date.now() / 1000) + retryAfter }),
+    ...retry,
     ...(typeof told['response'] === 'string' && { response: told['response'] }),
   });
 }

@@ -45,7 +45,7 @@ for not disabled and try again. Without --kit and --code the code is asked for.`
     ]);
     const kit =
       file === undefined
-        ? (options.code ?? (await promptSecret('Disabling code: ')))
+        ? (options.code ?? (await promptSecret('Disabling code: ', '--code or --kit')))
         : await readKitFile(file);
     await working('disabling', () =>
       disable(kit, { ...transport(options), ...(assistant !== undefined && { assistant }) }),

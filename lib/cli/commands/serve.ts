@@ -47,7 +47,7 @@ the world is one address to the limits. Ends cleanly on SIGTERM and SIGINT; read
       .preset('json'),
     new Option(
       '--metrics-port <port>',
-      'serve Prometheus metrics at /metrics on a port of its own; 0 takes a free one',
+      'serve Prometheus metrics at /metrics on a port of its own; 0 takes a free one; needs prom-client',
     ).argParser(wholeNumber(0, 65_535)),
     new Option('--metrics-host <address>', 'the address that metrics are served at').default('127.0.0.1'),
   ],

@@ -164,7 +164,7 @@ export const messages: readonly FuzzTarget[] = [
     'request',
     'a device',
     REQUESTS.map((text) => text.replace('TH', bytes(32)).replace('JTI', bytes(16))),
-    (input) => readRequest(input),
+    (input) => readRequest(input)?.request,
   ),
   payload('disabling', 'a device', [DISABLING], (input) => readPayload(input, DISABLE_REQUEST)),
   payload('response', 'an assistant', ANSWERS, readResponse),

@@ -10,9 +10,9 @@ export function serverPlot(measured: readonly Measured[]): string {
   const rows = [...measured].sort((a, b) => b.cpu.median - a.cpu.median);
   const isPeer = (name: string) => /echo|exponentiation|OPAQUE|WebAuthn|passport-local|SRP/.test(name);
   return draw(60 + 26 * rows.length, {
-    title: { text: 'Server CPU per operation, milliseconds', textStyle: { ...TEXT, fontSize: 15 }, left: 8 },
-    grid: { left: 280, right: 70, top: 36, bottom: 28 },
-    xAxis: { type: 'log', min: 0.1, axisLabel: TEXT },
+    title: { text: 'Server CPU per operation, microseconds', textStyle: { ...TEXT, fontSize: 15 }, left: 8 },
+    grid: { left: 280, right: 70, top: 46, bottom: 28 },
+    xAxis: { type: 'log', min: 100, axisLabel: TEXT },
     yAxis: {
       type: 'category',
       data: rows.map(({ name }) => name),
@@ -23,14 +23,14 @@ export function serverPlot(measured: readonly Measured[]): string {
       {
         type: 'bar',
         data: rows.map(({ name, cpu }) => ({
-          value: cpu.median / 1000,
+          value: Math.round(cpu.median),
           itemStyle: { color: isPeer(name) ? OTHERS : OURS },
         })),
         label: {
           ...TEXT,
           show: true,
           position: 'right',
-          formatter: ({ value }) => Number(value).toPrecision(2),
+          formatter: ({ value }) => Number(value).toLocaleString('en'),
         },
       },
     ],
@@ -40,7 +40,7 @@ export function serverPlot(measured: readonly Measured[]): string {
 /** An unlock's latency with an empty store and with a full one, as SVG. */
 export function growthPlot(rows: readonly GrowthRow[]): string {
   const label = ({ store, what, entries }: GrowthRow) =>
-    `${store}\n${entries / 1000} k ${what === 'disabled' ? 'disabled' : 'with failures'}`;
+    `${store}\n${entries / 1000} k\n${what === 'disabled' ? 'disabled' : 'with failures'}`;
   const bars = (
     name: string,
     color: string | undefined,
@@ -52,14 +52,14 @@ export function growthPlot(rows: readonly GrowthRow[]): string {
     itemStyle: color === undefined ? {} : { color },
     label: { ...TEXT, show: true, position: 'top', formatter: ({ value }) => Number(value).toFixed(2) },
   });
-  return draw(320, {
+  return draw(340, {
     title: {
       text: 'An unlock over one connection, milliseconds',
       textStyle: { ...TEXT, fontSize: 15 },
       left: 8,
     },
     legend: { right: 8, top: 4, textStyle: TEXT },
-    grid: { left: 50, right: 20, top: 50, bottom: 44 },
+    grid: { left: 50, right: 20, top: 50, bottom: 60 },
     xAxis: {
       type: 'category',
       data: rows.map(label),

@@ -13,16 +13,16 @@ import { jwkThumbprint } from './thumbprint.ts';
 /** The four kinds of message; a JWE of one kind is never taken for another. */
 export type JweType = 'rk-ticket+jwe' | 'rk-request+jwe' | 'rk-disable+jwe' | 'rk-response+jwe';
 
-const coordinate = v.pipe(
+const keyBytes = v.pipe(
   v.string(),
-  v.check((text) => fromBase64url(text)?.length === 32),
+  v.check((text) => isKeyBytes(text)),
 );
-const X25519_POINT = v.strictObject({ kty: v.literal('OKP'), crv: v.literal('X25519'), x: coordinate });
+const X25519_POINT = v.strictObject({ kty: v.literal('OKP'), crv: v.literal('X25519'), x: keyBytes });
 const P256_POINT = v.strictObject({
   kty: v.literal('EC'),
   crv: v.literal('P-256'),
-  x: coordinate,
-  y: coordinate,
+  x: keyBytes,
+  y: keyBytes,
 });
 const RSA_EXPONENT = v.literal('AQAB');
 const RSA_MODULUS = v.pipe(
@@ -32,11 +32,7 @@ const RSA_MODULUS = v.pipe(
     return n !== undefined && [256, 384, 512].includes(n.length) && (n[0] as number) >= 0x80;
   }),
 );
-const kid = v.pipe(
-  v.string(),
-  v.check((text) => fromBase64url(text)?.length === 32),
-);
-const published = { kid, use: v.optional(v.literal('enc')) };
+const published = { kid: keyBytes, use: v.optional(v.literal('enc')) };
 
 /** The public half of an assistant's key, as `GET {assistant}/keys` and device records hold it. */
 export const ASSISTANT_JWK = v.variant('kty', [

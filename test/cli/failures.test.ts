@@ -17,6 +17,19 @@ beforeAll(async () => {
 }, 60_000);
 
 describe('exit statuses', { timeout: 60_000 }, () => {
+  it.concurrent.each([
+    ['help'],
+    ['help serve'],
+    ['keys help'],
+    ['keys help rotate'],
+    ['--help'],
+    ['--version'],
+  ])('0: %s shows what was asked for', async (line) => {
+    const { status, stdout, stderr } = await sandbox().run(line.split(' '));
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).not.toBe('');
+  });
+
   it.concurrent('2: a wrong command line, told before anything is done', async () => {
     const box = sandbox({ ROAMING_KEY_ASSISTANT: NOBODY });
     const cases = [

@@ -4,8 +4,8 @@
  *     npx tsx bench/exponentiation-cost.ts
  */
 import { createDiffieHellman, generateKeyPairSync, randomBytes } from 'node:crypto';
-import { importPower, ModulusCache, objectPower, work } from '../lib/assistant/exponentiation-worker.js';
-import { ExponentiationPool } from '../lib/assistant/workers.ts';
+import { ExponentiationPool } from '../lib/exponentiation/pool.ts';
+import { importPower, ModulusCache, objectPower, work } from '../lib/exponentiation/worker.js';
 import { i2osp, os2ip } from '../lib/math/integer.ts';
 
 const BYTES = 256;

@@ -6,24 +6,13 @@ export {
   type RequestContext,
 } from './assistant/assistant.ts';
 export type { AssistantEvent, AssistantListener } from './assistant/events.ts';
-export { DEFAULT_GUESS_POLICY, type GuessPolicy } from './assistant/guesses.ts';
 export { type AssistantKey, type AssistantKeyType, KeySet } from './assistant/keys.ts';
 export type { ServedSchemes } from './assistant/operations.ts';
 export { type AssistantRouter, type AssistantRouterOptions, assistant } from './assistant/router.ts';
-export type { AssistantJwk } from './crypto/jwe.ts';
-export type { Unwrap } from './crypto/jwe-node.ts';
-export { type ErrorCode, isRoamingKeyError, RoamingKeyError, type WireErrorCode } from './errors.ts';
+export { type ErrorCode, isRoamingKeyError, RoamingKeyError, type WireErrorCode } from './base/errors.ts';
+export type { AssistantJwk } from './crypto/jwe/jwe.ts';
+export type { Unwrap } from './crypto/jwe/jwe-node.ts';
 export { type ProblemOptions, problemHandler, sendProblem } from './http/problem.ts';
-export {
-  type AuditEvent,
-  type AuditLevel,
-  type AuditLogger,
-  type AuditRecord,
-  auditLevel,
-  auditLog,
-  auditRecord,
-  errorLog,
-} from './observe/audit-log.ts';
 export {
   type AssistStep,
   combineInstruments,
@@ -35,6 +24,7 @@ export {
   type StoreStep,
 } from './observe/instrument.ts';
 export { combineListeners, type Listener } from './observe/listeners.ts';
+export { DEFAULT_GUESS_POLICY, type GuessPolicy } from './store/guess-policy.ts';
 export { MemoryStore, type MemoryStoreOptions } from './store/memory.ts';
 export { SqliteStore, type SqliteStoreOptions } from './store/sqlite.ts';
 export type { Mark, Store } from './store/store.ts';
@@ -57,3 +47,13 @@ export { mergeKey, type RegisteredKey, type Registration } from './strategy/regi
 export { type RegistrationOptions, registration } from './strategy/registration.ts';
 export type { RelyingPartyOptions } from './strategy/relying-party.ts';
 export { type LoginInfo, RoamingKeyStrategy, type StrategyOptions } from './strategy/strategy.ts';
+export {
+  type AuditEvent,
+  type AuditLevel,
+  type AuditLogger,
+  type AuditRecord,
+  auditLevel,
+  auditLog,
+  auditRecord,
+  errorLog,
+} from './telemetry/audit-log.ts';

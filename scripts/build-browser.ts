@@ -99,7 +99,7 @@ export async function split(
   };
 }
 
-/** `lib/crypto/pem.ts` → `pem`; a file of a package → its package, and its own name where that says more. */
+/** `lib/crypto/keys/pem.ts` → `pem`; a file of a package → its package, and its own name where that says more. */
 function niceName(file: string): string {
   const [, name = '', rest = ''] = /node_modules\/(@[^/]+\/[^/]+|[^/]+)\/(.*)/.exec(file) ?? [];
   const own = path.basename(rest || file).replace(/\.\w+$/, '');

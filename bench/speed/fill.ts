@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { DEFAULT_GUESS_POLICY } from '../../lib/assistant/guesses.ts';
+import { DEFAULT_GUESS_POLICY } from '../../lib/store/guess-policy.ts';
 import type { Mark, Store } from '../../lib/store/store.ts';
 
 /** What a store holds before it is measured. */

@@ -1,6 +1,6 @@
 /** Comparisons of secrets: whether a guess that is wrong in its first byte is told from one that is wrong in its last. */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { equalBytes, fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
+import { equalBytes, fromBase64url, toBase64url } from '../../lib/base/bytes.ts';
 import { macInput } from '../../lib/protocol/messages.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { makeChallenge, verifyChallenge } from '../../lib/strategy/challenge.ts';

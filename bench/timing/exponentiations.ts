@@ -1,12 +1,7 @@
 /** Exponentiations with an assistant's share: whether a sparse exponent is told from random ones. */
 import { createDiffieHellman, createECDH, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { pow } from '@noble/curves/abstract/modular.js';
-import {
-  curveProducts,
-  importPower,
-  objectPower,
-  splitPower,
-} from '../../lib/assistant/exponentiation-worker.js';
+import { curveProducts, importPower, objectPower, splitPower } from '../../lib/exponentiation/worker.js';
 import { i2osp, os2ip } from '../../lib/math/integer.ts';
 import { ffdhe2048 } from '../../lib/math/modp.ts';
 import type { TimingCase, TimingGroup } from './measure.ts';

@@ -1,7 +1,7 @@
 /** Logins that are refused: whether unknown account, unknown key and bad signature are told from one another. */
 import { constants, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
-import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
-import { isRoamingKeyError } from '../../lib/errors.ts';
+import { toBase64url, utf8 } from '../../lib/base/bytes.ts';
+import { isRoamingKeyError } from '../../lib/base/errors.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { makeChallenge } from '../../lib/strategy/challenge.ts';
 import { parseLogin } from '../../lib/strategy/compact-jws.ts';

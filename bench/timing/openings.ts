@@ -8,16 +8,16 @@ import {
   randomBytes,
 } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
-import { toBase64url } from '../../lib/crypto/bytes.ts';
+import { toBase64url } from '../../lib/base/bytes.ts';
 import {
   type AssistantJwk,
   parseSealed,
   readAssistantJwk,
   type SealedJwe,
   seal,
-} from '../../lib/crypto/jwe.ts';
-import { localUnwrap, openSealed, type Unwrap } from '../../lib/crypto/jwe-node.ts';
-import { thumbprint } from '../../lib/crypto/public-jwk.ts';
+} from '../../lib/crypto/jwe/jwe.ts';
+import { localUnwrap, openSealed, type Unwrap } from '../../lib/crypto/jwe/jwe-node.ts';
+import { thumbprint } from '../../lib/crypto/keys/public-jwk.ts';
 import type { TimingCase, TimingGroup } from './measure.ts';
 
 type Type = 'X25519' | 'P-256' | 'RSA-OAEP-256';

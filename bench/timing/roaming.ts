@@ -8,12 +8,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { makeRecord } from '../../lib/device/make-record.ts';
-import { makeDecoy } from '../../lib/roaming/decoy.ts';
-import { MemoryRecordStore } from '../../lib/roaming/memory-records.ts';
+import { makeDecoy } from '../../lib/roaming/decoys/decoy.ts';
 import { RecordService } from '../../lib/roaming/record-service.ts';
-import type { RecordStore } from '../../lib/roaming/record-store.ts';
 import { ServiceSecret } from '../../lib/roaming/service-secret.ts';
-import { SqliteRecordStore } from '../../lib/roaming/sqlite-records.ts';
+import { MemoryRecordStore } from '../../lib/roaming/stores/memory.ts';
+import type { RecordStore } from '../../lib/roaming/stores/record-store.ts';
+import { SqliteRecordStore } from '../../lib/roaming/stores/sqlite.ts';
 import type { TimingGroup } from './measure.ts';
 
 const USERS = 200;

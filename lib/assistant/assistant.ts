@@ -6,11 +6,18 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
-import { toBase64url, wipe } from '../crypto/bytes.ts';
-import { matchesKey, parseSealed, type SealedJwe, seal } from '../crypto/jwe.ts';
-import { openSealed, sealResponse } from '../crypto/jwe-node.ts';
+import { toBase64url, wipe } from '../base/bytes.ts';
+import { type ErrorCode, isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
+import { readPayload } from '../base/json.ts';
+import { matchesKey, parseSealed, type SealedJwe, seal } from '../crypto/jwe/jwe.ts';
+import { openSealed, sealResponse } from '../crypto/jwe/jwe-node.ts';
 import { sha256 } from '../crypto/sha256-node.ts';
-import { type ErrorCode, isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../errors.ts';
+import {
+  ExponentiationPool,
+  type ExponentiationPoolOptions,
+  type ExponentiationPoolStatus,
+} from '../exponentiation/pool.ts';
+import { AddressBudget } from '../limits/address-budget.ts';
 import {
   type AssistStep,
   type Instrument,
@@ -20,7 +27,6 @@ import {
   storeSteps,
 } from '../observe/instrument.ts';
 import { quiet } from '../observe/listeners.ts';
-import { readPayload } from '../protocol/codec.ts';
 import { DISABLE_REQUEST, disablingName } from '../protocol/disabling.ts';
 import {
   ASSIST_BODY,
@@ -35,18 +41,12 @@ import {
   ticketHash,
 } from '../protocol/messages.ts';
 import { readTicket, stateId, type Ticket, ticketPayload } from '../protocol/ticket.ts';
+import { type GuessPolicy, guessPolicy } from '../store/guess-policy.ts';
 import type { ReserveAnswer, SettleAnswer, Store } from '../store/store.ts';
-import { AddressBudget } from './address-budget.ts';
 import { type AssistantStore, boundedStore } from './bounded-store.ts';
 import type { AssistantListener } from './events.ts';
-import { type GuessPolicy, guessPolicy } from './guesses.ts';
 import type { AssistantKey, KeySet } from './keys.ts';
 import { type Operations, operations, type ServedSchemes } from './operations.ts';
-import {
-  ExponentiationPool,
-  type ExponentiationPoolOptions,
-  type ExponentiationPoolStatus,
-} from './workers.ts';
 
 /** What the app's own policy may look at before anything is counted. */
 export interface PolicyRequest {

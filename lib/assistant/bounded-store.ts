@@ -1,4 +1,4 @@
-import { inTime } from '../http/in-time.ts';
+import { inTime } from '../base/time-limit.ts';
 import type { Store } from '../store/store.ts';
 
 /** The operations an assistant needs answered in time. */

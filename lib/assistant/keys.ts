@@ -6,8 +6,8 @@
 import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import * as v from 'valibot';
-import { type AssistantJwk, parseSealed, readAssistantJwk, seal, sealingAlg } from '../crypto/jwe.ts';
-import { localUnwrap, openSealed, type Unwrap } from '../crypto/jwe-node.ts';
+import { type AssistantJwk, parseSealed, readAssistantJwk, seal, sealingAlg } from '../crypto/jwe/jwe.ts';
+import { localUnwrap, openSealed, type Unwrap } from '../crypto/jwe/jwe-node.ts';
 import { readPrivateFile, writePrivateFile } from '../files/private-file.ts';
 
 /** A key of the assistant; its private half may live elsewhere, behind `unwrap` (KMS, HSM). */

@@ -1,12 +1,12 @@
 /** What each operation needs and does, scheme by scheme (docs/protocol.md section 5). */
-import { toBase64url } from '../crypto/bytes.ts';
-import { RoamingKeyError } from '../errors.ts';
+import { toBase64url } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 import { GROUP_NAMES, type GroupName } from '../math/groups.ts';
-import { answerDecryption, readDecryptRequest, readElgamalShare } from '../protocol/elgamal-decryption.ts';
 import type { Exponentiator } from '../protocol/exponentiator.ts';
 import type { Operation, Request } from '../protocol/messages.ts';
 import type { Scheme } from '../protocol/password.ts';
-import { answerSigning, RSA_SIZES, readRsaShare, readSignRequest } from '../protocol/rsa-signing.ts';
+import { answerDecryption, readDecryptRequest, readElgamalShare } from '../protocol/schemes/elgamal.ts';
+import { answerSigning, RSA_SIZES, readRsaShare, readSignRequest } from '../protocol/schemes/rsa.ts';
 import type { Ticket } from '../protocol/ticket.ts';
 
 /** Which schemes an assistant serves, and with which sizes. What is not served is answered `unsupported`. */

@@ -1,10 +1,10 @@
 import cors from 'cors';
 import { type RequestHandler, Router } from 'express';
-import { RoamingKeyError } from '../errors.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 import { answerJson } from '../http/answer.ts';
-import { addressLimit, clientAddress } from '../http/client-address.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, problemHandler } from '../http/problem.ts';
+import { addressLimit, clientAddress } from '../limits/client-address.ts';
 import { observer } from '../observe/instrument.ts';
 import { observeRequests } from '../observe/requests.ts';
 import { MAX_BODY, MAX_REQUEST } from '../protocol/messages.ts';

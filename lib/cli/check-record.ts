@@ -1,6 +1,6 @@
-import { parseSealed, readAssistantJwk } from '../crypto/jwe.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { parseSealed, readAssistantJwk } from '../crypto/jwe/jwe.ts';
 import { AssistantClient } from '../device/assistant-client.ts';
-import { RoamingKeyError } from '../errors.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
 import { disabledFeed } from '../strategy/disabled-feed.ts';
 

@@ -1,4 +1,4 @@
-import { type ErrorCode, isRoamingKeyError } from '../errors.ts';
+import { type ErrorCode, isRoamingKeyError } from '../base/errors.ts';
 
 /** What goes wrong on a command line alone, beside the codes of the library. */
 export type CommandLineCode =
@@ -59,10 +59,12 @@ const EXIT_OF: Readonly<Record<ErrorCode | CommandLineCode, number>> = {
   unavailable: 6,
   bad_record: 7,
   bad_kit: 7,
+  wrong_assistant: 7,
   bad_key: 7,
   bad_input: 7,
   invalid_request: 7,
   refused: 8,
+  suspended: 8,
   unsupported: 8,
   unknown_key: 8,
   bad_ticket: 8,

@@ -1,8 +1,8 @@
 /** Marks as lines of JSON, one each, as `store export` writes them. */
 import { createReadStream } from 'node:fs';
 import * as v from 'valibot';
-import { toBase64url } from '../crypto/bytes.ts';
-import { bytes, seconds } from '../protocol/codec.ts';
+import { toBase64url } from '../base/bytes.ts';
+import { bytes, seconds } from '../base/json.ts';
 import { disablingName } from '../protocol/disabling.ts';
 import type { Mark } from '../store/store.ts';
 import { CommandLineError } from './failure.ts';

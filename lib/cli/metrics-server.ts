@@ -1,7 +1,7 @@
 /** Metrics on a listener of their own, which is never the assistant's: `roaming-key serve --metrics-port`. */
 import { createServer } from 'node:http';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { type Metrics, prometheusMetrics } from '../observe/metrics.ts';
+import { type Metrics, prometheusMetrics } from '../telemetry/metrics.ts';
 import { listen, urlOf } from './listen.ts';
 
 /** Metrics that are served. */

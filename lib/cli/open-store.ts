@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { Option } from 'commander';
-import { isRoamingKeyError, RoamingKeyError } from '../errors.ts';
+import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
 import type { Store } from '../store/store.ts';
 import { dataFolder } from './data-folder.ts';
 import { CommandLineError } from './failure.ts';

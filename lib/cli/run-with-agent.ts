@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import { RoamingKeyError } from '../base/errors.ts';
+import { type SshAlg, sshAlgs } from '../crypto/ssh/encoding.ts';
 import type { Device } from '../device/device.ts';
-import { type SshAlg, sshAlgs } from '../device/ssh-encoding.ts';
-import { RoamingKeyError } from '../errors.ts';
 import { note, working } from './output.ts';
 import { PASSWORD_VARIABLES } from './password.ts';
 import { startAgent } from './ssh-agent.ts';

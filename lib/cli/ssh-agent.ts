@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { concat, equalBytes, utf8 } from '../crypto/bytes.ts';
-import type { PublicJwk } from '../crypto/public-jwk.ts';
+import { concat, equalBytes, utf8 } from '../base/bytes.ts';
+import type { PublicJwk } from '../crypto/keys/public-jwk.ts';
 import {
   type SshAlg,
   sshAlgs,
@@ -15,7 +15,7 @@ import {
   sshSignatureBlob,
   strings,
   uint32,
-} from '../device/ssh-encoding.ts';
+} from '../crypto/ssh/encoding.ts';
 
 /** What the agent signs with. */
 export interface AgentKey {

@@ -1,5 +1,5 @@
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
-import { concat } from './bytes.ts';
+import { concat } from '../base/bytes.ts';
 
 /** A hash function and the length of its values. */
 interface Hash {

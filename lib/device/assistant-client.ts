@@ -4,7 +4,9 @@
  * Nothing is believed that did not come back under ρ: an error in clear text is a hint at most.
  */
 import * as v from 'valibot';
-import { equalBytes, fromBase64url, randomBytes, toBase64url, wipe } from '../crypto/bytes.ts';
+import { equalBytes, fromBase64url, randomBytes, toBase64url, wipe } from '../base/bytes.ts';
+import { type ErrorCode, isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
+import { readSecureUrl } from '../base/url.ts';
 import {
   type AssistantJwk,
   type JweType,
@@ -12,8 +14,7 @@ import {
   parseSealed,
   readAssistantJwk,
   seal,
-} from '../crypto/jwe.ts';
-import { type ErrorCode, isRoamingKeyError, RoamingKeyError } from '../errors.ts';
+} from '../crypto/jwe/jwe.ts';
 import {
   type ErrorResponse,
   type Question,
@@ -24,7 +25,6 @@ import {
 } from '../protocol/messages.ts';
 import { verifier } from '../protocol/password.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
-import { readSecureUrl } from '../protocol/url.ts';
 import { send, type TransportOptions } from './transport.ts';
 
 export interface AssistantClientOptions extends TransportOptions {

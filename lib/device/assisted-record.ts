@@ -1,6 +1,6 @@
-import { fromBase64url } from '../crypto/bytes.ts';
-import { parseSealed, readAssistantJwk } from '../crypto/jwe.ts';
-import { RoamingKeyError } from '../errors.ts';
+import { fromBase64url } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { parseSealed, readAssistantJwk } from '../crypto/jwe/jwe.ts';
 import type { Question, Response } from '../protocol/messages.ts';
 import { type Argon2id, stretchPassword } from '../protocol/password.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';

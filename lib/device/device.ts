@@ -1,12 +1,17 @@
-import { toBase64url, utf8, wipe } from '../crypto/bytes.ts';
-import { exportPrivateKey, importForUse, type KeyUse, type PrivateKeyFormat } from '../crypto/private-key.ts';
-import { type PublicJwk, thumbprint } from '../crypto/public-jwk.ts';
-import { isRoamingKeyError, RoamingKeyError } from '../errors.ts';
+import { toBase64url, utf8, wipe } from '../base/bytes.ts';
+import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
+import {
+  exportPrivateKey,
+  importForUse,
+  type KeyUse,
+  type PrivateKeyFormat,
+} from '../crypto/keys/private-key.ts';
+import { type PublicJwk, thumbprint } from '../crypto/keys/public-jwk.ts';
 import type { DisablingKit } from '../protocol/disabling.ts';
 import type { Response } from '../protocol/messages.ts';
 import type { KdfParameters } from '../protocol/password.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
-import { mask, unmask } from '../protocol/retrieval.ts';
+import { mask, unmask } from '../protocol/schemes/retrieve.ts';
 import { AssistedRecord, type AssistedRecordOptions } from './assisted-record.ts';
 import {
   cryptoKeySigner,

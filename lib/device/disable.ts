@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { fromBase64url, randomBytes, toBase64url, wipe } from '../crypto/bytes.ts';
-import { type AssistantJwk, openDirect } from '../crypto/jwe.ts';
-import { isRoamingKeyError, RoamingKeyError } from '../errors.ts';
-import { readPayload } from '../protocol/codec.ts';
+import { fromBase64url, randomBytes, toBase64url, wipe } from '../base/bytes.ts';
+import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
+import { readPayload } from '../base/json.ts';
+import { type AssistantJwk, openDirect } from '../crypto/jwe/jwe.ts';
 import { DISABLE_RESPONSE, type DisablingKit, kitFromCode, parseKit } from '../protocol/disabling.ts';
 import {
   AssistantClient,

@@ -1,6 +1,6 @@
-import type { EncryptToOptions } from '../protocol/elgamal-jwe.ts';
+import type { EncryptToOptions } from '../protocol/schemes/elgamal-jwe.ts';
 
-export type { EncryptToOptions } from '../protocol/elgamal-jwe.ts';
+export type { EncryptToOptions } from '../protocol/schemes/elgamal-jwe.ts';
 
 /**
  * Encrypts to the public key of a device; needs neither password nor assistant. For P-256 keys any JOSE library does
@@ -16,5 +16,5 @@ export async function encryptTo(
   plaintext: Uint8Array,
   options: EncryptToOptions = {},
 ): Promise<string> {
-  return (await import('../protocol/elgamal-jwe.ts')).encryptTo(publicJwk, plaintext, options);
+  return (await import('../protocol/schemes/elgamal-jwe.ts')).encryptTo(publicJwk, plaintext, options);
 }

@@ -1,13 +1,17 @@
 /** Enrolment of a key for decryption that is never whole again (docs/protocol.md section 3, scheme `elgamal`). */
-import { fromBase64url, wipe } from '../crypto/bytes.ts';
-import type { PublicJwk } from '../crypto/public-jwk.ts';
-import { type PrivateKeySource, readPrivateJwk } from '../crypto/read-private-jwk.ts';
-import { RoamingKeyError } from '../errors.ts';
+import { fromBase64url, wipe } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import type { PublicJwk } from '../crypto/keys/public-jwk.ts';
+import { type PrivateKeySource, readPrivateJwk } from '../crypto/keys/read-private-jwk.ts';
 import type { GroupName } from '../math/groups.ts';
 import { os2ip } from '../math/integer.ts';
-import { splitElgamalKey } from '../protocol/elgamal-decryption.ts';
-import { elgamalPublicJwk, generateElgamalKey, readElgamalPublicJwk } from '../protocol/elgamal-keys.ts';
 import { deviceShare } from '../protocol/password.ts';
+import { splitElgamalKey } from '../protocol/schemes/elgamal.ts';
+import {
+  elgamalPublicJwk,
+  generateElgamalKey,
+  readElgamalPublicJwk,
+} from '../protocol/schemes/elgamal-keys.ts';
 import {
   type Enrolment,
   type EnrolmentOptions,

@@ -1,9 +1,9 @@
 /** Enrolment of an RSA key that is never whole again (docs/protocol.md section 3, scheme `rsa`). */
-import { wipe } from '../crypto/bytes.ts';
-import { generateRsaKey, rsaComponents, rsaPublicJwk } from '../crypto/rsa-key.ts';
+import { wipe } from '../base/bytes.ts';
+import { generateRsaKey, rsaComponents, rsaPublicJwk } from '../crypto/keys/rsa-key.ts';
 import { byteLength } from '../math/integer.ts';
 import { deviceShare } from '../protocol/password.ts';
-import { splitRsaKey } from '../protocol/rsa-signing.ts';
+import { splitRsaKey } from '../protocol/schemes/rsa.ts';
 import { registerAt } from './login-proof.ts';
 import {
   type Enrolment,

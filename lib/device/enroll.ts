@@ -1,12 +1,12 @@
-import { wipe } from '../crypto/bytes.ts';
+import { wipe } from '../base/bytes.ts';
 import {
   generatePrivateKey,
   importForUse,
   type PrivateKeyKind,
   readPrivateKey,
-} from '../crypto/private-key.ts';
+} from '../crypto/keys/private-key.ts';
 import { DEFAULT_KDF } from '../protocol/password.ts';
-import { mask } from '../protocol/retrieval.ts';
+import { mask } from '../protocol/schemes/retrieve.ts';
 import type { SharedElgamalOptions } from './enroll-shared-elgamal.ts';
 import type { SharedRsaOptions } from './enroll-shared-rsa.ts';
 import { cryptoKeySigner, type LoginAlg, registerAt } from './login-proof.ts';

@@ -1,7 +1,13 @@
 /** Client side of passport-roaming-key, for browsers and Node. */
-export type { KeyUse, PrivateKeyFormat, PrivateKeyKind, PrivateKeySource } from '../crypto/private-key.ts';
-export type { PublicJwk } from '../crypto/public-jwk.ts';
-export { type ErrorCode, isRoamingKeyError, RoamingKeyError } from '../errors.ts';
+
+export { type ErrorCode, isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
+export type {
+  KeyUse,
+  PrivateKeyFormat,
+  PrivateKeyKind,
+  PrivateKeySource,
+} from '../crypto/keys/private-key.ts';
+export type { PublicJwk } from '../crypto/keys/public-jwk.ts';
 export { type DisablingKit, disablingCode, kitFromCode, parseKit } from '../protocol/disabling.ts';
 export { type Argon2id, argon2idInline, DEFAULT_KDF, type KdfParameters } from '../protocol/password.ts';
 export { type DeviceRecord, parseRecord } from '../protocol/record.ts';

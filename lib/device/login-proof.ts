@@ -1,10 +1,10 @@
 /** The device's half of a login (docs/protocol.md section 8): a challenge is fetched, a proof is signed and posted. */
 import * as v from 'valibot';
-import { randomBytes, toBase64url, utf8 } from '../crypto/bytes.ts';
-import type { KeyUse } from '../crypto/private-key.ts';
-import { type PublicJwk, thumbprint } from '../crypto/public-jwk.ts';
-import { RoamingKeyError } from '../errors.ts';
-import { readSecureUrl } from '../protocol/url.ts';
+import { randomBytes, toBase64url, utf8 } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { readSecureUrl } from '../base/url.ts';
+import type { KeyUse } from '../crypto/keys/private-key.ts';
+import { type PublicJwk, thumbprint } from '../crypto/keys/public-jwk.ts';
 import { send, type TransportOptions } from './transport.ts';
 
 /** Algorithms in which a login can be proven. */

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { randomBytes, toBase64url, wipe } from '../crypto/bytes.ts';
-import type { AssistantJwk } from '../crypto/jwe.ts';
-import type { PrivateKeySource } from '../crypto/private-key.ts';
-import type { PublicJwk } from '../crypto/public-jwk.ts';
+import { randomBytes, toBase64url, wipe } from '../base/bytes.ts';
+import type { AssistantJwk } from '../crypto/jwe/jwe.ts';
+import type { PrivateKeySource } from '../crypto/keys/private-key.ts';
+import type { PublicJwk } from '../crypto/keys/public-jwk.ts';
 import { type DisablingKit, disablingName } from '../protocol/disabling.ts';
 import {
   type Argon2id,

@@ -2,9 +2,9 @@
 import { type DisablingKit, parseKit } from '../protocol/disabling.ts';
 import { createJsonFile, readJsonFile } from './private-file.ts';
 
+export { sshPublicKey } from '../crypto/ssh/encoding.ts';
+export { type SignBytes, sshSignature } from '../crypto/ssh/sshsig.ts';
 export { fileRecords } from './file-records.ts';
-export { sshPublicKey } from './ssh-encoding.ts';
-export { type SignBytes, sshSignature } from './sshsig.ts';
 
 /**
  * Writes a disabling kit to a new file, mode 0600. It belongs on another device than the key.

@@ -1,4 +1,4 @@
-import { RoamingKeyError } from '../errors.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 
 /**

@@ -4,10 +4,10 @@
  * something only beside an assistant that the caller names and that lists the record's key.
  */
 import * as v from 'valibot';
-import { RoamingKeyError } from '../errors.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { readSecureUrl } from '../base/url.ts';
 import type { KdfParameters } from '../protocol/password.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
-import { readSecureUrl } from '../protocol/url.ts';
 import { AssistantClient } from './assistant-client.ts';
 import { type HttpAnswer, send, type TransportOptions } from './transport.ts';
 

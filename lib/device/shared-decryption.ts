@@ -1,11 +1,11 @@
 /** Decrypting with a key that is shared with the assistant (docs/protocol.md section 5, scheme `elgamal`). */
-import { wipe } from '../crypto/bytes.ts';
-import { RoamingKeyError } from '../errors.ts';
-import { completeDecryption } from '../protocol/elgamal-decryption.ts';
-import { openElgamalJwe, readElgamalJwe } from '../protocol/elgamal-jwe.ts';
-import { readElgamalPublicJwk } from '../protocol/elgamal-keys.ts';
+import { wipe } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 import { deviceShare } from '../protocol/password.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
+import { completeDecryption } from '../protocol/schemes/elgamal.ts';
+import { openElgamalJwe, readElgamalJwe } from '../protocol/schemes/elgamal-jwe.ts';
+import { readElgamalPublicJwk } from '../protocol/schemes/elgamal-keys.ts';
 import type { Ask } from './shared-signing.ts';
 
 /**

@@ -1,19 +1,19 @@
 /** Signing with a key that is shared with the assistant (docs/protocol.md section 5, scheme `rsa`). */
-import { fromBase64url, randomBytes, wipe } from '../crypto/bytes.ts';
+import { fromBase64url, randomBytes, wipe } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { rsaPublicJwk } from '../crypto/keys/rsa-key.ts';
 import {
   encodeRsaDigest,
   type RsaAlgorithm,
   type RsaDigest,
   rsaDigestLengths,
 } from '../crypto/rsa-encoding.ts';
-import { rsaPublicJwk } from '../crypto/rsa-key.ts';
-import { RoamingKeyError } from '../errors.ts';
 import { byteLength, i2osp, os2ip } from '../math/integer.ts';
 import { power } from '../math/modular.ts';
 import type { Question, Response } from '../protocol/messages.ts';
 import { deviceShare } from '../protocol/password.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
-import { completeSigning, type RsaPrivateNumbers } from '../protocol/rsa-signing.ts';
+import { completeSigning, type RsaPrivateNumbers } from '../protocol/schemes/rsa.ts';
 import type { LoginAlg, Signer } from './login-proof.ts';
 
 /** How a device asks its assistant, with K at hand. */

@@ -1,5 +1,5 @@
 /** HTTP as the device needs it: bounded in time and size, no redirects, one error family. */
-import { isWireErrorCode, RoamingKeyError } from '../errors.ts';
+import { isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
 import { type PolicyWatch, watchPolicy } from './browser/policy.ts';
 import type { ProgressOptions } from './progress.ts';
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorRequestHandler } from 'express';
-import { isRoamingKeyError, isWireErrorCode, RoamingKeyError, type WireErrorCode } from '../errors.ts';
+import { isRoamingKeyError, isWireErrorCode, RoamingKeyError, type WireErrorCode } from '../base/errors.ts';
 import { answerJson } from './answer.ts';
 
 /** The body of an error answer (RFC 9457); times are whole seconds since the epoch. */
@@ -40,6 +40,7 @@ const TITLES: Readonly<Record<WireErrorCode, string>> = {
   disabled: 'The key is disabled',
   retired: 'The ticket is retired',
   refused: 'The request is refused',
+  suspended: 'The key is suspended until it is confirmed by other means',
   locked: 'Too many wrong passwords',
   busy: 'Too many requests',
   unavailable: 'The service cannot answer now',

@@ -2,7 +2,7 @@
  * The one place where time is taken: the servers of this package report their steps here, and metrics and traces are made
  * of them elsewhere. A hook learns which step it was and how it ended, never what went in or came out.
  */
-import { isRoamingKeyError, isWireErrorCode, type WireErrorCode } from '../errors.ts';
+import { isRoamingKeyError, isWireErrorCode, type WireErrorCode } from '../base/errors.ts';
 import type { Operation } from '../protocol/messages.ts';
 import type { Scheme } from '../protocol/password.ts';
 

@@ -6,10 +6,10 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as v from 'valibot';
-import { concat, fromBase64url, toBase64url, utf8 } from '../crypto/bytes.ts';
-import { RoamingKeyError } from '../errors.ts';
-import { bytes, seconds } from './codec.ts';
-import { assistantUrl } from './url.ts';
+import { concat, fromBase64url, toBase64url, utf8 } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { bytes, seconds } from '../base/json.ts';
+import { assistantUrl } from '../base/url.ts';
 
 const LABEL = utf8('roaming-key/1 disable');
 const SECRET_LENGTH = 16;

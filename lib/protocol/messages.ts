@@ -8,10 +8,10 @@
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as v from 'valibot';
-import { type Sha256, toBase64url, utf8 } from '../crypto/bytes.ts';
-import { ASSISTANT_JWK } from '../crypto/jwe.ts';
-import { isWireErrorCode, type WireErrorCode } from '../errors.ts';
-import { bytes, parsePayload, readPayload, readValue, seconds } from './codec.ts';
+import { type Sha256, toBase64url, utf8 } from '../base/bytes.ts';
+import { isWireErrorCode, type WireErrorCode } from '../base/errors.ts';
+import { bytes, parsePayload, readPayload, readValue, seconds } from '../base/json.ts';
+import { ASSISTANT_JWK } from '../crypto/jwe/jwe.ts';
 
 /** What can be asked of the assistant. `retire` goes with every scheme, the others with one each. */
 export type Operation = 'retrieve' | 'sign' | 'decrypt' | 'retire';

@@ -5,8 +5,8 @@
 import { expand } from '@noble/hashes/hkdf.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as v from 'valibot';
-import { utf8, wipe } from '../crypto/bytes.ts';
-import { RoamingKeyError } from '../errors.ts';
+import { utf8, wipe } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 
 /** Cost of a password guess: Argon2id (RFC 9106), version 0x13. */
 export interface KdfParameters {

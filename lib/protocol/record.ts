@@ -1,12 +1,12 @@
 /** The device record (docs/protocol.md section 3): what lies on the device, useless without the assistant. */
 import * as v from 'valibot';
-import { fromBase64url } from '../crypto/bytes.ts';
-import { ASSISTANT_JWK, type AssistantJwk } from '../crypto/jwe.ts';
-import { PUBLIC_JWK, type PublicJwk } from '../crypto/public-jwk.ts';
-import { RoamingKeyError } from '../errors.ts';
+import { fromBase64url } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { assistantUrl } from '../base/url.ts';
+import { ASSISTANT_JWK, type AssistantJwk } from '../crypto/jwe/jwe.ts';
+import { PUBLIC_JWK, type PublicJwk } from '../crypto/keys/public-jwk.ts';
 import { MAX_TICKET } from './messages.ts';
 import { KDF_PARAMETERS, type KdfParameters, type Scheme } from './password.ts';
-import { assistantUrl } from './url.ts';
 
 /** Plain JSON; bytes are base64url. Safe to copy, as far as the password is worth anything. */
 export interface DeviceRecord {

@@ -6,9 +6,9 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as v from 'valibot';
-import { concat, type Sha256, toBase64url, utf8 } from '../crypto/bytes.ts';
-import { bytes, readPayload, seconds } from './codec.ts';
-import { MAX_PRIVATE_KEY } from './retrieval.ts';
+import { concat, type Sha256, toBase64url, utf8 } from '../base/bytes.ts';
+import { bytes, readPayload, seconds } from '../base/json.ts';
+import { MAX_PRIVATE_KEY } from './schemes/retrieve.ts';
 
 const common = {
   v: v.literal(1),

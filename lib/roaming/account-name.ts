@@ -1,4 +1,4 @@
-import { RoamingKeyError } from '../errors.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 import { isAccountName } from '../strategy/compact-jws.ts';
 
 /** Letters of full and half width, and the ideographic space: what Unicode lets be mapped by width. */

@@ -1,7 +1,7 @@
 /** The assistant's published keys, as a record service needs them: which records it takes, and what decoys bear. */
 import * as v from 'valibot';
-import { type AssistantJwk, readAssistantJwk } from '../crypto/jwe.ts';
-import { RoamingKeyError } from '../errors.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { type AssistantJwk, readAssistantJwk } from '../crypto/jwe/jwe.ts';
 
 const LIST = v.looseObject({ keys: v.pipe(v.array(v.looseObject({ kty: v.string() })), v.maxLength(100)) });
 const MAX_LIST_BYTES = 256 * 1024;

@@ -2,7 +2,7 @@
  * The pickup code: 40 random bits in Crockford base32, which keep a record from everybody who knows no more than the
  * account's name. It is no password: it is written down, shown once, and worth nothing without the password.
  */
-import { randomBytes } from '../crypto/bytes.ts';
+import { randomBytes } from '../base/bytes.ts';
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const LENGTH = 8;

@@ -7,14 +7,14 @@
  * that anybody finds. So RSA keys do not roam.
  */
 import * as v from 'valibot';
-import { fromBase64url } from '../crypto/bytes.ts';
-import { type AssistantJwk, matchesKey, parseSealed } from '../crypto/jwe.ts';
-import { type PublicJwk, readPublicJwk } from '../crypto/public-jwk.ts';
-import { isRoamingKeyError, RoamingKeyError } from '../errors.ts';
-import { readElgamalPublicJwk } from '../protocol/elgamal-keys.ts';
+import { fromBase64url } from '../base/bytes.ts';
+import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
+import { readSecureUrl } from '../base/url.ts';
+import { type AssistantJwk, matchesKey, parseSealed } from '../crypto/jwe/jwe.ts';
+import { type PublicJwk, readPublicJwk } from '../crypto/keys/public-jwk.ts';
 import { DEFAULT_KDF, KDF_PARAMETERS, type KdfParameters } from '../protocol/password.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
-import { readSecureUrl } from '../protocol/url.ts';
+import { readElgamalPublicJwk } from '../protocol/schemes/elgamal-keys.ts';
 
 const KEYS = {
   retrieve: ['Ed25519', 'P-256'],

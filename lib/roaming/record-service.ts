@@ -9,23 +9,23 @@
  * name that has none are not merely answered alike: the service and its store cannot tell them apart themselves.
  */
 import * as v from 'valibot';
-import { equalBytes, utf8 } from '../crypto/bytes.ts';
-import type { AssistantJwk } from '../crypto/jwe.ts';
-import { isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../errors.ts';
+import { equalBytes, utf8 } from '../base/bytes.ts';
+import { isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
+import type { AssistantJwk } from '../crypto/jwe/jwe.ts';
 import { systemClock } from '../http/problem.ts';
 import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
 import { quiet } from '../observe/listeners.ts';
 import type { Store } from '../store/store.ts';
 import { normaliseAccount } from './account-name.ts';
 import { PublishedKeys, type PublishedKeysOptions } from './assistant-keys.ts';
-import { makeDecoy } from './decoy.ts';
-import { DecoyKeys } from './decoy-keys.ts';
+import { makeDecoy } from './decoys/decoy.ts';
+import { DecoyKeys } from './decoys/decoy-keys.ts';
+import { Nobody } from './decoys/placeholder.ts';
 import type { RecordListener } from './events.ts';
-import { Nobody } from './nobody.ts';
 import { MAX_TYPED_CODE, makePickupCode, readPickupCode } from './pickup-code.ts';
 import { fitRecord, type RecordProfile, type RecordProfileOptions, recordProfile } from './profile.ts';
-import type { RecordFetch, RecordStore, StoredRecord } from './record-store.ts';
 import { type Secret, ServiceSecret } from './service-secret.ts';
+import type { RecordFetch, RecordStore, StoredRecord } from './stores/record-store.ts';
 import { WrongFetches } from './wrong-fetches.ts';
 
 export interface RecordServiceOptions {

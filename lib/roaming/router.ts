@@ -1,13 +1,13 @@
 import cors from 'cors';
 import { type Request, type RequestHandler, Router } from 'express';
-import { RoamingKeyError } from '../errors.ts';
-import { addressLimit, clientAddress } from '../http/client-address.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { isLoopback } from '../base/url.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, problemHandler } from '../http/problem.ts';
+import { addressLimit, clientAddress } from '../limits/client-address.ts';
 import { observer } from '../observe/instrument.ts';
 import { observeRequests } from '../observe/requests.ts';
 import { MAX_BODY } from '../protocol/messages.ts';
-import { isLoopback } from '../protocol/url.ts';
 import { emitWarning, noteUse, ONE_OPERATOR } from '../store/backing.ts';
 import { isAccountName } from '../strategy/compact-jws.ts';
 import { RecordService, type RecordServiceOptions } from './record-service.ts';

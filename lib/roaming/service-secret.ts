@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { expand } from '@noble/hashes/hkdf.js';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { toBase64url, utf8 } from '../crypto/bytes.ts';
+import { toBase64url, utf8 } from '../base/bytes.ts';
 
 /** A secret of at least 32 bytes; a string counts as its UTF-8 bytes. */
 export type Secret = string | Uint8Array;

@@ -1,5 +1,5 @@
-import { RoamingKeyError } from '../errors.ts';
-import { AttemptLimit } from './attempt-limit.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { AttemptLimit } from '../limits/attempt-limit.ts';
 import type { ServiceSecret } from './service-secret.ts';
 
 const HOUR = 3600;

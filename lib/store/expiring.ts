@@ -1,4 +1,4 @@
-import { RoamingKeyError } from '../errors.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 
 /**
  * Named values with an expiry, in bounded memory.

@@ -1,3 +1,4 @@
+import { RoamingKeyError } from '../base/errors.ts';
 import {
   attemptsLeft,
   type GuessPolicy,
@@ -5,8 +6,7 @@ import {
   isStopped,
   judgeGuess,
   nextGuessAt,
-} from '../assistant/guesses.ts';
-import { RoamingKeyError } from '../errors.ts';
+} from './guess-policy.ts';
 import type {
   FailAnswer,
   ReservationKey,

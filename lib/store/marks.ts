@@ -1,4 +1,4 @@
-import { randomBytes, toBase64url } from '../crypto/bytes.ts';
+import { randomBytes, toBase64url } from '../base/bytes.ts';
 import type { Mark } from './store.ts';
 
 /**

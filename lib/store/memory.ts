@@ -1,5 +1,5 @@
-import { RoamingKeyError } from '../errors.ts';
-import { epochSeconds } from './clock.ts';
+import { epochSeconds } from '../base/clock.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 import { Counters } from './counters.ts';
 import {
   decideFail,

@@ -1,5 +1,7 @@
+import { Bound, type BoundOptions, type CheckOptions, report } from '../databases/bounded.ts';
+import { Connections, ignore, type Lock, type PgPool, type Query } from '../databases/postgres-connection.ts';
+import { findings, migrate } from '../databases/postgres-setup.ts';
 import { backedBy } from './backing.ts';
-import { Bound, type BoundOptions, type CheckOptions, report } from './bounded.ts';
 import { checkCount, MAX_COUNT } from './counters.ts';
 import {
   decideFail,
@@ -21,9 +23,7 @@ import {
   type RetiredEntry,
   readCursor,
 } from './marks.ts';
-import { Connections, ignore, type Lock, type PgPool, type Query } from './postgres-connection.ts';
 import { type Statements, statements } from './postgres-schema.ts';
-import { findings, migrate } from './postgres-setup.ts';
 import type {
   CountAnswer,
   CountRequest,

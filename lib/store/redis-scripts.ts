@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type GuessPolicy, waitAfter } from '../assistant/guesses.ts';
+import { type GuessPolicy, waitAfter } from './guess-policy.ts';
 
 /**
  * What every script begins with: the server's clock and the tally of `ledger.ts`, step for step, since a script cannot

@@ -1,5 +1,5 @@
+import { Bound, type BoundOptions, type CheckOptions, report } from '../databases/bounded.ts';
 import { backedBy } from './backing.ts';
-import { Bound, type BoundOptions, type CheckOptions, report } from './bounded.ts';
 import { checkCount, MAX_COUNT } from './counters.ts';
 import {
   batches,

@@ -1,4 +1,4 @@
-import type { SqliteHandle } from './sqlite-driver.ts';
+import type { SqliteHandle } from '../databases/sqlite-driver.ts';
 
 /** Each entry leads from the version that is its index to the next. Entries are never changed, only added. */
 const MIGRATIONS = [

@@ -1,6 +1,7 @@
-import { isRoamingKeyError } from '../errors.ts';
+import { epochSeconds } from '../base/clock.ts';
+import { isRoamingKeyError } from '../base/errors.ts';
+import { openSqlite, patiently, type SqliteHandle } from '../databases/sqlite-driver.ts';
 import { backedBy } from './backing.ts';
-import { epochSeconds } from './clock.ts';
 import { type Counter, checkCount, counted } from './counters.ts';
 import {
   decideFail,
@@ -22,7 +23,6 @@ import {
   type RetiredEntry,
   readCursor,
 } from './marks.ts';
-import { openSqlite, patiently, type SqliteHandle } from './sqlite-driver.ts';
 import { migrate, prepareAll } from './sqlite-schema.ts';
 import type {
   CountAnswer,

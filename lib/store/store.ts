@@ -1,4 +1,4 @@
-import type { GuessPolicy } from '../assistant/guesses.ts';
+import type { GuessPolicy } from './guess-policy.ts';
 
 /**
  * What an assistant and a relying party remember, as a few atomic operations (docs/protocol.md sections 5 to 7).

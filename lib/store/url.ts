@@ -1,4 +1,4 @@
-import type { BoundOptions, CheckOptions } from './bounded.ts';
+import type { BoundOptions, CheckOptions } from '../databases/bounded.ts';
 import { MemoryStore } from './memory.ts';
 import { SqliteStore } from './sqlite.ts';
 import type { Store } from './store.ts';

@@ -7,11 +7,11 @@
  */
 import { createHmac } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import { concat, equalBytes, fromBase64url, toBase64url, utf8 } from '../crypto/bytes.ts';
-import { RoamingKeyError } from '../errors.ts';
+import { concat, equalBytes, fromBase64url, toBase64url, utf8 } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 import { answerJson } from '../http/answer.ts';
-import { addressLimit } from '../http/client-address.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
+import { addressLimit } from '../limits/client-address.ts';
 import { observeHandler } from '../observe/requests.ts';
 import { unavailable } from './registered-key.ts';
 import { type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';

@@ -3,8 +3,8 @@
  * Nothing here is verified; everything that follows works on values of known shape and size.
  */
 import * as v from 'valibot';
-import { fromBase64url, utf8 } from '../crypto/bytes.ts';
-import { RoamingKeyError } from '../errors.ts';
+import { fromBase64url, utf8 } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 import { isSignatureLength, PROOF_ALGORITHMS, type ProofAlgorithm, readSentJwk } from './public-key.ts';
 
 /** The largest proof, in characters: a registration of an RSA key of 8192 bits, with room. */

@@ -6,12 +6,12 @@
  * Against the latter stands a limit on how long the last complete reading is good for.
  */
 import * as v from 'valibot';
-import { toBase64url } from '../crypto/bytes.ts';
-import { RoamingKeyError } from '../errors.ts';
+import { toBase64url } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { readSecureUrl } from '../base/url.ts';
 import { systemClock } from '../http/problem.ts';
 import { quiet } from '../observe/listeners.ts';
 import { disablingName, FEED_PAGE } from '../protocol/disabling.ts';
-import { readSecureUrl } from '../protocol/url.ts';
 import type { Store } from '../store/store.ts';
 import type { FeedListener } from './events.ts';
 

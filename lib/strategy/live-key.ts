@@ -3,7 +3,7 @@
  * key must not stay logged in, so a session remembers which key opened it, and every request asks anew.
  */
 import type { Request, RequestHandler } from 'express';
-import { isRoamingKeyError, RoamingKeyError } from '../errors.ts';
+import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
 import { assertNotDisabled, findKey, unavailable } from './registered-key.ts';
 import { type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { Authenticator } from 'passport';
-import { isRoamingKeyError, RoamingKeyError } from '../errors.ts';
+import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
 import { rememberKey } from './live-key.ts';

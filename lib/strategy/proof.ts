@@ -8,7 +8,7 @@
  * verified; that a key is disabled is told to its holder alone.
  */
 import * as v from 'valibot';
-import { RoamingKeyError } from '../errors.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 import { claimChallenge, MAX_SKEW, verifyChallenge } from './challenge.ts';
 import {
   MAX_PROOF,

@@ -1,14 +1,14 @@
 /** Public keys that users log in with, and signatures by them (RFC 7515, 7517, 7518, 7638, 8037, 9864). */
 import { constants, createHash, createPublicKey, type JsonWebKey, randomBytes, verify } from 'node:crypto';
 import * as v from 'valibot';
-import { fromBase64url } from '../crypto/bytes.ts';
+import { fromBase64url } from '../base/bytes.ts';
 import {
   type DhJwk,
   MAX_RSA_BITS,
   MIN_RSA_BITS,
   type PublicJwk as ProtectedJwk,
   PUBLIC_JWK,
-} from '../crypto/public-jwk.ts';
+} from '../crypto/keys/public-jwk.ts';
 
 /** What a key may be registered to prove with. */
 export const PROOF_ALGORITHMS = ['Ed25519', 'ES256', 'PS256', 'RS256'] as const;

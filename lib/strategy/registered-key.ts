@@ -5,8 +5,8 @@
  * them may disable the key. Names are therefore only ever added: a thief who has recovered the key and registers
  * it once more, with a name of his own, must not put the owner's kit out of force.
  */
-import { fromBase64url } from '../crypto/bytes.ts';
-import { RoamingKeyError } from '../errors.ts';
+import { fromBase64url } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 import type { Store } from '../store/store.ts';
 import { type LoginJwk, type ProofAlgorithm, readStoredJwk } from './public-key.ts';
 

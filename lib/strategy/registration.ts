@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express';
-import { RoamingKeyError } from '../errors.ts';
+import { RoamingKeyError } from '../base/errors.ts';
 import { answerJson } from '../http/answer.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { asWireError, type ProblemOptions, sendProblem } from '../http/problem.ts';

@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
-import { randomBytes } from '../crypto/bytes.ts';
-import { RoamingKeyError } from '../errors.ts';
-import { clientAddress } from '../http/client-address.ts';
+import { randomBytes } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { isLoopback } from '../base/url.ts';
 import { declaresJson } from '../http/json-body.ts';
 import { systemClock } from '../http/problem.ts';
+import { clientAddress } from '../limits/client-address.ts';
 import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
 import { quiet } from '../observe/listeners.ts';
-import { isLoopback } from '../protocol/url.ts';
 import type { Store } from '../store/store.ts';
 import type { RelyingPartyEvent, RelyingPartyListener } from './events.ts';
 import type { RegisteredKey } from './registered-key.ts';

@@ -4,7 +4,7 @@
  */
 import type { Request } from 'express';
 import CustomStrategy from 'passport-custom';
-import { isRoamingKeyError, type RoamingKeyError } from '../errors.ts';
+import { isRoamingKeyError, type RoamingKeyError } from '../base/errors.ts';
 import { type OnProven, type ProvenLogin, verifyLogin } from './proof.ts';
 import { assertOwnPage, type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
 

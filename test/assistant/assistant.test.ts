@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Assistant, type AssistantOptions, type PolicyRequest } from '../../lib/assistant/assistant.ts';
 import type { AssistantEvent } from '../../lib/assistant/events.ts';
 import { KeySet } from '../../lib/assistant/keys.ts';
-import { RoamingKeyError } from '../../lib/errors.ts';
+import { RoamingKeyError } from '../../lib/base/errors.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import {
   assist,

@@ -6,8 +6,8 @@ import path from 'node:path';
 import { calculateJwkThumbprint } from 'jose';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type AssistantKeyType, KeySet } from '../../lib/assistant/keys.ts';
-import type { AssistantJwk } from '../../lib/crypto/jwe.ts';
-import { localUnwrap, type Unwrap } from '../../lib/crypto/jwe-node.ts';
+import type { AssistantJwk } from '../../lib/crypto/jwe/jwe.ts';
+import { localUnwrap, type Unwrap } from '../../lib/crypto/jwe/jwe-node.ts';
 import { assist, makeRequest, makeTicket, random } from '../attacks/support.ts';
 import { startAssistant } from '../support/world.ts';
 

@@ -5,8 +5,8 @@ import { Assistant } from '../../lib/assistant/assistant.ts';
 import type { AssistantEvent } from '../../lib/assistant/events.ts';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import type { ServedSchemes } from '../../lib/assistant/operations.ts';
-import { type AssistantJwk, openDirect } from '../../lib/crypto/jwe.ts';
-import { localUnwrap } from '../../lib/crypto/jwe-node.ts';
+import { type AssistantJwk, openDirect } from '../../lib/crypto/jwe/jwe.ts';
+import { localUnwrap } from '../../lib/crypto/jwe/jwe-node.ts';
 import {
   type AnyGroup,
   findGroup,
@@ -17,8 +17,8 @@ import {
 import { byteLength, i2osp } from '../../lib/math/integer.ts';
 import { jacobi } from '../../lib/math/modular.ts';
 import { deviceShare } from '../../lib/protocol/password.ts';
-import { unmask } from '../../lib/protocol/retrieval.ts';
-import { completeSigning } from '../../lib/protocol/rsa-signing.ts';
+import { unmask } from '../../lib/protocol/schemes/retrieve.ts';
+import { completeSigning } from '../../lib/protocol/schemes/rsa.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { assist, b64, makeRequest, post, random } from '../attacks/support.ts';
 import {

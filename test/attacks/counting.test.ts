@@ -1,6 +1,6 @@
 /** Attacks on the count of guesses (docs/protocol.md sections 3, 4 and 7): each succeeded against a draft without its rule. */
 import { describe, expect, it, vi } from 'vitest';
-import { seal } from '../../lib/crypto/jwe.ts';
+import { seal } from '../../lib/crypto/jwe/jwe.ts';
 import { requestMac } from '../../lib/protocol/messages.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import type { FailAnswer, ReserveAnswer, SettleAnswer } from '../../lib/store/store.ts';

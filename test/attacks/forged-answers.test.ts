@@ -2,7 +2,7 @@
 import express from 'express';
 import { describe, expect, it, vi } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
-import { seal } from '../../lib/crypto/jwe.ts';
+import { seal } from '../../lib/crypto/jwe/jwe.ts';
 import { Device, type DeviceOptions } from '../../lib/device/device.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';

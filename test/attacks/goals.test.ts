@@ -1,14 +1,14 @@
 /** The goals G1 to G7 of docs/protocol.md section 1, as far as code can show them, each beside what does succeed. */
 import { describe, expect, it, vi } from 'vitest';
-import { xor } from '../../lib/crypto/bytes.ts';
-import { exportPrivateKey } from '../../lib/crypto/private-key.ts';
+import { xor } from '../../lib/base/bytes.ts';
+import { exportPrivateKey } from '../../lib/crypto/keys/private-key.ts';
 import { Device } from '../../lib/device/device.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { disablingName } from '../../lib/protocol/disabling.ts';
 import { deviceShare, stretchPassword, verifier } from '../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
-import { unmask } from '../../lib/protocol/retrieval.ts';
+import { unmask } from '../../lib/protocol/schemes/retrieve.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { disabledFeed } from '../../lib/strategy/disabled-feed.ts';
 import { argon2idOnce, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import request from 'supertest';
 import { describe, expect, it, vi } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
-import { isWireErrorCode } from '../../lib/errors.ts';
+import { isWireErrorCode } from '../../lib/base/errors.ts';
 import { requestMac } from '../../lib/protocol/messages.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { startAssistant } from '../support/world.ts';

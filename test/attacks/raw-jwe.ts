@@ -14,7 +14,7 @@ import {
   publicEncrypt,
   randomBytes,
 } from 'node:crypto';
-import type { AssistantJwk } from '../../lib/crypto/jwe.ts';
+import type { AssistantJwk } from '../../lib/crypto/jwe/jwe.ts';
 
 const b64 = (data: Uint8Array | string) => Buffer.from(data as string).toString('base64url');
 

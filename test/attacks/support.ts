@@ -4,9 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
-import { DEFAULT_GUESS_POLICY } from '../../lib/assistant/guesses.ts';
 import type { KeySet } from '../../lib/assistant/keys.ts';
-import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
+import { fromBase64url, toBase64url } from '../../lib/base/bytes.ts';
 import {
   type AssistantJwk,
   type JweType,
@@ -14,12 +13,13 @@ import {
   parseSealed,
   type SealedJwe,
   seal,
-} from '../../lib/crypto/jwe.ts';
-import { openSealed, sealResponse } from '../../lib/crypto/jwe-node.ts';
+} from '../../lib/crypto/jwe/jwe.ts';
+import { openSealed, sealResponse } from '../../lib/crypto/jwe/jwe-node.ts';
 import type { Problem } from '../../lib/http/problem.ts';
 import { disablingName } from '../../lib/protocol/disabling.ts';
 import { requestMac, ticketHash } from '../../lib/protocol/messages.ts';
 import { stateId } from '../../lib/protocol/ticket.ts';
+import { DEFAULT_GUESS_POLICY } from '../../lib/store/guess-policy.ts';
 import type { AssistantWorld } from '../support/world.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;

@@ -22,9 +22,9 @@ describe('the client in a bundle for browsers', () => {
 
   it('would be found out if it had', async () => {
     const { inputs } = await bundling(
-      "export * from './lib/device/index.ts'; export { guessPolicy } from './lib/assistant/guesses.ts'",
+      "export * from './lib/device/index.ts'; export { guessPolicy } from './lib/store/guess-policy.ts'",
     );
-    expect(foreign(inputs)).toEqual(['lib/assistant/guesses.ts']);
+    expect(foreign(inputs)).toEqual(['lib/store/guess-policy.ts']);
     await expect(bundling("export * from './lib/device/node.ts'")).rejects.toThrow(/node:/);
   });
 

@@ -1,9 +1,9 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import express from 'express';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { RoamingKeyError } from '../../lib/base/errors.ts';
 import { CommandLineError, EXIT_STATUS, toFailure } from '../../lib/cli/failure.ts';
 import { Device } from '../../lib/device/device.ts';
-import { RoamingKeyError } from '../../lib/errors.ts';
 import { parseRecord } from '../../lib/protocol/record.ts';
 import { listen } from '../support/world.ts';
 import { CHEAP, sandbox, serveAssistant } from './support.ts';

@@ -5,9 +5,9 @@ import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
-import type { GuessPolicy } from '../../lib/assistant/guesses.ts';
 import { KeySet } from '../../lib/assistant/keys.ts';
-import type { AssistantJwk } from '../../lib/crypto/jwe.ts';
+import type { AssistantJwk } from '../../lib/crypto/jwe/jwe.ts';
+import type { GuessPolicy } from '../../lib/store/guess-policy.ts';
 import type { Engine } from './engines.ts';
 import type { ServerSettings } from './server-worker.ts';
 

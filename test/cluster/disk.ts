@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { openSqlite } from '../../lib/store/sqlite-driver.ts';
+import { openSqlite } from '../../lib/databases/sqlite-driver.ts';
 import type { Engine } from './engines.ts';
 
 /** A small disk of its own, that can be filled to the last byte. */

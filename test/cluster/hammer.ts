@@ -1,7 +1,7 @@
 import { Agent } from 'node:http';
 import { startApp } from '../../examples/support/start.ts';
-import { DEFAULT_GUESS_POLICY, type GuessPolicy } from '../../lib/assistant/guesses.ts';
-import { readAssistantJwk } from '../../lib/crypto/jwe.ts';
+import { readAssistantJwk } from '../../lib/crypto/jwe/jwe.ts';
+import { DEFAULT_GUESS_POLICY, type GuessPolicy } from '../../lib/store/guess-policy.ts';
 import { ask, count, type KnownTicket, makeGuess, makeTicket, pause, type Seen } from './asking.ts';
 import { Cluster } from './cluster.ts';
 import type { Engine } from './engines.ts';

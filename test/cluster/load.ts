@@ -1,4 +1,4 @@
-import { toBase64url } from '../../lib/crypto/bytes.ts';
+import { toBase64url } from '../../lib/base/bytes.ts';
 import { disablingName } from '../../lib/protocol/disabling.ts';
 import { storeFromUrl } from '../../lib/store/url.ts';
 import { random } from '../attacks/support.ts';

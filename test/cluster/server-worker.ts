@@ -8,9 +8,9 @@ import { openSync, writeSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import type { GuessPolicy } from '../../lib/assistant/guesses.ts';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { assistant } from '../../lib/assistant/router.ts';
+import type { GuessPolicy } from '../../lib/store/guess-policy.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
 import { storeFromUrl } from '../../lib/store/url.ts';
 

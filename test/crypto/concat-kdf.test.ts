@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { fromBase64url, toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
-import { concatKdf } from '../../lib/crypto/concat-kdf.ts';
+import { fromBase64url, toBase64url, utf8 } from '../../lib/base/bytes.ts';
+import { concatKdf } from '../../lib/crypto/jwe/concat-kdf.ts';
 import { hex, toHex, vectors } from '../support/vectors.ts';
 
 const { derivations } = vectors;

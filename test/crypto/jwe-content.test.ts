@@ -8,7 +8,7 @@ import {
   openContent,
   sealContent,
   unwrapKey,
-} from '../../lib/crypto/jwe-content.ts';
+} from '../../lib/crypto/jwe/jwe-content.ts';
 
 const ENCS = ['A128GCM', 'A192GCM', 'A256GCM', 'A128CBC-HS256', 'A192CBC-HS384', 'A256CBC-HS512'] as const;
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex.replaceAll(/\s/g, ''), 'hex'));

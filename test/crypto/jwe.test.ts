@@ -9,7 +9,7 @@ import {
   type JWK,
 } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
+import { toBase64url, utf8 } from '../../lib/base/bytes.ts';
 import {
   type AssistantJwk,
   matchesKey,
@@ -20,8 +20,8 @@ import {
   seal,
   sealDirect,
   sealingAlg,
-} from '../../lib/crypto/jwe.ts';
-import { localUnwrap, openSealed, sealResponse, type Unwrap } from '../../lib/crypto/jwe-node.ts';
+} from '../../lib/crypto/jwe/jwe.ts';
+import { localUnwrap, openSealed, sealResponse, type Unwrap } from '../../lib/crypto/jwe/jwe-node.ts';
 import { LOW_ORDER_X25519, offCurvePoint, rawJwe } from '../attacks/raw-jwe.ts';
 import { random } from '../attacks/support.ts';
 

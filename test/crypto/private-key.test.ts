@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { CompactEncrypt, CompactSign, compactDecrypt, importJWK } from 'jose';
 import NodeRSA from 'node-rsa';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { isRoamingKeyError } from '../../lib/base/errors.ts';
 import {
   exportPrivateKey,
   generatePrivateKey,
@@ -17,9 +18,8 @@ import {
   type PrivateKeyKind,
   type PrivateKeySource,
   readPrivateKey,
-} from '../../lib/crypto/private-key.ts';
-import { thumbprint } from '../../lib/crypto/public-jwk.ts';
-import { isRoamingKeyError } from '../../lib/errors.ts';
+} from '../../lib/crypto/keys/private-key.ts';
+import { thumbprint } from '../../lib/crypto/keys/public-jwk.ts';
 import { isAbsent } from '../support/binaries.ts';
 import { der, integer, pem, sequence } from '../support/der.ts';
 import { hex, vectors } from '../support/vectors.ts';

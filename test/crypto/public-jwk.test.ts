@@ -2,8 +2,8 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import fc from 'fast-check';
 import { base64url, calculateJwkThumbprint } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { readPublicJwk, thumbprint } from '../../lib/crypto/public-jwk.ts';
-import { isRoamingKeyError } from '../../lib/errors.ts';
+import { isRoamingKeyError } from '../../lib/base/errors.ts';
+import { readPublicJwk, thumbprint } from '../../lib/crypto/keys/public-jwk.ts';
 
 /** RFC 8037 appendix A.2 and RFC 7638 section 3.1; the P-256 key of RFC 7515 appendix A.3. */
 const ED25519 = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' };

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { checkPrimeSync, generatePrimeSync, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { isRoamingKeyError } from '../../lib/base/errors.ts';
 import {
   checkRsaNumbers,
   checkRsaPrimes,
@@ -10,8 +11,7 @@ import {
   type RsaComponents,
   rsaComponents,
   rsaPublicJwk,
-} from '../../lib/crypto/rsa-key.ts';
-import { isRoamingKeyError } from '../../lib/errors.ts';
+} from '../../lib/crypto/keys/rsa-key.ts';
 import { isAbsent } from '../support/binaries.ts';
 import { der, pem, pkcs1, pkcs8, sequence } from '../support/der.ts';
 

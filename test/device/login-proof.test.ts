@@ -2,7 +2,7 @@ import { createPublicKey, type JsonWebKey, verify } from 'node:crypto';
 import express from 'express';
 import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
-import type { PublicJwk } from '../../lib/crypto/public-jwk.ts';
+import type { PublicJwk } from '../../lib/crypto/keys/public-jwk.ts';
 import { isProofInput, prove, type Signer } from '../../lib/device/login-proof.ts';
 import { listen } from '../support/world.ts';
 

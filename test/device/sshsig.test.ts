@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { PublicJwk } from '../../lib/crypto/public-jwk.ts';
-import { type SshAlg, sshPublicKey, sshSignatureBlob } from '../../lib/device/ssh-encoding.ts';
-import { sshSignature } from '../../lib/device/sshsig.ts';
+import type { PublicJwk } from '../../lib/crypto/keys/public-jwk.ts';
+import { type SshAlg, sshPublicKey, sshSignatureBlob } from '../../lib/crypto/ssh/encoding.ts';
+import { sshSignature } from '../../lib/crypto/ssh/sshsig.ts';
 import { isAbsent } from '../support/binaries.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'sshsig-'));

@@ -34,7 +34,7 @@ describe('what may import what', () => {
         folderOf(file) !== folder
           ? []
           : imports
-              .filter(({ isOwn, target }) => isOwn && folderOf(target) !== folder && target !== 'errors.ts')
+              .filter(({ isOwn, target }) => isOwn && !['base', folder].includes(folderOf(target)))
               .filter(({ target }) => !allowed.includes(folderOf(target)) && !allowed.includes(target))
               .map(({ target }) => `${file} imports ${target}`),
       );
@@ -87,8 +87,8 @@ describe('what may import what', () => {
 
 describe('optional packages', () => {
   it.each([
-    ['prom-client', 'observe/metrics.ts'],
-    ['@opentelemetry/api', 'observe/tracing.ts'],
+    ['prom-client', 'telemetry/metrics.ts'],
+    ['@opentelemetry/api', 'telemetry/tracing.ts'],
   ])('%s is loaded by %s and by nobody else, the command line apart', (name, entry) => {
     const users = [...graph.keys()].filter(
       (file) => folderOf(file) !== 'cli' && reachedFrom(file, graph).has(name),
@@ -195,9 +195,7 @@ describe('what runs in browsers', () => {
     });
     const own = Object.keys(metafile.inputs).filter((file) => file.startsWith('lib/'));
     expect(own.length).toBeGreaterThan(30);
-    const strays = own.filter(
-      (file) => !/^lib\/(crypto|math|protocol|device)\/|^lib\/errors\.ts$/.test(file),
-    );
+    const strays = own.filter((file) => !/^lib\/(base|crypto|math|protocol|device)\//.test(file));
     expect(strays).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { RoamingKeyError } from '../../lib/errors.ts';
+import { RoamingKeyError } from '../../lib/base/errors.ts';
 import { quoted, readPage, root, section, tableRows } from './pages.ts';
 
 const page = readPage('docs/guide.md');
@@ -15,7 +15,7 @@ it('fifteen lines are fifteen lines', () => {
 });
 
 describe('the table of errors', () => {
-  const source = readFileSync(path.join(root, 'lib/errors.ts'), 'utf8');
+  const source = readFileSync(path.join(root, 'lib/base/errors.ts'), 'utf8');
   const codesIn = (pattern: RegExp) =>
     [...(pattern.exec(source)?.[1] ?? '').matchAll(/^ {2}'?(\w+)'?[:,]/gm)].map(([, code]) => code as string);
   const sent = codesIn(/const STATUS = \{([\s\S]*?)\}/);

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { type AuditEvent, auditLevel } from '../../lib/observe/audit-log.ts';
-import { prometheusMetrics } from '../../lib/observe/metrics.ts';
+import { type AuditEvent, auditLevel } from '../../lib/telemetry/audit-log.ts';
+import { prometheusMetrics } from '../../lib/telemetry/metrics.ts';
 import { quoted, readPage, root, section, tableRows } from './pages.ts';
 
 const page = readPage('docs/operations.md');

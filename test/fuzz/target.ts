@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { toBase64url } from '../../lib/crypto/bytes.ts';
-import { type ErrorCode, isRoamingKeyError } from '../../lib/errors.ts';
+import { toBase64url } from '../../lib/base/bytes.ts';
+import { type ErrorCode, isRoamingKeyError } from '../../lib/base/errors.ts';
 
 /** A decoder that meets bytes from outside, and what must hold of it whatever they are. */
 export interface FuzzTarget {

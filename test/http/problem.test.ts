@@ -1,7 +1,7 @@
 import express, { type RequestHandler } from 'express';
 import request from 'supertest';
 import { describe, expect, it } from 'vitest';
-import { RoamingKeyError, type WireErrorCode } from '../../lib/errors.ts';
+import { RoamingKeyError, type WireErrorCode } from '../../lib/base/errors.ts';
 import { jsonBody } from '../../lib/http/json-body.ts';
 import { problemHandler, toProblem } from '../../lib/http/problem.ts';
 

@@ -2,7 +2,7 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { CompactEncrypt, importJWK } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { thumbprint } from '../../lib/crypto/public-jwk.ts';
+import { thumbprint } from '../../lib/crypto/keys/public-jwk.ts';
 import type { SignatureAlg } from '../../lib/device/login-proof.ts';
 import { disablingCode } from '../../lib/protocol/disabling.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';

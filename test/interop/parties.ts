@@ -1,11 +1,11 @@
 /** Both devices and both assistants behind one face, so that one dialogue is held in both directions. */
 import type { AssistantKeyType } from '../../lib/assistant/keys.ts';
+import { isRoamingKeyError } from '../../lib/base/errors.ts';
 import { Device } from '../../lib/device/device.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { encryptTo } from '../../lib/device/encrypt-to.ts';
 import { type EnrollOptions, enroll } from '../../lib/device/enroll.ts';
 import type { SignatureAlg } from '../../lib/device/login-proof.ts';
-import { isRoamingKeyError } from '../../lib/errors.ts';
 import type { DisablingKit } from '../../lib/protocol/disabling.ts';
 import { disablingCode } from '../../lib/protocol/disabling.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';

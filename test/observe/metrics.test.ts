@@ -1,8 +1,8 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it, vi } from 'vitest';
-import { type MetricsOptions, prometheusMetrics } from '../../lib/observe/metrics.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { disabledFeed } from '../../lib/strategy/disabled-feed.ts';
+import { type MetricsOptions, prometheusMetrics } from '../../lib/telemetry/metrics.ts';
 import { makeRequest, makeTicket, post } from '../attacks/support.ts';
 import { startAssistant } from '../support/world.ts';
 

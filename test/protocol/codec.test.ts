@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
-import { bytes, readPayload, seconds } from '../../lib/protocol/codec.ts';
+import { toBase64url, utf8 } from '../../lib/base/bytes.ts';
+import { bytes, readPayload, seconds } from '../../lib/base/json.ts';
 
 const read = (text: string | Uint8Array) =>
   readPayload(typeof text === 'string' ? utf8(text) : text, v.looseObject({}));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { fromBase64url } from '../../lib/crypto/bytes.ts';
+import { fromBase64url } from '../../lib/base/bytes.ts';
 import {
   disablingCode,
   disablingName,

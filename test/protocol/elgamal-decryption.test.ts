@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { type AnyGroup, findGroup, type GroupElement, safePrimeOf } from '../../lib/math/groups.ts';
 import { i2osp, os2ip } from '../../lib/math/integer.ts';
 import { jacobi } from '../../lib/math/modular.ts';
+import type { GroupPowersJob } from '../../lib/protocol/exponentiator.ts';
 import {
   answerDecryption,
   completeDecryption,
@@ -12,15 +13,14 @@ import {
   readDecryptRequest,
   readElgamalShare,
   splitElgamalKey,
-} from '../../lib/protocol/elgamal-decryption.ts';
-import { encryptTo, openElgamalJwe, readElgamalJwe } from '../../lib/protocol/elgamal-jwe.ts';
+} from '../../lib/protocol/schemes/elgamal.ts';
+import { encryptTo, openElgamalJwe, readElgamalJwe } from '../../lib/protocol/schemes/elgamal-jwe.ts';
 import {
   type ElgamalPublicKey,
   elgamalPublicJwk,
   generateElgamalKey,
   readElgamalPublicJwk,
-} from '../../lib/protocol/elgamal-keys.ts';
-import type { GroupPowersJob } from '../../lib/protocol/exponentiator.ts';
+} from '../../lib/protocol/schemes/elgamal-keys.ts';
 import { hex, toHex } from '../support/vectors.ts';
 
 /** Names of values, which are hex but for the group's name. */

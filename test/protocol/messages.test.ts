@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
+import { toBase64url, utf8 } from '../../lib/base/bytes.ts';
 import {
   ASSIST_BODY,
   DISABLE_BODY,

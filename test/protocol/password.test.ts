@@ -3,7 +3,7 @@ import { argon2id as nobleArgon2id } from '@noble/hashes/argon2.js';
 import fc from 'fast-check';
 import * as v from 'valibot';
 import { describe, expect, it, vi } from 'vitest';
-import { equalBytes, toBase64url } from '../../lib/crypto/bytes.ts';
+import { equalBytes, toBase64url } from '../../lib/base/bytes.ts';
 import {
   type Argon2id,
   argon2idInline,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
+import { toBase64url, utf8 } from '../../lib/base/bytes.ts';
 import {
   readTicket,
   stateId,

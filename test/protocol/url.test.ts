@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isLoopback, readSecureUrl } from '../../lib/protocol/url.ts';
+import { isLoopback, readSecureUrl } from '../../lib/base/url.ts';
 
 it.each([
   ['https://assistant.example', 'https://assistant.example'],

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
-import { openDirect, parseSealed, readAssistantJwk } from '../../lib/crypto/jwe.ts';
+import { fromBase64url, toBase64url } from '../../lib/base/bytes.ts';
+import { openDirect, parseSealed, readAssistantJwk } from '../../lib/crypto/jwe/jwe.ts';
 import { disablingCode, disablingName, parseDisablingCode, parseKit } from '../../lib/protocol/disabling.ts';
 import { readResponse, requestMac, requestPayload } from '../../lib/protocol/messages.ts';
 import { deviceShare, normalisePassword, stretchPassword, verifier } from '../../lib/protocol/password.ts';
-import { unmask } from '../../lib/protocol/retrieval.ts';
+import { unmask } from '../../lib/protocol/schemes/retrieve.ts';
 import { readTicket, stateId, ticketPayload } from '../../lib/protocol/ticket.ts';
 import { openWithKey } from '../support/assistant-key.ts';
 import { hex, toHex, vectors } from '../support/vectors.ts';

@@ -1,16 +1,16 @@
 import { describe, expect, it, vi } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { assistant as assistantRouter } from '../../lib/assistant/router.ts';
+import { openSqlite } from '../../lib/databases/sqlite-driver.ts';
 import { Device } from '../../lib/device/device.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { RecordServiceClient } from '../../lib/device/roam.ts';
-import { MemoryRecordStore } from '../../lib/roaming/memory-records.ts';
 import { type RoamingRecordsOptions, roamingRecords } from '../../lib/roaming/router.ts';
-import { SqliteRecordStore } from '../../lib/roaming/sqlite-records.ts';
+import { MemoryRecordStore } from '../../lib/roaming/stores/memory.ts';
+import { SqliteRecordStore } from '../../lib/roaming/stores/sqlite.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
-import { openSqlite } from '../../lib/store/sqlite-driver.ts';
 import { disabledFeed } from '../../lib/strategy/disabled-feed.ts';
 import { CHEAP_KDF, startAssistant } from '../support/world.ts';
 import {

@@ -1,8 +1,8 @@
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { describe, expect, it, vi } from 'vitest';
 import type { KeySet } from '../../lib/assistant/keys.ts';
-import { parseSealed, seal } from '../../lib/crypto/jwe.ts';
-import { openSealed } from '../../lib/crypto/jwe-node.ts';
+import { parseSealed, seal } from '../../lib/crypto/jwe/jwe.ts';
+import { openSealed } from '../../lib/crypto/jwe/jwe-node.ts';
 import { Device } from '../../lib/device/device.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { RecordServiceClient } from '../../lib/device/roam.ts';

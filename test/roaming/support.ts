@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import express, { type Express } from 'express';
 import { onTestFinished } from 'vitest';
-import { seal } from '../../lib/crypto/jwe.ts';
+import { seal } from '../../lib/crypto/jwe/jwe.ts';
 import { Device, type RoamingDeviceOptions } from '../../lib/device/device.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import type { Enrolment } from '../../lib/device/make-record.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import type { RecordEvent } from '../../lib/roaming/events.ts';
-import { MemoryRecordStore } from '../../lib/roaming/memory-records.ts';
 import type { RecordService } from '../../lib/roaming/record-service.ts';
-import type { RecordStore } from '../../lib/roaming/record-store.ts';
 import { type RoamingRecordsOptions, roamingRecords } from '../../lib/roaming/router.ts';
+import { MemoryRecordStore } from '../../lib/roaming/stores/memory.ts';
+import type { RecordStore } from '../../lib/roaming/stores/record-store.ts';
 import {
   type AssistantWorld,
   CHEAP_KDF,

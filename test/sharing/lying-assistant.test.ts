@@ -6,8 +6,8 @@ import { inspect } from 'node:util';
 import express from 'express';
 import { CompactEncrypt, compactVerify, importJWK } from 'jose';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { openDirect } from '../../lib/crypto/jwe.ts';
-import { sealResponse } from '../../lib/crypto/jwe-node.ts';
+import { openDirect } from '../../lib/crypto/jwe/jwe.ts';
+import { sealResponse } from '../../lib/crypto/jwe/jwe-node.ts';
 import { encryptTo } from '../../lib/device/encrypt-to.ts';
 import {
   type DleqProof,

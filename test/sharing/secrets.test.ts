@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CompactEncrypt, importJWK } from 'jose';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { openDirect } from '../../lib/crypto/jwe.ts';
+import { openDirect } from '../../lib/crypto/jwe/jwe.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { encryptTo } from '../../lib/device/encrypt-to.ts';
 import { type AnyGroup, findGroup } from '../../lib/math/groups.ts';

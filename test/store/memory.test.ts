@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_GUESS_POLICY, type GuessPolicy } from '../../lib/assistant/guesses.ts';
 import { storeContract } from '../../lib/store/contract.ts';
+import { DEFAULT_GUESS_POLICY, type GuessPolicy } from '../../lib/store/guess-policy.ts';
 import { MemoryStore, type MemoryStoreOptions } from '../../lib/store/memory.ts';
 
 const START = 1_800_000_000;

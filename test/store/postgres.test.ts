@@ -1,7 +1,7 @@
 import { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { DEFAULT_GUESS_POLICY } from '../../lib/assistant/guesses.ts';
 import { storeContract } from '../../lib/store/contract.ts';
+import { DEFAULT_GUESS_POLICY } from '../../lib/store/guess-policy.ts';
 import { PostgresStore, type PostgresStoreOptions } from '../../lib/store/postgres.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 

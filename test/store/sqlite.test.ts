@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { DEFAULT_GUESS_POLICY } from '../../lib/assistant/guesses.ts';
+import { openSqlite, type SqliteHandle } from '../../lib/databases/sqlite-driver.ts';
 import { storeContract } from '../../lib/store/contract.ts';
+import { DEFAULT_GUESS_POLICY } from '../../lib/store/guess-policy.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
-import { openSqlite, type SqliteHandle } from '../../lib/store/sqlite-driver.ts';
 
 const FAR = 4_000_000_000;
 

@@ -1,7 +1,7 @@
 import express from 'express';
 import request from 'supertest';
 import { describe, expect, it } from 'vitest';
-import { isRoamingKeyError } from '../../lib/errors.ts';
+import { isRoamingKeyError } from '../../lib/base/errors.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { challenge, claimChallenge, makeChallenge, verifyChallenge } from '../../lib/strategy/challenge.ts';
 import { type RelyingPartyOptions, relyingParty } from '../../lib/strategy/relying-party.ts';

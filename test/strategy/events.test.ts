@@ -2,7 +2,7 @@
 import type { Express } from 'express';
 import request from 'supertest';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { RoamingKeyError } from '../../lib/errors.ts';
+import { RoamingKeyError } from '../../lib/base/errors.ts';
 import { disabledFeed } from '../../lib/strategy/disabled-feed.ts';
 import type { FeedEvent, RelyingPartyEvent } from '../../lib/strategy/events.ts';
 import { requireLiveKey } from '../../lib/strategy/live-key.ts';

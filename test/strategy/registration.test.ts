@@ -2,7 +2,7 @@ import type { Express } from 'express';
 import express from 'express';
 import request from 'supertest';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { RoamingKeyError } from '../../lib/errors.ts';
+import { RoamingKeyError } from '../../lib/base/errors.ts';
 import { mergeKey, type RegisteredKey, type Registration } from '../../lib/strategy/registered-key.ts';
 import { type RegistrationOptions, registration } from '../../lib/strategy/registration.ts';
 import { ACCOUNT, AUDIENCE, type Changes, fetchChallenge, post, TestKey, TestParty } from './support.ts';

@@ -2,7 +2,7 @@ import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { PassportStatic, Strategy } from 'passport';
 import request from 'supertest';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { RoamingKeyError } from '../../lib/errors.ts';
+import { RoamingKeyError } from '../../lib/base/errors.ts';
 import { challenge } from '../../lib/strategy/challenge.ts';
 import { login } from '../../lib/strategy/login.ts';
 import { RoamingKeyStrategy, type VerifyLogin } from '../../lib/strategy/strategy.ts';

@@ -1,6 +1,6 @@
 import { createPrivateKey, type JsonWebKey } from 'node:crypto';
-import { type JweType, parseSealed } from '../../lib/crypto/jwe.ts';
-import { localUnwrap, openSealed } from '../../lib/crypto/jwe-node.ts';
+import { type JweType, parseSealed } from '../../lib/crypto/jwe/jwe.ts';
+import { localUnwrap, openSealed } from '../../lib/crypto/jwe/jwe-node.ts';
 
 /** Opens a message with an assistant's private JWK, as a test may that plays the assistant or its thief. */
 export async function openWithKey(

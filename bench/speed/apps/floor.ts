@@ -1,6 +1,6 @@
 import { createDiffieHellman, generateKeyPairSync, randomBytes } from 'node:crypto';
 import express from 'express';
-import { objectPower } from '../../../lib/assistant/exponentiation-worker.js';
+import { objectPower } from '../../../lib/exponentiation/worker.js';
 
 /** The floor of a shared RSA-2048 signature: OpenSSL's constant-time exponentiation, its modulus prepared. */
 export function floorApp() {

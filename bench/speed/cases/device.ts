@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
-import { seal } from '../../../lib/crypto/jwe.ts';
+import { fromBase64url, toBase64url } from '../../../lib/base/bytes.ts';
+import { seal } from '../../../lib/crypto/jwe/jwe.ts';
 import { type EnrollOptions, enroll } from '../../../lib/device/enroll.ts';
 import { type Question, requestMac, requestPayload } from '../../../lib/protocol/messages.ts';
 import { verifier } from '../../../lib/protocol/password.ts';

@@ -45,7 +45,7 @@ or to a file of mode 0600.`,
       await writeOutput(out, plaintext, options);
       return { json: { out }, text: '' };
     }
-    const { toBase64url } = await import('../../crypto/bytes.ts');
+    const { toBase64url } = await import('../../base/bytes.ts');
     return { json: { plaintext: options.json ? toBase64url(plaintext) : '' }, text: plaintext };
   },
 });

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { Option } from 'commander';
-import type { PrivateKeyKind, PrivateKeySource } from '../../crypto/private-key.ts';
+import type { PrivateKeyKind, PrivateKeySource } from '../../crypto/keys/private-key.ts';
 import type { EnrollOptions } from '../../device/enroll.ts';
 import type { Enrolment } from '../../device/make-record.ts';
 import { command } from '../command.ts';
@@ -142,7 +142,7 @@ another one.`,
 async function told({ record, kit }: Enrolment, place: object, kitFile: string | undefined) {
   const [{ disablingCode }, { thumbprint }] = await Promise.all([
     import('../../protocol/disabling.ts'),
-    import('../../crypto/public-jwk.ts'),
+    import('../../crypto/keys/public-jwk.ts'),
   ]);
   const { scheme, jwk, u, assistant } = record;
   const kid = await thumbprint(jwk);

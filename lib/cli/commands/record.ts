@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { Option } from 'commander';
-import type { PublicJwk } from '../../crypto/public-jwk.ts';
+import type { PublicJwk } from '../../crypto/keys/public-jwk.ts';
 import type { DeviceRecord } from '../../protocol/record.ts';
 import { command, group } from '../command.ts';
 import { CommandLineError } from '../failure.ts';
@@ -91,7 +91,7 @@ next use alone. The first thing that is wrong gives the exit status.`,
 });
 
 async function shown(record: DeviceRecord, place: object) {
-  const { thumbprint } = await import('../../crypto/public-jwk.ts');
+  const { thumbprint } = await import('../../crypto/keys/public-jwk.ts');
   const { scheme, jwk, u, assistant, kdf } = record;
   const kid = await thumbprint(jwk);
   const json = {
@@ -123,7 +123,7 @@ function describeKey(jwk: PublicJwk): string {
 
 async function publicKey(jwk: PublicJwk, form: PublicForm): Promise<string> {
   if (form === 'jwk') return `${JSON.stringify(jwk)}\n`;
-  if (form === 'ssh') return `${(await import('../../device/ssh-encoding.ts')).sshPublicKey(jwk)}\n`;
+  if (form === 'ssh') return `${(await import('../../crypto/ssh/encoding.ts')).sshPublicKey(jwk)}\n`;
   if (jwk.kty === 'DH')
     throw new CommandLineError('usage', 'keys in the groups of RFC 7919 have no PEM form here');
   return createPublicKey({ key: { ...jwk }, format: 'jwk' })

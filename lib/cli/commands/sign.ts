@@ -72,7 +72,7 @@ takes.`,
     const data = await readInput(file as string | undefined, { max: MAX_MESSAGE });
     const password = await currentPassword(options);
     const signature = await working('signing', () => signAs(device, data, password, options));
-    const { thumbprint } = await import('../../crypto/public-jwk.ts');
+    const { thumbprint } = await import('../../crypto/keys/public-jwk.ts');
     const kid = await thumbprint(device.jwk);
     if (out !== undefined && out !== '-') {
       await writeOutput(out, signature, { ...options, isPublic: true });
@@ -98,7 +98,7 @@ async function signAs(
     case 'jws':
       return `${await device.signJws(data, { ...how, ...(typ !== undefined && { header: { typ } }) })}\n`;
     case 'sshsig': {
-      const { sshSignature } = await import('../../device/sshsig.ts');
+      const { sshSignature } = await import('../../crypto/ssh/sshsig.ts');
       return sshSignature(data, namespace, device.jwk, (bytes, chosen) =>
         device.sign(bytes, { password, alg: chosen }),
       );
@@ -107,5 +107,5 @@ async function signAs(
 }
 
 async function base64url(bytes: Uint8Array): Promise<string> {
-  return (await import('../../crypto/bytes.ts')).toBase64url(bytes);
+  return (await import('../../base/bytes.ts')).toBase64url(bytes);
 }

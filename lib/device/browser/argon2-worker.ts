@@ -1,6 +1,7 @@
 /** The worker behind `argon2idInWorker`: says that it is there, takes one password, answers, and is ended. */
+
+import { wipe } from '../../base/bytes.ts';
 import { argon2idWasm } from '../../crypto/argon2id-wasm.ts';
-import { wipe } from '../../crypto/bytes.ts';
 import type { KdfParameters } from '../../protocol/password.ts';
 
 /** What a page asks. */

@@ -1,5 +1,5 @@
 import { argon2idAsync } from '@noble/hashes/argon2.js';
-import { RoamingKeyError } from '../../errors.ts';
+import { RoamingKeyError } from '../../base/errors.ts';
 import type { Argon2id } from '../../protocol/password.ts';
 
 /** How long the thread is taken at once, in milliseconds: below what is felt. */

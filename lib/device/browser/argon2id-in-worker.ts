@@ -1,4 +1,4 @@
-import { RoamingKeyError } from '../../errors.ts';
+import { RoamingKeyError } from '../../base/errors.ts';
 import type { Argon2id } from '../../protocol/password.ts';
 import type { Answer, Task } from './argon2-worker.ts';
 

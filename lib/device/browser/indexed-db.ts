@@ -1,4 +1,4 @@
-import { RoamingKeyError } from '../../errors.ts';
+import { RoamingKeyError } from '../../base/errors.ts';
 
 const STORE = 'records';
 const VERSION = 1;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { DEFAULT_GUESS_POLICY } from '../../assistant/guesses.ts';
+import { DEFAULT_GUESS_POLICY } from '../guess-policy.ts';
 import { type Case, FAR, fresh, readFeed, SMALL, Subject } from './harness.ts';
 
 /** The contract's cases about operations at once and in several processes. */

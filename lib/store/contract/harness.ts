@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { GuessPolicy } from '../../assistant/guesses.ts';
-import { randomBytes, toBase64url } from '../../crypto/bytes.ts';
+import { randomBytes, toBase64url } from '../../base/bytes.ts';
+import type { GuessPolicy } from '../guess-policy.ts';
 import type { ReserveRequest, Store } from '../store.ts';
 
 /** An empty store, and what its tests may do to it. */

@@ -1,25 +1,25 @@
 /** Keys and records as JSON, as files of other programs, and as an assistant gives them back. */
 import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { concat, fromBase64url, toBase64url, utf8 } from '../../../lib/crypto/bytes.ts';
-import { readAssistantJwk } from '../../../lib/crypto/jwe.ts';
-import { writePem } from '../../../lib/crypto/pem.ts';
+import { concat, fromBase64url, toBase64url, utf8 } from '../../../lib/base/bytes.ts';
+import { isRoamingKeyError } from '../../../lib/base/errors.ts';
+import { readAssistantJwk } from '../../../lib/crypto/jwe/jwe.ts';
+import { writePem } from '../../../lib/crypto/keys/pem.ts';
 import {
   exportPrivateKey,
   importForUse,
   type PrivateKey,
   readPrivateKey,
-} from '../../../lib/crypto/private-key.ts';
-import { type PublicJwk, readPublicJwk, thumbprint } from '../../../lib/crypto/public-jwk.ts';
-import type { PrivateKeySource } from '../../../lib/crypto/read-private-jwk.ts';
+} from '../../../lib/crypto/keys/private-key.ts';
+import { type PublicJwk, readPublicJwk, thumbprint } from '../../../lib/crypto/keys/public-jwk.ts';
+import type { PrivateKeySource } from '../../../lib/crypto/keys/read-private-jwk.ts';
 import { makeRecord } from '../../../lib/device/make-record.ts';
-import { isRoamingKeyError } from '../../../lib/errors.ts';
 import { parseKit } from '../../../lib/protocol/disabling.ts';
+import { type DeviceRecord, parseRecord } from '../../../lib/protocol/record.ts';
 import {
   elgamalPublicJwk,
   generateElgamalKey,
   readElgamalPublicJwk,
-} from '../../../lib/protocol/elgamal-keys.ts';
-import { type DeviceRecord, parseRecord } from '../../../lib/protocol/record.ts';
+} from '../../../lib/protocol/schemes/elgamal-keys.ts';
 import { knownKey } from '../../../lib/strategy/registered-key.ts';
 import { asJson, asText, type FuzzTarget, must, once, saysTheSame, unless } from '../target.ts';
 

@@ -2,20 +2,20 @@
 import { createCipheriv } from 'node:crypto';
 import { Assistant } from '../../../lib/assistant/assistant.ts';
 import { KeySet } from '../../../lib/assistant/keys.ts';
-import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
+import { fromBase64url, toBase64url } from '../../../lib/base/bytes.ts';
+import { isRoamingKeyError, isWireErrorCode } from '../../../lib/base/errors.ts';
+import { readPayload } from '../../../lib/base/json.ts';
 import {
   type AssistantJwk,
   type JweType,
   openDirect,
   parseSealed,
   sealDirect,
-} from '../../../lib/crypto/jwe.ts';
-import { isRoamingKeyError, isWireErrorCode } from '../../../lib/errors.ts';
-import { readPayload } from '../../../lib/protocol/codec.ts';
+} from '../../../lib/crypto/jwe/jwe.ts';
 import { DISABLE_REQUEST, DISABLE_RESPONSE } from '../../../lib/protocol/disabling.ts';
-import { encryptTo, openElgamalJwe, readElgamalJwe } from '../../../lib/protocol/elgamal-jwe.ts';
-import { elgamalPublicJwk, generateElgamalKey } from '../../../lib/protocol/elgamal-keys.ts';
 import { readRequest, readResponse, requestMac, ticketHash } from '../../../lib/protocol/messages.ts';
+import { encryptTo, openElgamalJwe, readElgamalJwe } from '../../../lib/protocol/schemes/elgamal-jwe.ts';
+import { elgamalPublicJwk, generateElgamalKey } from '../../../lib/protocol/schemes/elgamal-keys.ts';
 import { readTicket, stateId } from '../../../lib/protocol/ticket.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
 import { rawJwe } from '../../attacks/raw-jwe.ts';

@@ -1,6 +1,6 @@
 /** What an app reads of a login. */
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { fromBase64url, toBase64url, utf8 } from '../../../lib/crypto/bytes.ts';
+import { fromBase64url, toBase64url, utf8 } from '../../../lib/base/bytes.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
 import { makeChallenge, verifyChallenge } from '../../../lib/strategy/challenge.ts';
 import { parseLogin, parseRegistration } from '../../../lib/strategy/compact-jws.ts';

@@ -1,10 +1,10 @@
 /** Short texts that people type or programs pass on. */
-import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
+import { fromBase64url, toBase64url } from '../../../lib/base/bytes.ts';
+import { isLoopback, readSecureUrl } from '../../../lib/base/url.ts';
 import { isProofInput } from '../../../lib/device/login-proof.ts';
 import { recordName } from '../../../lib/device/records.ts';
 import { disablingCode, parseDisablingCode } from '../../../lib/protocol/disabling.ts';
 import { normalisePassword } from '../../../lib/protocol/password.ts';
-import { isLoopback, readSecureUrl } from '../../../lib/protocol/url.ts';
 import { normaliseAccount } from '../../../lib/roaming/account-name.ts';
 import { makePickupCode, readPickupCode } from '../../../lib/roaming/pickup-code.ts';
 import { cursorOf, newTag, readCursor } from '../../../lib/store/marks.ts';

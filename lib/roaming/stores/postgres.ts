@@ -1,0 +1,228 @@
+import { Bound, type BoundOptions } from '../../databases/bounded.ts';
+import { Connections, ignore, type PgPool, type Query } from '../../databases/postgres-connection.ts';
+import { backedBy } from '../../store/backing.ts';
+import {
+  FETCHES_KEPT,
+  type FetchRequest,
+  type FoundRecord,
+  type PutRequest,
+  type RecordFetch,
+  type RecordStore,
+  type StoredRecord,
+} from './record-store.ts';
+
+export interface PostgresRecordStoreOptions extends BoundOptions {
+  /** A `Pool` of npm `pg`. */
+  readonly pool: PgPool;
+  /** The schema that holds the tables; made where it is missing. Default `roaming_records`. */
+  readonly schema?: string;
+  /** Whether closing the store ends the pool. Default false. */
+  readonly owned?: boolean;
+}
+
+/** Each entry leads from the version that is its index to the next. Entries are never changed, only added. */
+const MIGRATIONS: readonly ((schema: string) => string)[] = [
+  // Names are compared byte by byte, whatever the database's own order.
+  (schema) => `
+  CREATE TABLE ${schema}.records (owner text PRIMARY KEY, key text NOT NULL UNIQUE, u text COLLATE "C" NOT NULL,
+    kid text NOT NULL, record text NOT NULL, at bigint NOT NULL);
+  CREATE INDEX records_u ON ${schema}.records (u);
+  CREATE INDEX records_kid ON ${schema}.records (kid);
+  CREATE TABLE ${schema}.fetches (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, owner text NOT NULL,
+    at bigint NOT NULL, address text NOT NULL);
+  CREATE INDEX fetches_owner ON ${schema}.fetches (owner, seq);`,
+];
+
+const NOW = 'floor(extract(epoch FROM clock_timestamp()))::bigint';
+const UNIQUE_VIOLATION = '23505';
+
+/**
+ * Keeps records in PostgreSQL 13 or later: one statement or one short transaction an operation, by the server's clock.
+ * The pool may be that of another store of the same app, but not of the assistant's.
+ *
+ * What was deleted or replaced stays in the table until the server's vacuum, and in its log until that is recycled.
+ *
+ * @throws TypeError naming the option that is wrong
+ * @example
+ * const records = new PostgresRecordStore({ pool: new Pool({ connectionString: 'postgres://localhost/app' }) })
+ */
+export class PostgresRecordStore implements RecordStore {
+  readonly #pool: PgPool;
+  readonly #schema: string;
+  readonly #owned: boolean;
+  readonly #bound: Bound;
+  readonly #connections: Connections;
+  readonly #sql: ReturnType<typeof statements>;
+  #opening: Promise<void> | undefined;
+  #isOpen = false;
+  #isClosed = false;
+
+  constructor(options: PostgresRecordStoreOptions) {
+    const { pool, schema = 'roaming_records', owned = false } = options;
+    if (typeof pool?.connect !== 'function') throw new TypeError('pool must be a Pool of npm pg');
+    if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema))
+      throw new TypeError('schema must be 1 to 63 small letters, digits and underscores');
+    this.#pool = pool;
+    this.#schema = schema;
+    this.#owned = owned;
+    this.#bound = new Bound(options);
+    this.#connections = new Connections(pool, this.#bound);
+    this.#sql = statements(`"${schema}"`);
+    backedBy(this, pool);
+  }
+
+  async init(): Promise<void> {
+    if (this.#isClosed) throw new Error('The store is closed.');
+    this.#opening ??= this.#migrate().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    await this.#opening;
+  }
+
+  async put({ owner, key, u, kid, record, keepKey = false, sameU = false }: PutRequest) {
+    try {
+      return await this.#change(`owner ${owner}`, async (query) => {
+        const old = (await query(this.#sql.ofOwner, [owner])).rows[0] as
+          | { key: string; u: string }
+          | undefined;
+        if (sameU && old?.u !== u) return 'absent';
+        const keeps = keepKey && old !== undefined;
+        const inForce = keeps ? old.key : key;
+        const holder = (await query(this.#sql.holder, [inForce])).rows[0] as { owner: string } | undefined;
+        if (holder && holder.owner !== owner) return 'taken';
+        await query(this.#sql.put, [owner, inForce, u, kid, record]);
+        return keeps ? 'kept' : 'stored';
+      });
+    } catch (error) {
+      // Two owners took the key at once.
+      if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) return 'taken';
+      throw error;
+    }
+  }
+
+  fetch({ key, otherwise, stranger, address }: FetchRequest): Promise<FoundRecord | undefined> {
+    return this.#one(async (query) => {
+      const found = await query(this.#sql.fetch, [key, otherwise, address, stranger]);
+      const row = found.rows[0] as (FoundRecord & { noted_for: string }) | undefined;
+      if (!row) return undefined;
+      await query(this.#sql.forget, [row.noted_for, FETCHES_KEPT]);
+      return { key: row.key, u: row.u, record: row.record };
+    });
+  }
+
+  find(owner: string): Promise<StoredRecord | undefined> {
+    return this.#one(async (query) => {
+      const row = (await query(this.#sql.find, [owner])).rows[0] as StoredRecord | undefined;
+      return row && { u: row.u, kid: row.kid, at: Number(row.at) };
+    });
+  }
+
+  fetches(owner: string): Promise<readonly RecordFetch[]> {
+    return this.#one(async (query) => {
+      const { rows } = await query(this.#sql.fetches, [owner, FETCHES_KEPT]);
+      return (rows as RecordFetch[]).map(({ at, address }) => ({ at: Number(at), address }));
+    });
+  }
+
+  async delete(owner: string): Promise<boolean> {
+    return (await this.#change(`owner ${owner}`, (query) => query(this.#sql.delete, [owner]))).rowCount === 1;
+  }
+
+  async deleteNamed(u: string): Promise<number> {
+    return (await this.#change(`u ${u}`, (query) => query(this.#sql.deleteNamed, [u]))).rowCount ?? 0;
+  }
+
+  names({ after, limit }: { readonly after: string; readonly limit: number }): Promise<readonly string[]> {
+    return this.#one(async (query) => {
+      const { rows } = await query(this.#sql.names, [after, limit]);
+      return (rows as { u: string }[]).map(({ u }) => u);
+    });
+  }
+
+  kids(): Promise<ReadonlyMap<string, number>> {
+    return this.#one(async (query) => {
+      const { rows } = await query(this.#sql.kids);
+      return new Map(
+        (rows as { kid: string; count: string }[]).map(({ kid, count }) => [kid, Number(count)]),
+      );
+    });
+  }
+
+  async health(): Promise<void> {
+    await this.find('');
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#owned) await this.#bound.wait(this.#pool.end());
+    else this.#pool.off('error', ignore);
+  }
+
+  async #migrate(): Promise<void> {
+    const schema = `"${this.#schema}"`;
+    await this.#connections.transaction(
+      [{ name: `${this.#schema} migrate records` }],
+      true,
+      async (query) => {
+        const { rows } = await query(HAS_SCHEMA, [this.#schema]);
+        if (!(rows[0] as { found: boolean }).found) await query(`CREATE SCHEMA ${schema}`);
+        await query(`CREATE TABLE IF NOT EXISTS ${schema}.records_version (version integer NOT NULL)`);
+        const [row] = (await query(`SELECT version FROM ${schema}.records_version`)).rows;
+        const version = Number((row as { version: number } | undefined)?.version ?? 0);
+        if (version > MIGRATIONS.length)
+          throw new Error(
+            `The store's schema has version ${version}; this package knows ${MIGRATIONS.length}.`,
+          );
+        if (version === MIGRATIONS.length) return;
+        for (const step of MIGRATIONS.slice(version)) await query(step(schema));
+        await query(`DELETE FROM ${schema}.records_version`);
+        await query(`INSERT INTO ${schema}.records_version (version) VALUES (${MIGRATIONS.length})`);
+      },
+    );
+    this.#isOpen = true;
+  }
+
+  #one<T>(act: (query: Query) => Promise<T>): Promise<T> {
+    return this.#bound.run(async () => {
+      if (!this.#isOpen || this.#isClosed) await this.init();
+      return this.#connections.use(act);
+    });
+  }
+
+  #change<T>(lock: string, act: (query: Query) => Promise<T>): Promise<T> {
+    return this.#bound.run(async () => {
+      if (!this.#isOpen || this.#isClosed) await this.init();
+      return this.#connections.transaction([{ name: `${this.#schema} ${lock}` }], true, act);
+    });
+  }
+}
+
+const HAS_SCHEMA = 'SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1) AS found';
+
+function statements(schema: string) {
+  return {
+    ofOwner: `SELECT key, u FROM ${schema}.records WHERE owner = $1`,
+    holder: `SELECT owner FROM ${schema}.records WHERE key = $1`,
+    put: `INSERT INTO ${schema}.records (owner, key, u, kid, record, at) VALUES ($1, $2, $3, $4, $5, ${NOW})
+      ON CONFLICT (owner) DO UPDATE SET key = excluded.key, u = excluded.u, kid = excluded.kid,
+        record = excluded.record, at = excluded.at`,
+    // Notes by inserting: a row that is updated makes all fetches of it wait for each other, which could be noticed.
+    fetch: `WITH found AS (SELECT CASE WHEN key = $1 THEN owner ELSE $4 END AS noted_for, key, u, record
+        FROM ${schema}.records WHERE key =
+        CASE WHEN EXISTS (SELECT FROM ${schema}.records WHERE key = $1) THEN $1 ELSE $2 END),
+      noted AS (INSERT INTO ${schema}.fetches (owner, at, address) SELECT noted_for, ${NOW}, $3 FROM found)
+      SELECT noted_for, key, u, record FROM found`,
+    forget: `DELETE FROM ${schema}.fetches WHERE owner = $1 AND seq <=
+      (SELECT seq FROM ${schema}.fetches WHERE owner = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)`,
+    find: `SELECT u, kid, at FROM ${schema}.records WHERE owner = $1`,
+    fetches: `SELECT at, address FROM ${schema}.fetches WHERE owner = $1 ORDER BY seq DESC LIMIT $2`,
+    delete: `WITH gone AS (DELETE FROM ${schema}.fetches WHERE owner = $1)
+      DELETE FROM ${schema}.records WHERE owner = $1`,
+    deleteNamed: `WITH gone AS (DELETE FROM ${schema}.fetches
+        WHERE owner IN (SELECT owner FROM ${schema}.records WHERE u = $1))
+      DELETE FROM ${schema}.records WHERE u = $1`,
+    names: `SELECT DISTINCT u FROM ${schema}.records WHERE u > $1 ORDER BY u LIMIT $2`,
+    kids: `SELECT kid, count(*) AS count FROM ${schema}.records GROUP BY kid`,
+  };
+}

@@ -1,0 +1,252 @@
+import { createHash } from 'node:crypto';
+import { Bound, type BoundOptions } from '../../databases/bounded.ts';
+import { backedBy } from '../../store/backing.ts';
+import type { RedisClient } from '../../store/redis.ts';
+import {
+  FETCHES_KEPT,
+  type FetchRequest,
+  type FoundRecord,
+  type PutRequest,
+  type RecordFetch,
+  type RecordStore,
+  type StoredRecord,
+} from './record-store.ts';
+
+export interface RedisRecordStoreOptions extends BoundOptions {
+  /** A client of npm `redis` 6, connected or not. */
+  readonly client: RedisClient;
+  /** What all keys begin with, in braces. Default `roaming-records`. */
+  readonly prefix?: string;
+  /** Whether closing the store closes the client. Default false. */
+  readonly owned?: boolean;
+}
+
+/**
+ * What every script begins with. A record is a hash under `record:` and its owner; `key:` leads from a key to an owner;
+ * `names` has `u owner`, by the order of bytes; `kids` counts. All keys share one hash tag, so that scripts may reach
+ * those that they find the names of on the way.
+ */
+const PRELUDE = `
+local tag, arg = KEYS[1], ARGV
+local function at(kind, name) return tag .. ':' .. kind .. ':' .. name end
+local names, kids = tag .. ':names', tag .. ':kids'
+local function remove(owner)
+  local old = redis.call('HMGET', at('record', owner), 'key', 'u', 'kid')
+  if not old[1] then return false end
+  redis.call('DEL', at('record', owner), at('key', old[1]))
+  redis.call('ZREM', names, old[2] .. ' ' .. owner)
+  if redis.call('HINCRBY', kids, old[3], -1) <= 0 then redis.call('HDEL', kids, old[3]) end
+  return true
+end
+`;
+
+const PUT = `
+local owner, key, u, kid, record, keep_key, same_u = arg[1], arg[2], arg[3], arg[4], arg[5], arg[6] == '1', arg[7] == '1'
+local old = redis.call('HMGET', at('record', owner), 'key', 'u')
+if same_u and old[2] ~= u then return 'absent' end
+local keeps = keep_key and old[1]
+if keeps then key = old[1] end
+local holder = redis.call('GET', at('key', key))
+if holder and holder ~= owner then return 'taken' end
+-- The first write is one that a server out of memory refuses: after any other it would let all further ones pass.
+redis.call('SET', at('key', key), owner)
+remove(owner)
+redis.call('SET', at('key', key), owner)
+redis.call('HSET', at('record', owner), 'key', key, 'u', u, 'kid', kid, 'record', record,
+  'at', redis.call('TIME')[1])
+redis.call('ZADD', names, 0, u .. ' ' .. owner)
+redis.call('HINCRBY', kids, kid, 1)
+return keeps and 'kept' or 'stored'
+`;
+
+const FETCH = `
+local key, otherwise, stranger, address = arg[1], arg[2], arg[3], arg[4]
+local found = redis.call('EXISTS', at('key', key)) == 1 and key or otherwise
+local owner = redis.call('GET', at('key', found))
+if not owner then return false end
+local noted_for = found == key and owner or stranger
+redis.call('LPUSH', at('fetches', noted_for), redis.call('TIME')[1] .. ' ' .. address)
+redis.call('LTRIM', at('fetches', noted_for), 0, ${FETCHES_KEPT - 1})
+return redis.call('HMGET', at('record', owner), 'key', 'u', 'record')
+`;
+
+const FIND = `return redis.call('HMGET', at('record', arg[1]), 'u', 'kid', 'at')`;
+
+const FETCHES = `return redis.call('LRANGE', at('fetches', arg[1]), 0, -1)`;
+
+const DELETE = `
+redis.call('DEL', at('fetches', arg[1]))
+return remove(arg[1]) and 1 or 0
+`;
+
+const DELETE_NAMED = `
+local sum = 0
+for _, member in ipairs(redis.call('ZRANGEBYLEX', names, '[' .. arg[1] .. ' ', '(' .. arg[1] .. '!')) do
+  local owner = string.sub(member, #arg[1] + 2)
+  redis.call('DEL', at('fetches', owner))
+  if remove(owner) then sum = sum + 1 end
+end
+return sum
+`;
+
+/** \`!\` follows the blank, and no \`u\` has either. */
+const NAMES = `
+local found, from = {}, '(' .. arg[1] .. '!'
+if arg[1] == '' then from = '-' end
+while #found < tonumber(arg[2]) do
+  local member = redis.call('ZRANGEBYLEX', names, from, '+', 'LIMIT', 0, 1)[1]
+  if not member then break end
+  local u = string.sub(member, 1, string.find(member, ' ', 1, true) - 1)
+  found[#found + 1] = u
+  from = '(' .. u .. '!'
+end
+return found
+`;
+
+const KIDS = `return redis.call('HGETALL', kids)`;
+
+interface Script {
+  readonly text: string;
+  readonly sha1: string;
+}
+
+function script(body: string): Script {
+  const text = PRELUDE + body;
+  return { text, sha1: createHash('sha1').update(text).digest('hex') };
+}
+
+const SCRIPTS = {
+  put: script(PUT),
+  fetch: script(FETCH),
+  find: script(FIND),
+  fetches: script(FETCHES),
+  delete: script(DELETE),
+  deleteNamed: script(DELETE_NAMED),
+  names: script(NAMES),
+  kids: script(KIDS),
+};
+
+type Commands = Pick<RedisClient, 'eval' | 'evalSha'>;
+
+/**
+ * Keeps records in Redis 6.2 or later, or Valkey: one script an operation, by the server's clock. The client may be
+ * that of another store of the same app, but not of the assistant's.
+ *
+ * A record outlives a power cut where the server writes its log before it answers (`appendonly yes`,
+ * `appendfsync always`), and what was deleted stays in that log until the server rewrites it.
+ *
+ * @throws TypeError naming the option that is wrong
+ * @example
+ * const records = new RedisRecordStore({ client: createClient({ url: 'redis://localhost' }) })
+ */
+export class RedisRecordStore implements RecordStore {
+  readonly #client: RedisClient;
+  readonly #commands: Commands;
+  readonly #tag: string;
+  readonly #owned: boolean;
+  readonly #bound: Bound;
+  #opening: Promise<unknown> | undefined;
+  #isClosed = false;
+
+  constructor(options: RedisRecordStoreOptions) {
+    const { client, prefix = 'roaming-records', owned = false } = options;
+    if (typeof client?.evalSha !== 'function') throw new TypeError('client must be a client of npm redis');
+    if (!/^[\w.:-]{1,64}$/.test(prefix))
+      throw new TypeError('prefix must be 1 to 64 letters, digits, dots, colons, dashes, underscores');
+    this.#client = client;
+    this.#tag = `{${prefix}}`;
+    this.#owned = owned;
+    this.#bound = new Bound(options);
+    const { timeout } = this.#bound;
+    this.#commands = client.withCommandOptions({ timeout, typeMapping: {} }) as Commands;
+    client.on('error', ignore);
+    backedBy(this, client);
+  }
+
+  async init(): Promise<void> {
+    if (this.#isClosed) throw new Error('The store is closed.');
+    if (this.#client.isOpen) return;
+    this.#opening ??= this.#client.connect().finally(() => {
+      this.#opening = undefined;
+    });
+    await this.#bound.wait(this.#opening);
+  }
+
+  async put(request: PutRequest) {
+    const { owner, key, u, kid, record, keepKey = false, sameU = false } = request;
+    const flags = [keepKey ? '1' : '0', sameU ? '1' : '0'];
+    return (await this.#run(SCRIPTS.put, owner, key, u, kid, record, ...flags)) as
+      | 'absent'
+      | 'taken'
+      | 'kept'
+      | 'stored';
+  }
+
+  async fetch({ key, otherwise, stranger, address }: FetchRequest): Promise<FoundRecord | undefined> {
+    const found = (await this.#run(SCRIPTS.fetch, key, otherwise, stranger, address)) as
+      | [string, string, string]
+      | null;
+    return found ? { key: found[0], u: found[1], record: found[2] } : undefined;
+  }
+
+  async find(owner: string): Promise<StoredRecord | undefined> {
+    const [u, kid, at] = (await this.#run(SCRIPTS.find, owner)) as (string | null)[];
+    return u ? { u, kid: kid as string, at: Number(at) } : undefined;
+  }
+
+  async fetches(owner: string): Promise<readonly RecordFetch[]> {
+    const lines = (await this.#run(SCRIPTS.fetches, owner)) as string[];
+    return lines.map((line) => {
+      const blank = line.indexOf(' ');
+      return { at: Number(line.slice(0, blank)), address: line.slice(blank + 1) };
+    });
+  }
+
+  async delete(owner: string): Promise<boolean> {
+    return (await this.#run(SCRIPTS.delete, owner)) === 1;
+  }
+
+  async deleteNamed(u: string): Promise<number> {
+    return Number(await this.#run(SCRIPTS.deleteNamed, u));
+  }
+
+  async names({ after, limit }: { readonly after: string; readonly limit: number }) {
+    return (await this.#run(SCRIPTS.names, after, `${limit}`)) as string[];
+  }
+
+  async kids(): Promise<ReadonlyMap<string, number>> {
+    const flat = (await this.#run(SCRIPTS.kids)) as string[];
+    const entries = Array.from({ length: flat.length / 2 }, (_, i) => i);
+    return new Map(entries.map((i) => [flat[2 * i] as string, Number(flat[2 * i + 1])]));
+  }
+
+  async health(): Promise<void> {
+    await this.find('');
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#owned && this.#client.isOpen)
+      await this.#bound.wait(Promise.resolve(this.#client.close())).catch(() => this.#client.destroy());
+    this.#client.off('error', ignore);
+  }
+
+  async #run({ sha1, text }: Script, ...args: string[]): Promise<unknown> {
+    return this.#bound.run(async () => {
+      if (!this.#client.isOpen || this.#isClosed) await this.init();
+      const options = { keys: [this.#tag], arguments: args };
+      const evaluate = async () => {
+        try {
+          return await this.#commands.evalSha(sha1, options);
+        } catch (error) {
+          if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+          return this.#commands.eval(text, options);
+        }
+      };
+      return this.#bound.wait(evaluate());
+    });
+  }
+}
+
+/** A client without listener ends the process; what it reports shows in the operations that fail. */
+function ignore(): void {}

@@ -14,7 +14,7 @@ const TESTS = [
   'test/end-to-end.test.ts',
   'test/function-sharing.test.ts',
   'test/protocol/vectors.test.ts',
-  'test/assistant/workers.test.ts',
+  'test/exponentiation/pool.test.ts',
   'test/store/sqlite.test.ts',
   'test/crypto/jwe.test.ts',
   'test/assistant/router.test.ts',

@@ -71,6 +71,7 @@ describe('the device', () => {
       ['/assistant/assist', 200],
     ]);
     const alone = new Device(record, {
+      assistant: world.url,
       fetch: () => Promise.reject(new TypeError('offline')),
       argon2id: argon2idOnce,
     });
@@ -371,7 +372,7 @@ describe('assistant and device as two processes', () => {
     const code = `
       import { Device } from ${JSON.stringify(new URL('../lib/device/device.ts', import.meta.url).href)};
       const { record, password } = JSON.parse(process.env.TASK);
-      const { jwk, failedSince } = await new Device(record).unlock(password);
+      const { jwk, failedSince } = await new Device(record, { assistant: record.assistant.url }).unlock(password);
       console.log(JSON.stringify({ jwk, failedSince }));`;
     const env = { ...process.env, TASK: JSON.stringify({ record, password: PASSWORD }) };
     const args = ['--import', 'tsx', '--input-type=module', '--eval', code];

@@ -8,13 +8,9 @@ export interface OpenDeviceOptions extends RecordOptions, AssistantOptions {}
 /** A device whose record stays current where it is kept, and its client options. */
 export async function openDevice(options: OpenDeviceOptions, purposes: readonly Purpose[]): Promise<Device> {
   const [source, { Device }] = await Promise.all([recordSource(options), import('../device/device.ts')]);
-  const { assistant } = options;
-  return new Device(await source.load(), {
-    ...transport(options),
-    purposes,
-    save: source.save,
-    ...(assistant !== undefined && { assistant }),
-  });
+  const record = await source.load();
+  const { assistant = record.assistant.url } = options;
+  return new Device(record, { ...transport(options), assistant, purposes, save: source.save });
 }
 
 /** The client options that `--timeout` stands for. */

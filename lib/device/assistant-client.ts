@@ -61,8 +61,9 @@ export class AssistantClient {
    * @throws RoamingKeyError `unsupported` on a page that came over plain http
    */
   constructor(url: string, options: AssistantClientOptions = {}) {
-    const secure = readSecureUrl(url);
-    if (secure === undefined) throw new TypeError('assistant must be an https URL, or http on the loopback');
+    const secure = typeof url === 'string' ? readSecureUrl(url) : undefined;
+    if (secure === undefined)
+      throw new TypeError(`assistant must be an https URL, or http on the loopback, and is ${String(url)}`);
     if (!globalThis.crypto?.subtle)
       throw new RoamingKeyError('unsupported', 'browsers do cryptography only on pages that come over https');
     this.url = secure;

@@ -1,5 +1,6 @@
 import { fromBase64url } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
+import { readSecureUrl } from '../base/url.ts';
 import { parseSealed, readAssistantJwk } from '../crypto/jwe/jwe.ts';
 import type { Question, Response } from '../protocol/messages.ts';
 import { type Argon2id, stretchPassword } from '../protocol/password.ts';
@@ -9,10 +10,10 @@ import { defaultArgon2id } from './default-argon2id.ts';
 
 export interface AssistedRecordOptions extends AssistantClientOptions {
   /**
-   * The one assistant this app uses. Then a record that names another, or an assistant's key that this one has not
-   * published, is refused: whoever swaps them in a record would otherwise harvest what unlocks it.
+   * The assistant's URL, which the app names and never takes from the record. A record that names another assistant,
+   * or a key that this one has not published, is refused: who swaps them would harvest what unlocks the record.
    */
-  readonly assistant?: string;
+  readonly assistant: string;
   /**
    * Keeps a record that has changed, when the assistant renewed its key or the password changed, in place of
    * `replaced`. Where something else is kept by now, it must throw, and leave that: it is newer.
@@ -41,14 +42,16 @@ export class AssistedRecord {
   constructor(record: DeviceRecord, options: AssistedRecordOptions) {
     this.#record = parseRecord(record);
     this.#options = options;
-    this.#client = new AssistantClient(this.#record.assistant.url, options);
+    this.#client = new AssistantClient(options.assistant, options);
     this.#requireAssistant(this.#record);
   }
 
   #requireAssistant({ assistant }: DeviceRecord): void {
-    const url = this.#options.assistant ?? this.#client.url;
-    if (new AssistantClient(url).url !== new AssistantClient(assistant.url).url) {
-      throw new RoamingKeyError('bad_record', 'this device record belongs to another assistant');
+    if (readSecureUrl(assistant.url) !== this.#client.url) {
+      throw new RoamingKeyError(
+        'bad_record',
+        `this device record belongs to another assistant: ${assistant.url}, not ${this.#client.url}`,
+      );
     }
   }
 
@@ -109,7 +112,7 @@ export class AssistedRecord {
     question: Question,
     record: DeviceRecord = this.#stretched.get(k) ?? this.#record,
   ): Promise<Response> {
-    if (this.#options.assistant !== undefined) await this.#requirePublished(record.assistant.jwk.kid);
+    await this.#requirePublished(record.assistant.jwk.kid);
     const response = await this.#client.ask(record, k, question);
     if (response.renewed) await this.#renew(record, response.renewed);
     return response;
@@ -122,7 +125,7 @@ export class AssistedRecord {
     if (!this.#published.kids.has(kid)) {
       throw new RoamingKeyError(
         'bad_record',
-        'this device record names a key that its assistant has not published',
+        'this device record names a key that its assistant does not publish',
       );
     }
   }

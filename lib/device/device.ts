@@ -39,8 +39,7 @@ export interface DeviceOptions extends AssistedRecordOptions {
 }
 
 /** How a device without a record comes to be one; the assistant is the caller's to name, never the record's. */
-export type RoamingDeviceOptions = Omit<DeviceOptions, 'roam' | 'assistant'> &
-  PickupOptions & { readonly assistant: string };
+export type RoamingDeviceOptions = Omit<DeviceOptions, 'roam'> & PickupOptions;
 
 /** What a key is for: a signature made for one purpose must not pass for another. */
 export type Purpose = 'login' | 'sign';
@@ -138,7 +137,7 @@ export class Device {
    * @throws RoamingKeyError `bad_record` if it is damaged, of another version, has weak or excessive KDF parameters,
    *   or names another assistant than the options do
    */
-  constructor(record: DeviceRecord, options: DeviceOptions = {}) {
+  constructor(record: DeviceRecord, options: DeviceOptions) {
     const { purposes = ['login'] } = options;
     if (!purposes.every((purpose) => purpose === 'login' || purpose === 'sign')) {
       throw new TypeError("purposes must be some of 'login' and 'sign'");
@@ -156,7 +155,7 @@ export class Device {
   static async open(
     records: Records,
     name: string,
-    options: Omit<DeviceOptions, 'save' | 'load'> = {},
+    options: Omit<DeviceOptions, 'save' | 'load'>,
   ): Promise<Device> {
     const record = await records.load(name);
     if (!record) throw new RoamingKeyError('bad_record', 'there is no device record of this name');

@@ -186,7 +186,7 @@ export async function pickUpRecord(
   if (!keys.some(({ kid }) => kid === record.assistant.jwk.kid))
     throw new RoamingKeyError(
       'bad_record',
-      'this device record names a key that its assistant has not published',
+      'this device record names a key that its assistant does not publish',
     );
   return record;
 }

@@ -68,7 +68,7 @@ it('no secret is in logs, events, problems, traffic, errors or the store, after 
   await device.register({ ...party, url: `${rp.origin}/register`, headers: { 'x-invited': 'ada' } });
   await device.login(party);
   const pkcs8 = new Uint8Array(await device.exportPrivateKey(PASSWORD, 'pkcs8-der'));
-  await failing(new Device({ ...record, a: record.u }, { fetch: world.fetch, argon2id }).unlock(PASSWORD));
+  await failing(new Device({ ...record, a: record.u }, { assistant: world.url, fetch: world.fetch, argon2id }).unlock(PASSWORD));
   await world.keys.rotate();
   await device.unlock(PASSWORD);
   for (let i = 0; i < 7; i++) await failing(device.unlock(WRONG));
@@ -152,6 +152,7 @@ it('no error that a device throws names the password in its message, cause or st
   const world = await startAssistant();
   const { record } = await enroll({ ...world.enrolment, argon2id: argon2idOnce });
   const offline = new Device(record, {
+    assistant: world.url,
     argon2id: argon2idOnce,
     fetch: async (_input, init) => {
       throw new TypeError(`fetch failed: ${String(init?.method)}`);

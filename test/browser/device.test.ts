@@ -169,8 +169,8 @@ describe('where something is missing', () => {
     const world = await chromium.world(test);
     const page = await world.open();
     const unlock = async () =>
-      page.evaluate(async ({ password }) => {
-        const device = await rk.Device.open(rk.indexedDbRecords(), 'ada');
+      page.evaluate(async ({ assistant, password }) => {
+        const device = await rk.Device.open(rk.indexedDbRecords(), 'ada', { assistant });
         return device.unlock(password).then(
           ({ failedSince }) => failedSince.count,
           (error) => [error.code, error.message],

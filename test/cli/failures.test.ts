@@ -70,7 +70,9 @@ describe('exit statuses', { timeout: 60_000 }, () => {
       exitCode: 3,
     });
 
-    const device = new Device(parseRecord(JSON.parse(readFileSync(box.file('r.json'), 'utf8'))));
+    const device = new Device(parseRecord(JSON.parse(readFileSync(box.file('r.json'), 'utf8'))), {
+      assistant: url,
+    });
     for (let left = 3; left >= 0; left--) {
       await expect(device.unlock('not it')).rejects.toMatchObject({
         code: 'wrong_password',

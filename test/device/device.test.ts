@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
-import { Device } from '../../lib/device/device.ts';
+import { Device, type DeviceOptions } from '../../lib/device/device.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { memoryRecords, type Records } from '../../lib/device/records.ts';
@@ -84,13 +84,13 @@ describe('unlock', () => {
   it('takes the same password in its other spellings', async () => {
     const world = await startAssistant();
     const { record } = await enroll({ ...world.enrolment, password: 'Å\u00a0pass', argon2id: quick });
-    await new Device(record, { argon2id: quick }).unlock('A\u030a pass');
+    await new Device(record, { assistant: world.url, argon2id: quick }).unlock('A\u030a pass');
   });
 });
 
 describe('a device', () => {
   it('refuses a record that is none, or of another assistant', async () => {
-    const { record } = await start();
+    const { record, options } = await start();
     const bad = expect.objectContaining({ code: 'bad_record' });
     for (const value of [
       null,
@@ -102,7 +102,7 @@ describe('a device', () => {
       { ...record, version: 2 },
       { ...record, more: 1 },
     ]) {
-      expect(() => new Device(value as DeviceRecord)).toThrow(bad);
+      expect(() => new Device(value as DeviceRecord, options)).toThrow(bad);
     }
     expect(() => new Device(record, { assistant: 'https://other.example' })).toThrow(bad);
     expect(() => new Device(record, { assistant: 'ftp://other.example' })).toThrow(TypeError);
@@ -124,20 +124,18 @@ describe('a device', () => {
   it('proves nothing without being unlocked, nor with a key that was unlocked for another use', async () => {
     const world = await startAssistant();
     const { record } = await enroll({ ...world.enrolment, key: 'P-256', argon2id: quick });
-    const device = new Device(record, { argon2id: quick });
+    const device = new Device(record, { assistant: world.url, argon2id: quick });
     const party = { url: 'https://app.example/login', account: 'ada' };
     await expect(device.login(party)).rejects.toMatchObject({ code: 'not_unlocked' });
     await device.unlock(PASSWORD, { alg: 'ECDH-ES' });
     await expect(device.login(party)).rejects.toMatchObject({ code: 'not_unlocked' });
   });
 
-  it('that does not say where its assistant is trusts the record’s, and asks no list', async () => {
-    const { world, record } = await start();
-    const before = world.traffic.length;
-    await new Device(record, { fetch: world.fetch, argon2id: quick }).unlock(PASSWORD);
-    expect(world.traffic.slice(before).map(({ url }) => new URL(url).pathname)).toEqual([
-      '/assistant/assist',
-    ]);
+  it('requires the assistant’s URL and never takes it from the record', async () => {
+    const { record } = await start();
+    for (const options of [{}, { assistant: undefined }, { assistant: '' }, { assistant: 5 }]) {
+      expect(() => new Device(record, options as unknown as DeviceOptions)).toThrow('assistant must be');
+    }
   });
 
   it('asks for the list of keys again when it is old, and believes a key no longer that has gone from it', async () => {
@@ -183,9 +181,9 @@ describe('renewal', () => {
     world.keys.retire({ age: 0 });
     await device.unlock(PASSWORD);
     await expect(
-      new Device(record, { fetch: world.fetch, argon2id: quick }).unlock(PASSWORD),
+      new Device(record, options).unlock(PASSWORD),
     ).rejects.toMatchObject({
-      code: 'unknown_key',
+      code: 'bad_record',
     });
   });
 
@@ -447,5 +445,5 @@ describe('retire', () => {
 it('works with the real Argon2id as with any', async () => {
   const world = await startAssistant();
   const { record } = await enroll(world.enrolment);
-  await new Device(record, { argon2id: argon2idOnce }).unlock(PASSWORD);
+  await new Device(record, { assistant: world.url, argon2id: argon2idOnce }).unlock(PASSWORD);
 });

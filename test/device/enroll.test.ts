@@ -52,7 +52,7 @@ describe('enrolment', () => {
     ]) {
       const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
       const { record } = await enroll({ ...enrolment, key: { existing: pem } });
-      const out = await new Device(record, { argon2id: argon2idOnce }).exportPrivateKey(
+      const out = await new Device(record, { assistant: record.assistant.url, argon2id: argon2idOnce }).exportPrivateKey(
         PASSWORD,
         'pkcs8-pem',
       );
@@ -76,7 +76,7 @@ describe('enrolment', () => {
     expect(await openAsAssistant(world.keys, record.ticket, 'rk-ticket+jwe')).toMatchObject({
       exp: expiresAt,
     });
-    const device = new Device(record, { argon2id: argon2idOnce });
+    const device = new Device(record, { assistant: record.assistant.url, argon2id: argon2idOnce });
     await device.unlock(PASSWORD);
     world.clock.offset = 1000;
     await expect(device.unlock(PASSWORD)).rejects.toMatchObject({ code: 'bad_ticket' });
@@ -120,8 +120,8 @@ describe('enrolment', () => {
     expect(buffers.length).toBe(2);
     for (const buffer of buffers) expect(buffer.every((byte) => byte === 0)).toBe(true);
     const { record } = await enroll({ ...enrolment, argon2id });
-    await new Device(record, { argon2id }).unlock(PASSWORD);
-    await new Device(record, { argon2id }).unlock('wrong').catch(() => {});
+    await new Device(record, { assistant: record.assistant.url, argon2id }).unlock(PASSWORD);
+    await new Device(record, { assistant: record.assistant.url, argon2id }).unlock('wrong').catch(() => {});
     expect(buffers.length).toBe(8);
     for (const buffer of buffers) expect(buffer.every((byte) => byte === 0)).toBe(true);
   });

@@ -58,7 +58,7 @@ describe.skipIf(isSkipped)('proofs', () => {
       }
       const { origin } = await startRelyingParty(new StoreOfTheApp());
       const { record, kit } = await ourDevice.enroll({ assistant: peers.assistant.url });
-      const device = new Device(record, { argon2id: argon2idOnce });
+      const device = new Device(record, { assistant: record.assistant.url, argon2id: argon2idOnce });
       await device.unlock(PASSWORD);
       const party = { url: `${origin}/login`, account: 'ada' };
       const invited = { headers: { 'x-invited': 'ada' } };
@@ -84,7 +84,7 @@ describe.skipIf(isSkipped)('proofs', () => {
     it.each(KINDS)('scheme %s, %s, %s', async (scheme, key, alg) => {
       const { url } = await startAssistant();
       const { record } = await ourDevice.enroll({ assistant: url, scheme, key });
-      const device = new Device(record, { argon2id: argon2idOnce });
+      const device = new Device(record, { assistant: record.assistant.url, argon2id: argon2idOnce });
       const account = `${scheme} ${key} ${alg}`;
       const party = { account, password: PASSWORD, alg };
       expect(await failureOf(device.login({ ...party, url: `${peers.assistant.url}/login` }))).toMatchObject({

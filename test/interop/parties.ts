@@ -113,7 +113,7 @@ function open(record: DeviceRecord, { assistant, clock = 0 }: Use = {}): Device 
     purposes: ['sign'],
     argon2id: argon2idOnce,
     now: () => Math.floor(Date.now() / 1000) + clock,
-    ...(assistant !== undefined && { assistant }),
+    assistant: assistant ?? record.assistant.url,
   });
 }
 

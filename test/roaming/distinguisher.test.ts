@@ -185,7 +185,7 @@ describe('who may fetch any record', () => {
     await settle(assistant, service, ['user']);
     const dialogue = async (account: string) => {
       const record = JSON.parse((await fetchRecord(service, { account })).text).record as DeviceRecord;
-      const device = new Device(record, { fetch: assistant.fetch, argon2id: async () => new Uint8Array(32) });
+      const device = new Device(record, { assistant: assistant.url, fetch: assistant.fetch, argon2id: async () => new Uint8Array(32) });
       const from = assistant.traffic.length;
       const errors: unknown[] = [];
       for (let i = 0; i < 7; i++) {
@@ -215,7 +215,7 @@ describe('who may fetch any record', () => {
     });
     const { record } = await enroll({ ...assistant.enrolment, scheme: 'elgamal' });
     for (const each of [record, await recordOf(service, 'nobody')]) {
-      const device = new Device(each, { argon2id: async () => new Uint8Array(32) });
+      const device = new Device(each, { assistant: assistant.url, argon2id: async () => new Uint8Array(32) });
       await expect(device.retire('x')).rejects.toMatchObject({ code: 'wrong_password', attemptsLeft: 4 });
       const { encryptTo } = await import('../../lib/device/encrypt-to.ts');
       const jwe = await encryptTo(each.jwk, new Uint8Array(4));

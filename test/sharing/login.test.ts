@@ -286,6 +286,6 @@ describe('retirement', () => {
     await disable(kit);
     await expect(device.sign(data, { password: PASSWORD })).rejects.toEqual(disabled);
     expect(await alive()).toBe(403);
-    expect(new Device(record, { fetch: world.fetch }).isUnlocked).toBe(false);
+    expect(new Device(record, { assistant: world.url, fetch: world.fetch }).isUnlocked).toBe(false);
   });
 });

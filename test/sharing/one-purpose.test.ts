@@ -177,7 +177,7 @@ describe('what a device was not made for', () => {
     const login = deviceOf(world, record, { purposes: ['login'] });
     await expect(login.sign(utf8('x'), { password: PASSWORD })).rejects.toThrow(TypeError);
     await expect(login.signJws('x', { password: PASSWORD })).rejects.toThrow("purposes must include 'sign'");
-    const byDefault = new Device(record, { argon2id });
+    const byDefault = new Device(record, { assistant: world.url, argon2id });
     await expect(byDefault.sign(utf8('x'), { password: PASSWORD })).rejects.toThrow(TypeError);
     const sign = deviceOf(world, record, { purposes: ['sign'] });
     const party = { url: 'http://127.0.0.1:1/login', account: 'ada', password: PASSWORD };

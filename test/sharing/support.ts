@@ -106,7 +106,7 @@ export function enrolElgamal(
 export function deviceOf(
   world: Pick<AssistantWorld, 'url' | 'fetch'>,
   record: DeviceRecord,
-  options: DeviceOptions = {},
+  options: Partial<DeviceOptions> = {},
 ): Device {
   return new Device(record, {
     assistant: world.url,

@@ -24,7 +24,7 @@ export interface Argon2idInWorkerOptions {
  *
  * @example
  * const argon2id = argon2idInWorker({ url: '/assets/argon2-worker.js' });
- * const device = new Device(record, { argon2id });
+ * const device = new Device(record, { assistant, argon2id });
  */
 export function argon2idInWorker(options: Argon2idInWorkerOptions = {}): Argon2id {
   const { url, onFallback = warnOnce() } = options;

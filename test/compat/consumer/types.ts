@@ -78,7 +78,9 @@ export async function client(password: string): Promise<ErrorCode | DisablingKit
     scheme: 'rsa',
     key: 'RSA-3072',
   });
-  const device = await Device.open(fileRecords('records'), 'ada');
+  const device = await Device.open(fileRecords('records'), 'ada', {
+    assistant: 'https://assistant.example',
+  });
   const { key, failedSince }: Unlocked = await device.unlock(password);
   console.log(key.extractable, failedSince.count, enrolment.record.assistant.url, new MemoryStore());
   await storeFromUrl('memory:');

@@ -379,7 +379,9 @@ describe('a record that was changed before its owner uses it', () => {
       { name: 'pbkdf2', iterations: 1 },
     ]) {
       const record = { ...base, kdf: { ...kdf, ...bad } } as unknown as DeviceRecord;
-      expect(() => new Device(record, { assistant: base.assistant.url })).toThrow(expect.objectContaining({ code: 'bad_record' }));
+      expect(() => new Device(record, { assistant: base.assistant.url })).toThrow(
+        expect.objectContaining({ code: 'bad_record' }),
+      );
     }
   });
 

@@ -77,7 +77,9 @@ describe('G1: assistant and password', () => {
     await device.unlock(PASSWORD);
     const other = { ...record, a: b64(random(32)) };
     await expect(
-      new Device(other, { assistant: world.url, fetch: world.fetch, argon2id: argon2idOnce }).unlock(PASSWORD),
+      new Device(other, { assistant: world.url, fetch: world.fetch, argon2id: argon2idOnce }).unlock(
+        PASSWORD,
+      ),
     ).rejects.toMatchObject({ code: 'bad_mac' });
   });
 });

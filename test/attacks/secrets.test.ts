@@ -68,7 +68,11 @@ it('no secret is in logs, events, problems, traffic, errors or the store, after 
   await device.register({ ...party, url: `${rp.origin}/register`, headers: { 'x-invited': 'ada' } });
   await device.login(party);
   const pkcs8 = new Uint8Array(await device.exportPrivateKey(PASSWORD, 'pkcs8-der'));
-  await failing(new Device({ ...record, a: record.u }, { assistant: world.url, fetch: world.fetch, argon2id }).unlock(PASSWORD));
+  await failing(
+    new Device({ ...record, a: record.u }, { assistant: world.url, fetch: world.fetch, argon2id }).unlock(
+      PASSWORD,
+    ),
+  );
   await world.keys.rotate();
   await device.unlock(PASSWORD);
   for (let i = 0; i < 7; i++) await failing(device.unlock(WRONG));

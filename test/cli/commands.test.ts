@@ -230,7 +230,9 @@ describe('a device on the command line', { timeout: 60_000 }, () => {
     const record = parseRecord(
       JSON.parse(readFileSync(box.file('data/roaming-key/records/key-default.json'), 'utf8')),
     );
-    expect(await new Device(record, { assistant: url }).exportPrivateKey(PASSWORD, 'pkcs8-pem')).toBe(input.toString());
+    expect(await new Device(record, { assistant: url }).exportPrivateKey(PASSWORD, 'pkcs8-pem')).toBe(
+      input.toString(),
+    );
     expect(existsSync(box.file('kit.json'))).toBe(false);
   });
 });

@@ -180,9 +180,7 @@ describe('renewal', () => {
     expect((await device.unlock(PASSWORD)).failedSince.count).toBe(1);
     world.keys.retire({ age: 0 });
     await device.unlock(PASSWORD);
-    await expect(
-      new Device(record, options).unlock(PASSWORD),
-    ).rejects.toMatchObject({
+    await expect(new Device(record, options).unlock(PASSWORD)).rejects.toMatchObject({
       code: 'bad_record',
     });
   });

@@ -52,10 +52,10 @@ describe('enrolment', () => {
     ]) {
       const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
       const { record } = await enroll({ ...enrolment, key: { existing: pem } });
-      const out = await new Device(record, { assistant: record.assistant.url, argon2id: argon2idOnce }).exportPrivateKey(
-        PASSWORD,
-        'pkcs8-pem',
-      );
+      const out = await new Device(record, {
+        assistant: record.assistant.url,
+        argon2id: argon2idOnce,
+      }).exportPrivateKey(PASSWORD, 'pkcs8-pem');
       const again = createPrivateKey(out);
       expect(again.export({ format: 'jwk' })).toEqual(privateKey.export({ format: 'jwk' }));
     }

@@ -251,7 +251,9 @@ it('a service that is down stops a change of password and leaves everything as i
     roam: { records: 'http://127.0.0.1:1/records' },
   });
   expect((await withoutService.login(party)).body).toEqual({ user: { account: 'ada' } });
-  await expect(new Device(device.record, { assistant: life.world.assistant.url }).storeRecord()).rejects.toBeInstanceOf(TypeError);
+  await expect(
+    new Device(device.record, { assistant: life.world.assistant.url }).storeRecord(),
+  ).rejects.toBeInstanceOf(TypeError);
 });
 
 it('who stores a record anew gets a new code, and the old one leads to a decoy', async () => {

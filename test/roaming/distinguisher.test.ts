@@ -185,7 +185,11 @@ describe('who may fetch any record', () => {
     await settle(assistant, service, ['user']);
     const dialogue = async (account: string) => {
       const record = JSON.parse((await fetchRecord(service, { account })).text).record as DeviceRecord;
-      const device = new Device(record, { assistant: assistant.url, fetch: assistant.fetch, argon2id: async () => new Uint8Array(32) });
+      const device = new Device(record, {
+        assistant: assistant.url,
+        fetch: assistant.fetch,
+        argon2id: async () => new Uint8Array(32),
+      });
       const from = assistant.traffic.length;
       const errors: unknown[] = [];
       for (let i = 0; i < 7; i++) {

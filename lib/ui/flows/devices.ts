@@ -1,0 +1,217 @@
+import {
+  type Device,
+  type DeviceRecord,
+  enroll,
+  isRoamingKeyError,
+  RecordServiceClient,
+} from '../../device/index.ts';
+import { AppFlow } from './app-flow.ts';
+import type { Context, FlowOptions, Session, SessionKey } from './context.ts';
+import { hold } from './enter.ts';
+import type { FlowState } from './flow.ts';
+import { thumbprintOf } from './keep-record.ts';
+import { type CarriedKey, writeKeyFile } from './key-file.ts';
+import { type KitSheet, kitSheet } from './kit.ts';
+
+/** A key of the account, as this device sees it. */
+export interface DeviceKey extends SessionKey {
+  readonly isHere: boolean;
+  /** Whether it opened this session. */
+  readonly isThisLogin: boolean;
+  /** The number on its kit, where this device made it. */
+  readonly kitNumber?: string | undefined;
+}
+
+export interface DevicesState extends FlowState {
+  /** `signed-out`: nobody is logged in; `code`: a pickup code is shown; `kit`: that of a spare key. */
+  readonly step: 'loading' | 'signed-out' | 'ready' | 'code' | 'kit';
+  readonly account: string;
+  readonly keys: readonly DeviceKey[];
+  /** Since when the app keeps the key for pickup; `null`: it does not. */
+  readonly storedAt: number | null;
+  readonly pickups: readonly { readonly at: number; readonly address: string; readonly agent?: string }[];
+  /** Whether the login key is in this browser. */
+  readonly isHere: boolean;
+  readonly code?: string | undefined;
+  /** The link behind the code's picture: short enough for a small QR code. */
+  readonly link?: string | undefined;
+  readonly sheet?: KitSheet | undefined;
+  /** A file to give to the user. */
+  readonly file?: { readonly name: string; readonly text: string } | undefined;
+}
+
+class DevicesFlow extends AppFlow<DevicesState> {
+  #login: DeviceRecord | undefined;
+  readonly #pickupUrl: string;
+
+  constructor(options: FlowOptions | Context, { pickupUrl = '/pickup' }: DevicesOptions) {
+    super(options, {
+      step: 'loading',
+      isBusy: false,
+      errors: {},
+      account: '',
+      keys: [],
+      storedAt: null,
+      pickups: [],
+      isHere: false,
+    });
+    this.#pickupUrl = pickupUrl;
+  }
+
+  /** Reads the account's keys, and what the app keeps. */
+  async start(): Promise<void> {
+    const { context } = this;
+    try {
+      const session = await context.session();
+      if (session.account === null) {
+        const { title, text = '' } = context.notice('info', 'refused.session', 'refused.session.text');
+        const action = { label: context.say('go.login'), page: 'login' } as const;
+        return this.show({ tone: 'info', title, text, action }, { step: 'signed-out' });
+      }
+      const { account } = session;
+      this.#login = await context.recordHere(account).catch(() => undefined);
+      const keys = await this.#keys(session);
+      this.set({ step: 'ready', account, keys, isHere: this.#login !== undefined });
+      if (!this.#login && context.has('records')) {
+        const action = { label: context.say('go.pickup'), page: 'pickup' } as const;
+        this.show({ ...context.notice('info', 'devices.elsewhere', 'devices.elsewhere.text'), action });
+      }
+      await this.#readStored();
+    } catch (error) {
+      this.show(context.explain(error));
+    }
+  }
+
+  /** Stores the login key for pickup, and shows the code. */
+  async makeCode(): Promise<void> {
+    const { context } = this;
+    const record = this.#login;
+    if (!record) return;
+    const code = await this.attempt(() => context.deviceOn(record).storeRecord(), {
+      onFailure: (error) =>
+        isRoamingKeyError(error, 'unsupported')
+          ? context.notice('info', 'devices.kind', 'devices.kind.text')
+          : undefined,
+    });
+    if (typeof code !== 'string') return;
+    const url = new URL(this.#pickupUrl, globalThis.location?.href);
+    const link = `${url.href}#pickup=${encodeURIComponent(this.state.account)}&code=${code}`;
+    this.set({ step: 'code', code, link });
+    await this.#readStored();
+  }
+
+  /** Removes the key from the app's store: the code no longer works. */
+  async removeStored(): Promise<void> {
+    const { context } = this;
+    const isDone = await this.attempt(async () => {
+      await new RecordServiceClient(context.roam, context.transport).remove();
+      return true;
+    });
+    if (!isDone) return;
+    this.show(context.notice('done', 'devices.removed', 'devices.removed.text'), {
+      step: 'ready',
+      code: undefined,
+      link: undefined,
+    });
+    await this.#readStored();
+  }
+
+  /** The file that carries a key. */
+  async file(purpose: CarriedKey['purpose']): Promise<{ name: string; text: string } | undefined> {
+    const { account } = this.state;
+    const record = await this.context.recordHere(account, purpose).catch(() => undefined);
+    return record && this.#fileOf({ account, purpose, record });
+  }
+
+  /** Makes a spare key with a kit of its own; its file is in the state when the kit was kept. */
+  async addSpare({ password }: { readonly password: string }): Promise<void> {
+    const { context } = this;
+    const { account } = this.state;
+    if (password === '') return this.fail({ password: context.say('password.missing') });
+    const made = await this.attempt(async () => {
+      // A typo would lock the spare key under a password that nobody knows: the login key tells.
+      const here = this.#login;
+      if (here) await tryPassword(context, here, password);
+      const enrolment = await enroll({ ...context.transport, password });
+      const device = context.deviceOn(enrolment.record);
+      await hold(device, password);
+      await device.register(context.party('keys', account));
+      device.lock();
+      const sheet = kitSheet(context, enrolment.kit, account, 'kit.what.spare');
+      context.memory.setKitNumber(await thumbprintOf(enrolment.record.jwk), sheet.number);
+      return { sheet, file: this.#fileOf({ account, purpose: 'login', record: device.record }, 'spare') };
+    });
+    if (made) this.set({ step: 'kit', ...made });
+  }
+
+  /** The kit of the spare key is kept. */
+  async confirmKit(isKept: boolean): Promise<void> {
+    const { context } = this;
+    if (!isKept) return this.fail({ kept: context.say('kit.not-kept') });
+    const { file } = this.state;
+    await this.start();
+    this.show(context.notice('done', 'devices.spare.done', 'devices.spare.done.text'), {
+      sheet: undefined,
+      file,
+    });
+  }
+
+  /** Ends the session; keys stay here, locked. */
+  async logOut(): Promise<void> {
+    const isOut = await this.attempt(async () => {
+      await this.context.ask('logout', {});
+      return true;
+    });
+    if (isOut)
+      this.show(this.context.notice('done', 'logout.done', 'logout.done.text'), { step: 'signed-out' });
+  }
+
+  #fileOf(carried: CarriedKey, name: string = carried.purpose): { name: string; text: string } {
+    const plain = this.context.site.replace(/[^\p{L}\p{N}]+/gu, '-').toLowerCase();
+    return { name: `${plain}-key-${carried.account}-${name}.json`, text: writeKeyFile(carried) };
+  }
+
+  async #keys({ keys, jkt, account }: Session): Promise<DeviceKey[]> {
+    const { context } = this;
+    return Promise.all(
+      keys.map(async (key) => {
+        const here = await context.recordHere(account ?? '', key.purpose).catch(() => undefined);
+        return {
+          ...key,
+          isHere: here !== undefined && (await thumbprintOf(here.jwk)) === key.jkt,
+          isThisLogin: key.jkt === jkt,
+          kitNumber: context.memory.kitNumberOf(key.jkt),
+        };
+      }),
+    );
+  }
+
+  async #readStored(): Promise<void> {
+    if (!this.context.has('records')) return;
+    const service = new RecordServiceClient(this.context.roam, this.context.transport);
+    const [stored, pickups] = await Promise.all([
+      service.stored().catch(() => undefined),
+      service.fetches().catch(() => []),
+    ]);
+    this.set({ storedAt: stored?.at ?? null, pickups });
+  }
+}
+
+/** Opens a key once, to see whether the password is its own. */
+async function tryPassword(context: Context, record: DeviceRecord, password: string): Promise<void> {
+  const device: Device = context.deviceOn(record);
+  await hold(device, password);
+  device.lock();
+}
+
+export interface DevicesOptions {
+  /** Where keys are picked up. Default `/pickup`. */
+  readonly pickupUrl?: string;
+}
+
+export type { DevicesFlow };
+
+/** The account's keys, pickup codes and spare keys. */
+export function devicesFlow(options: FlowOptions | Context, more: DevicesOptions = {}): DevicesFlow {
+  return new DevicesFlow(options, more);
+}

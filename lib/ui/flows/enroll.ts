@@ -1,0 +1,225 @@
+import { type Device, type Enrolment, enroll, isRoamingKeyError } from '../../device/index.ts';
+import { AppFlow } from './app-flow.ts';
+import type { Context, FlowOptions } from './context.ts';
+import { hold } from './enter.ts';
+import type { FlowState } from './flow.ts';
+import { keepRecord, thumbprintOf } from './keep-record.ts';
+import { type KitSheet, kitSheet } from './kit.ts';
+import { isDeceptive, spellAccount } from './names.ts';
+import { weaknessOf } from './strength.ts';
+
+export interface EnrollState extends FlowState {
+  /**
+   * `signed-in`: somebody is logged in; `kit`: it is shown and waits for `confirmKit`; `taken`: another name is needed;
+   * `again`: the key is made and the account is not, call `again`.
+   */
+  readonly step: 'ask' | 'signed-in' | 'working' | 'kit' | 'taken' | 'again' | 'done';
+  readonly account: string;
+  readonly sheet?: KitSheet | undefined;
+  /** Whether the key of `again` has to be opened with the password. */
+  readonly needsPassword?: boolean;
+  /** Whether the browser keeps the key; where it does not, the user needs a pickup code before he leaves. */
+  readonly isKept?: boolean;
+}
+
+export interface EnrollOptions {
+  /** When the kit is shown: before the account is made, or later by `kitFlow`. Default `first`. */
+  readonly kit?: 'first' | 'later';
+}
+
+/** How long the new key is held while the kit is being kept, in seconds. */
+const KIT_TIME = 1800;
+
+class EnrollFlow extends AppFlow<EnrollState> {
+  readonly #kit: 'first' | 'later';
+  #made: { readonly enrolment: Enrolment; readonly device: Device } | undefined;
+
+  constructor(options: FlowOptions | Context, { kit = 'first' }: EnrollOptions) {
+    super(options, { step: 'ask', isBusy: false, errors: {}, account: '' });
+    this.#kit = kit;
+  }
+
+  /** Whether a kit is shown that is not kept: leaving the page loses it. */
+  get isFragile(): boolean {
+    return this.state.step === 'kit' || this.state.step === 'again' || this.state.step === 'taken';
+  }
+
+  /** Looks who is logged in. */
+  async start(): Promise<void> {
+    try {
+      await this.#isSignedIn();
+    } catch (error) {
+      this.show(this.context.explain(error));
+    }
+  }
+
+  /** Logs out, so that an account can be made. */
+  async logOut(): Promise<void> {
+    const isOut = await this.attempt(async () => {
+      await this.context.ask('logout', {});
+      return true;
+    });
+    if (isOut) this.show(undefined, { step: 'ask' });
+  }
+
+  /** Makes a key for a new account; the session is asked for before the key is made. */
+  async submit(typed: { readonly account: string; readonly password: string }): Promise<void> {
+    const { context } = this;
+    const account = spellAccount(typed.account);
+    const wrong = this.#nameError(account);
+    if (wrong) return this.fail({ account: wrong });
+    const weak = weaknessOf(typed.password, [account, context.site]);
+    if (weak)
+      return this.fail({ password: context.say(weak.word, weak.n === undefined ? {} : { n: weak.n }) });
+    const sheet = await this.attempt(async () => {
+      this.set({ step: 'working', account });
+      if (await this.#isSignedIn()) return undefined;
+      const refused = await this.#refusedName(account);
+      if (refused) {
+        this.set({ step: 'ask', errors: { account: refused } });
+        return undefined;
+      }
+      const enrolment = await enroll({ ...context.transport, password: typed.password });
+      const device = context.deviceOn(enrolment.record);
+      // Before anything depends on it: that the key opens. It stays open until the kit is kept.
+      await hold(device, typed.password, KIT_TIME);
+      this.#made = { enrolment, device };
+      return kitSheet(context, enrolment.kit, account);
+    });
+    if (!sheet) return this.#stayAt('working', 'ask');
+    if (this.#kit === 'first') return this.set({ step: 'kit', sheet });
+    context.memory.setPendingKit(account, sheet.kit);
+    return this.#finish(account);
+  }
+
+  /** The user has kept the kit: the account is made. */
+  async confirmKit(isKept: boolean): Promise<void> {
+    if (!isKept) return this.fail({ kept: this.context.say('kit.not-kept') });
+    return this.#finish(this.state.account);
+  }
+
+  /** Goes on where the registration failed; with the password where the key has locked itself meanwhile. */
+  async again({ password }: { readonly password?: string } = {}): Promise<void> {
+    return this.#finish(this.state.account, password === '' ? undefined : password);
+  }
+
+  /** Takes another name for the key that was made. */
+  async rename(typed: string): Promise<void> {
+    const account = spellAccount(typed);
+    const wrong = this.#nameError(account) ?? (await this.#refusedName(account).catch(() => undefined));
+    if (wrong) return this.fail({ account: wrong });
+    return this.#finish(account);
+  }
+
+  /** Registers the key, then keeps it here, then logs in with it. */
+  async #finish(account: string, password?: string): Promise<void> {
+    const { context } = this;
+    const made = this.#made;
+    if (!made) return;
+    const { record, kit } = made.enrolment;
+    const done = await this.attempt(
+      async () => {
+        this.set({ account });
+        if (password !== undefined) await hold(made.device, password, KIT_TIME);
+        const here = await context.recordHere(account).catch(() => undefined);
+        if (here) throw new ExistsError(await thumbprintOf(here.jwk));
+        await made.device.register(context.party('register', account));
+        // The account exists from here on, so the key is kept before anything else can fail.
+        const kept = await keepRecord(context, { account, purpose: 'login', record: made.device.record });
+        context.memory.setKitNumber(await thumbprintOf(record.jwk), kitSheet(context, kit, account).number);
+        await made.device.login(context.party('login', account));
+        return { isKept: kept === 'kept' };
+      },
+      {
+        onFailure: (error) => {
+          if (error instanceof ExistsError) {
+            this.set({ step: 'taken' });
+            return context.notice('warn', 'enroll.exists', 'enroll.exists.text', {
+              account,
+              old: error.message.slice(0, 8),
+            });
+          }
+          const isLocked = isRoamingKeyError(error, 'not_unlocked', 'wrong_password');
+          this.set({ step: 'again', needsPassword: isLocked });
+          return undefined;
+        },
+      },
+    );
+    if (!done) return this.#explainRefusal(account);
+    made.device.lock();
+    this.#made = undefined;
+    const notice = done.isKept
+      ? undefined
+      : {
+          ...context.notice('warn', 'enroll.private', 'enroll.private.text'),
+          action: { label: context.say('go.devices'), page: 'devices' as const },
+        };
+    this.show(notice, { step: 'done', isKept: done.isKept, sheet: undefined });
+  }
+
+  /** A refused registration has one of two causes: the name was taken, or somebody is logged in. */
+  async #explainRefusal(account: string): Promise<void> {
+    if (this.state.step !== 'again') return;
+    const { context } = this;
+    try {
+      const session = await context.session();
+      if (session.account !== null) {
+        this.show(
+          {
+            ...context.notice('warn', 'enroll.signed-in', 'enroll.signed-in.text', {
+              account: session.account,
+            }),
+          },
+          { step: 'again' },
+        );
+      } else if (context.has('names') && (await context.ask<Named>('names', { account })).isTaken) {
+        this.show(context.notice('wrong', 'enroll.taken', 'enroll.taken.text', { account }), {
+          step: 'taken',
+        });
+      }
+    } catch {
+      // The message that is shown says what went wrong first.
+    }
+  }
+
+  async #isSignedIn(): Promise<boolean> {
+    const { account } = await this.context.session();
+    if (account === null) return false;
+    this.show(this.context.notice('info', 'enroll.signed-in', 'enroll.signed-in.text', { account }), {
+      step: 'signed-in',
+    });
+    return true;
+  }
+
+  #nameError(account: string): string | undefined {
+    if (account === '') return this.context.say('account.choose');
+    if (account.length > 256 || /[\p{Cc}\p{Cs}]/u.test(account)) return this.context.say('account.form');
+    return isDeceptive(account) ? this.context.say('account.mixed', { name: account }) : undefined;
+  }
+
+  async #refusedName(account: string): Promise<string | undefined> {
+    if (!this.context.has('names')) return undefined;
+    const { isName, isTaken } = await this.context.ask<Named>('names', { account });
+    if (!isName) return this.context.say('account.form');
+    return isTaken ? this.context.say('account.taken', { name: account }) : undefined;
+  }
+
+  #stayAt(from: EnrollState['step'], to: EnrollState['step']): void {
+    if (this.state.step === from) this.set({ step: to });
+  }
+}
+
+interface Named {
+  readonly isName: boolean;
+  readonly isTaken: boolean;
+}
+
+/** Another key is kept here under the name. */
+class ExistsError extends Error {}
+
+export type { EnrollFlow };
+
+/** Making an account: a key, its kit, a registration that may fail and be tried again. */
+export function enrollFlow(options: FlowOptions | Context, more: EnrollOptions = {}): EnrollFlow {
+  return new EnrollFlow(options, more);
+}

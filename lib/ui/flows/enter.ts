@@ -1,0 +1,70 @@
+/** Logging in with a key that is at hand, and what the answer tells of its use by others. */
+import { type Device, isRoamingKeyError } from '../../device/index.ts';
+import type { Context } from './context.ts';
+import type { Notice } from './explain.ts';
+
+/** What a use of the key has told of earlier ones. */
+export interface Told {
+  readonly failedSince?: { readonly count: number; readonly last: number | null };
+  readonly lastUsed?: number | null;
+  readonly reissues?: { readonly count: number; readonly last: number };
+}
+
+/** A login that succeeded. */
+export interface Entered extends Told {
+  readonly account: string;
+  /** The app's answer. */
+  readonly body: unknown;
+}
+
+/** How long the key is held: as long as the login takes, in seconds. */
+const HOLD = 60;
+
+/** Has a device hold its key, whatever its scheme. */
+export async function hold(device: Device, password: string, forSeconds = HOLD): Promise<Told> {
+  if (device.record.scheme === 'retrieve') return device.unlock(password, { forSeconds });
+  await device.unlockShared(password, { forSeconds });
+  return {};
+}
+
+/** Unlocks and logs in, and forgets the key. Wrong passwords of this device are counted apart. */
+export async function enter(
+  context: Context,
+  device: Device,
+  account: string,
+  password: string,
+): Promise<Entered> {
+  try {
+    const told = await hold(device, password);
+    const answer = await device.login(context.party('login', account));
+    const { body, ...more } = answer as typeof answer & Told;
+    return { ...told, ...more, account, body };
+  } catch (error) {
+    if (isRoamingKeyError(error, 'wrong_password'))
+      context.memory.setTries(account, context.memory.triesOf(account) + 1);
+    throw error;
+  } finally {
+    device.lock();
+  }
+}
+
+/** What the user is told after a login: strangers' tries first, then when the key was last used. */
+export function noticeOf(context: Context, { account, failedSince, lastUsed, reissues }: Entered): Notice {
+  const own = context.memory.triesOf(account);
+  context.memory.setTries(account, 0);
+  if (reissues && reissues.count > 0) return context.notice('stop', 'login.reissued', 'login.reissued.text');
+  const strangers = (failedSince?.count ?? 0) - own;
+  if (strangers > 0)
+    return context.notice('warn', 'login.strangers', 'login.strangers.text', {
+      n: strangers,
+      when: failedSince?.last ? context.when(failedSince.last) : '',
+    });
+  const title = context.say('login.done', { account });
+  return {
+    tone: 'done',
+    title,
+    ...(typeof lastUsed === 'number' && {
+      text: context.say('login.last-used', { when: context.when(lastUsed) }),
+    }),
+  };
+}

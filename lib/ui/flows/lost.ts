@@ -1,0 +1,207 @@
+import { type DisablingKit, disable, kitFromCode, parseKit, RoamingKeyError } from '../../device/index.ts';
+import { AppFlow } from './app-flow.ts';
+import type { Context, FlowOptions, KeyPurpose } from './context.ts';
+import type { FlowState } from './flow.ts';
+
+/** What the app says of one kit's code. `account` and `purpose` only while the key is not off yet. */
+export interface KilledKey {
+  readonly isKnown: boolean;
+  readonly isDisabled: boolean;
+  readonly account?: string;
+  readonly purpose?: KeyPurpose;
+  readonly jkt?: string;
+}
+
+/** The answer of `app.killed`, in the order of the codes that were asked about. */
+export interface KilledKeys {
+  readonly keys: readonly KilledKey[];
+}
+
+/** One sentence about one kit. */
+export interface Verdict {
+  readonly tone: 'done' | 'warn' | 'wait' | 'info';
+  readonly title: string;
+  readonly text: string;
+}
+
+export interface LostState extends FlowState {
+  /** `check`: what will be switched off is shown, and the red button. */
+  readonly step: 'ask' | 'check' | 'done';
+  /** What the code will switch off, one sentence for each kit; then what it has switched off. */
+  readonly verdicts: readonly Verdict[];
+  /** Whether a key of this app was switched off. */
+  readonly isOurs: boolean;
+  /** Whether this browser has another key to log in with. */
+  readonly hasSpare: boolean;
+}
+
+export interface LostOptions {
+  /** Reads the QR code in a picture. Without it pictures are refused. */
+  readonly readPicture?: (file: Blob) => Promise<string | undefined>;
+}
+
+const MAX_FILE = 20 * 1024 * 1024;
+const NOT_OURS: KilledKey = { isKnown: false, isDisabled: false };
+
+class LostFlow extends AppFlow<LostState> {
+  readonly #readPicture: LostOptions['readPicture'];
+  #kits: readonly DisablingKit[] = [];
+  #before: readonly KilledKey[] | undefined;
+  #isOldCode = false;
+
+  constructor(options: FlowOptions | Context, { readPicture }: LostOptions) {
+    super(options, { step: 'ask', isBusy: false, errors: {}, verdicts: [], isOurs: false, hasSpare: false });
+    this.#readPicture = readPicture;
+  }
+
+  /** Reads a code or kit files, and asks the app which keys they are for. Nothing is switched off yet. */
+  async look({
+    code = '',
+    files = [],
+  }: {
+    readonly code?: string;
+    readonly files?: readonly File[];
+  }): Promise<void> {
+    const { context } = this;
+    const typed = code.trim();
+    if (typed === '' && files.length === 0) return this.fail({ code: context.say('lost.missing') });
+    const field = typed === '' ? 'file' : 'code';
+    try {
+      this.#kits =
+        typed === '' ? await Promise.all(files.map((file) => this.#readFile(file))) : [this.#readCode(typed)];
+    } catch (error) {
+      if (error instanceof FieldError) return this.fail({ [field]: error.message });
+      const { title, text } = context.explain(error);
+      return this.fail({ [field]: `${title} ${text ?? ''}` });
+    }
+    this.#isOldCode = typed.replace(/[^0-9a-z]/gi, '').length === 29;
+    this.#before = await this.attempt(async () => (await this.#ask(false)) ?? []);
+    // An app that does not answer does not keep anybody from switching a key off.
+    const before = this.#before;
+    this.show(undefined, {
+      step: 'check',
+      verdicts: this.#kits.map((_kit, i) => this.#announce(before ? (before[i] ?? NOT_OURS) : undefined)),
+    });
+  }
+
+  /** Back to the code. */
+  back(): void {
+    this.show(undefined, { step: 'ask', verdicts: [], errors: {} });
+  }
+
+  /** Switches the keys off, for good. */
+  async confirm(): Promise<void> {
+    const { context } = this;
+    const isDone = await this.attempt(async () => {
+      for (const kit of this.#kits) await disable(kit, context.transport);
+      return true;
+    });
+    if (!isDone) return;
+    // The app would see it by itself within seconds; there is no reason to wait.
+    const after = await this.#ask(true).catch(() => undefined);
+    const verdicts = this.#kits.map((_kit, i) => this.#judge(this.#before?.[i] ?? NOT_OURS, after?.[i]));
+    const old = context.say('lost.old-code', { assistant: this.#assistant });
+    const accounts = await context.accountsHere();
+    const dead = new Set(this.#before?.map(({ account }) => account));
+    this.show(undefined, {
+      step: 'done',
+      verdicts: this.#isOldCode ? [...verdicts, { tone: 'info', title: old, text: '' }] : verdicts,
+      isOurs: verdicts.some(({ tone }) => tone !== 'warn'),
+      hasSpare: accounts.some((account) => account.endsWith(' (spare)') || !dead.has(account)),
+    });
+  }
+
+  get #assistant(): string {
+    return new URL(this.context.options.assistant).host;
+  }
+
+  async #ask(isDone: boolean): Promise<readonly KilledKey[] | undefined> {
+    if (!this.context.has('killed')) return undefined;
+    const codes = this.#kits.map(({ t }) => t);
+    return (await this.context.ask<KilledKeys>('killed', { codes, isDone })).keys;
+  }
+
+  #purpose({ purpose = 'login' }: KilledKey): string {
+    return this.context.say(`purpose.${purpose}`);
+  }
+
+  #announce(key: KilledKey | undefined): Verdict {
+    const { context } = this;
+    if (!key) return { tone: 'info', title: context.say('lost.unasked'), text: '' };
+    if (key.isDisabled)
+      return { tone: 'info', title: context.say('lost.already'), text: context.say('lost.already.text') };
+    if (!key.isKnown) return { tone: 'warn', title: context.say('lost.unknown'), text: '' };
+    const values = { account: key.account ?? '', purpose: this.#purpose(key) };
+    return { tone: 'info', title: context.say('lost.ours', values), text: '' };
+  }
+
+  #judge(before: KilledKey, after: KilledKey | undefined): Verdict {
+    const { context } = this;
+    const values = {
+      account: before.account ?? '',
+      purpose: this.#purpose(before),
+      assistant: this.#assistant,
+    };
+    if (before.isDisabled)
+      return { tone: 'done', title: context.say('lost.already'), text: context.say('lost.already.text') };
+    if (!before.isKnown && !after?.isKnown)
+      return { tone: 'warn', title: context.say('lost.noted', values), text: context.say('lost.noted.text') };
+    const isOff = after?.isDisabled === true;
+    return {
+      tone: isOff ? 'done' : 'wait',
+      title: context.say('lost.off', values),
+      text: context.say(isOff ? 'lost.off.text' : 'lost.off.later', values),
+    };
+  }
+
+  #readCode(typed: string): DisablingKit {
+    const link = /#([\w-]+)$/.exec(typed);
+    if (/^[0-9a-z]{8}$/i.test(typed.replace(/[\s-]/g, ''))) throw this.#wrong('lost.pickup-code');
+    return kitFromCode(link?.[1] ?? typed, this.context.options.assistant);
+  }
+
+  async #readFile(file: File): Promise<DisablingKit> {
+    const { name } = file;
+    if (file.size > MAX_FILE) throw this.#wrong('lost.too-large', name);
+    if (file.type.startsWith('image/')) {
+      const text = await this.#readPicture?.(file);
+      if (text === undefined) throw this.#wrong('lost.no-qr');
+      if (/\/pickup#/.test(text)) throw this.#wrong('lost.pickup-qr');
+      if (!/\/lost#/.test(text)) throw this.#wrong('lost.other-qr');
+      return this.#readCode(text);
+    }
+    const value = parse(await file.text());
+    if (typeof value === 'object' && value !== null && 'record' in value)
+      throw this.#wrong('lost.key-file', name);
+    const kit = parseKit(value);
+    if (normal(kit.assistant.url) !== normal(this.context.options.assistant))
+      throw new RoamingKeyError('wrong_assistant', 'this kit belongs to another assistant');
+    return kit;
+  }
+
+  #wrong(word: Parameters<Context['say']>[0], name = ''): FieldError {
+    return new FieldError(this.context.say(word, { name }));
+  }
+}
+
+/** What is wrong with a field, in the user's words. */
+class FieldError extends Error {}
+
+function normal(url: string): string {
+  return new URL(url).href.replace(/\/+$/, '');
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export type { LostFlow };
+
+/** Switching a key off with its kit, without device, password or login. */
+export function lostFlow(options: FlowOptions | Context, more: LostOptions = {}): LostFlow {
+  return new LostFlow(options, more);
+}

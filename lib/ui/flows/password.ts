@@ -1,0 +1,121 @@
+import type { ChangePasswordOptions, Device, DisablingKit } from '../../device/index.ts';
+import { isRoamingKeyError } from '../../device/index.ts';
+import { AppFlow } from './app-flow.ts';
+import type { Context, FlowOptions } from './context.ts';
+import type { FlowState } from './flow.ts';
+import { type KitSheet, kitSheet } from './kit.ts';
+import { weaknessOf } from './strength.ts';
+
+export interface PasswordState extends FlowState {
+  /** `elsewhere`: the key is not here; `kit`: a new kit is shown and waits for `confirmKit`. */
+  readonly step: 'loading' | 'signed-out' | 'elsewhere' | 'ask' | 'kit' | 'done';
+  readonly account: string;
+  readonly sheet?: KitSheet | undefined;
+  /** Whether the old password is dead. */
+  readonly isOldRetired?: boolean;
+  /** Whether the kit stays good: keys that are shared with the assistant keep theirs. */
+  readonly isKitGood?: boolean;
+}
+
+class PasswordFlow extends AppFlow<PasswordState> {
+  #device: Device | undefined;
+  #kept: ((isKept: true) => void) | undefined;
+  #old = '';
+
+  constructor(options: FlowOptions | Context) {
+    super(options, { step: 'loading', isBusy: false, errors: {}, account: '' });
+  }
+
+  /** Looks who is logged in and whether the key is here. */
+  async start(): Promise<void> {
+    const { context } = this;
+    try {
+      const { account } = await context.session();
+      if (account === null) {
+        const action = { label: context.say('go.login'), page: 'login' } as const;
+        const notice = context.notice('info', 'refused.session', 'refused.session.text');
+        return this.show({ ...notice, action }, { step: 'signed-out' });
+      }
+      this.set({ account });
+      if (!(await context.recordHere(account))) {
+        const action = { label: context.say('go.pickup'), page: 'pickup' } as const;
+        const notice = context.notice('info', 'password.elsewhere', 'password.elsewhere.text');
+        return this.show({ ...notice, action }, { step: 'elsewhere' });
+      }
+      this.#device = await context.open(account);
+      this.set({ step: 'ask' });
+    } catch (error) {
+      this.show(context.explain(error), { step: 'elsewhere' });
+    }
+  }
+
+  /** Changes the password; a key that is recovered gets a new kit on the way. */
+  async submit(typed: { readonly password: string; readonly newPassword: string }): Promise<void> {
+    const { context } = this;
+    const { account } = this.state;
+    const device = this.#device;
+    if (!device) return;
+    const { password, newPassword } = typed;
+    if (password === '') return this.fail({ password: context.say('password.missing') });
+    if (newPassword === password) return this.fail({ newPassword: context.say('password.same') });
+    const weak = weaknessOf(newPassword, [account, context.site]);
+    if (weak)
+      return this.fail({ newPassword: context.say(weak.word, weak.n === undefined ? {} : { n: weak.n }) });
+    const isKitGood = device.record.scheme !== 'retrieve';
+    const changed = await this.attempt(
+      () =>
+        device.changePassword({
+          password,
+          newPassword,
+          ...(!isKitGood && {
+            relyingParties: [context.party('keys', account)],
+            saveKit: (kit: DisablingKit) => this.#showKit(kit),
+          }),
+        } as ChangePasswordOptions),
+      {
+        onFailure: (error) =>
+          isRoamingKeyError(error, 'unsupported')
+            ? context.notice('info', 'password.unsupported', 'password.unsupported.text')
+            : undefined,
+      },
+    );
+    if (!changed) return this.set({ step: 'ask', sheet: undefined });
+    this.#old = changed.isOldRetired ? '' : password;
+    this.set({ step: 'done', sheet: undefined, isOldRetired: changed.isOldRetired, isKitGood });
+  }
+
+  /** Tries again to have the assistant stop the old password. */
+  async retireOld(): Promise<void> {
+    const isDone = await this.attempt(async () => {
+      await this.#device?.retire(this.#old);
+      return true;
+    });
+    if (!isDone) return;
+    this.#old = '';
+    this.set({ isOldRetired: true });
+  }
+
+  /** The new kit is kept. */
+  confirmKit(isKept: boolean): void {
+    if (!isKept) {
+      this.set({ errors: { kept: this.context.say('kit.not-kept') } });
+      return;
+    }
+    this.set({ errors: {}, sheet: undefined });
+    this.#kept?.(true);
+  }
+
+  #showKit(kit: DisablingKit): Promise<void> {
+    return new Promise((resolve) => {
+      this.#kept = () => resolve();
+      this.set({ step: 'kit', sheet: kitSheet(this.context, kit, this.state.account, 'kit.what.new') });
+    });
+  }
+}
+
+export type { PasswordFlow };
+
+/** Changing the password of the key that is kept here. */
+export function passwordFlow(options: FlowOptions | Context): PasswordFlow {
+  return new PasswordFlow(options);
+}

@@ -61,6 +61,8 @@ export function recordProfile(assistant: string, options: RecordProfileOptions =
 /** A record that fits, in the one spelling in which this service gives records out. */
 export interface FittingRecord {
   readonly text: string;
+  /** The text up to and including `u`, with `salt` and `a`: all that stays the same when the ticket is renewed. */
+  readonly start: string;
   readonly u: string;
   readonly kid: string;
 }
@@ -104,7 +106,8 @@ export async function fitRecord(value: unknown, options: FitOptions): Promise<Fi
   if (text.length !== model.length || shapeOf(record.ticket) !== shapeOf(ticketOf(model)))
     throw unsupported();
   if (sameSpelling && spellingOf(record.ticket) !== spellingOf(ticketOf(model))) throw unsupported();
-  return { text, u: record.u, kid: key.kid };
+  const start = text.slice(0, text.indexOf('"kdf"'));
+  return { text, start, u: record.u, kid: key.kid };
 }
 
 /** The record's one spelling: members in the order of docs/protocol.md section 3, the assistant as the service names it. */

@@ -20,7 +20,7 @@ import { normaliseAccount } from './account-name.ts';
 import { PublishedKeys, type PublishedKeysOptions } from './assistant-keys.ts';
 import { makeDecoy } from './decoys/decoy.ts';
 import { DecoyKeys } from './decoys/decoy-keys.ts';
-import { Nobody } from './decoys/placeholder.ts';
+import { Placeholders } from './decoys/placeholders.ts';
 import type { RecordListener } from './events.ts';
 import { MAX_TYPED_CODE, makePickupCode, readPickupCode } from './pickup-code.ts';
 import { fitRecord, type RecordProfile, type RecordProfileOptions, recordProfile } from './profile.ts';
@@ -84,7 +84,6 @@ const STORE_STEPS = storeSteps(
   'delete',
   'deleteNamed',
   'names',
-  'kids',
   'health',
   'close',
 );
@@ -111,7 +110,7 @@ export class RecordService {
   readonly #secret: ServiceSecret;
   readonly #keys: PublishedKeys;
   readonly #decoyKeys: DecoyKeys;
-  readonly #nobody: Nobody;
+  readonly #placeholders: Placeholders;
   readonly #wrong: WrongFetches;
   #preparing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -152,8 +151,8 @@ export class RecordService {
       perAccount: whole('wrongPerAccount', wrongPerAccount, 65_535),
       now,
     });
-    this.#decoyKeys = new DecoyKeys(this.#secret, this.#keys, store, now);
-    this.#nobody = new Nobody(this.#secret, this.profile, store);
+    this.#placeholders = new Placeholders(this.#secret, this.profile, store);
+    this.#decoyKeys = new DecoyKeys(this.#secret, this.#keys, this.#placeholders, now);
   }
 
   /**
@@ -185,8 +184,8 @@ export class RecordService {
    * Stores an account's record, in the place of an earlier one.
    *
    * @param body `{ record, keepCode?, onlyRenewal? }`: with `keepCode` the code that is in force stays so;
-   *   `onlyRenewal` also refuses to replace a record of another `u`, and so of another enrolment or password, or one
-   *   that is sealed to the same or a newer key
+   *   `onlyRenewal` also refuses to replace a record of another `u`, `a` or `salt`, and so of another enrolment or
+   *   password, or one that is sealed to the same or a newer key
    * @returns the new pickup code, to be shown once; `null` where the old one stays, or none is needed
    * @throws RoamingKeyError `invalid_request`; `unsupported` for a record that is not of the profile; `unknown_key`;
    *   `refused` where `onlyRenewal` finds another record, or where, without pickup codes, the name looks like
@@ -210,14 +209,15 @@ export class RecordService {
     if (!parsed.success) throw new RoamingKeyError('invalid_request', 'record expected');
     const { record, keepCode = false, onlyRenewal = false } = parsed.output;
     return this.#answering(async () => {
-      const { text, u, kid } = await fitRecord(record, {
+      const { text, start, u, kid } = await fitRecord(record, {
         profile: this.profile,
         findKey: (wanted) => this.#keys.find(wanted),
-        sample: (jwk) => this.#nobody.sample(jwk),
+        sample: (jwk) => this.#placeholders.sample(jwk),
         sameSpelling: this.#isOpen,
       });
       if (await this.#isDisabled(u)) throw new RoamingKeyError('disabled', 'the key is disabled');
       if (onlyRenewal) await this.#requireNewer(account, kid);
+      await this.#decoyKeys.note();
       const name = this.#nameOf(account);
       for (let tries = 0; tries < 3; tries++) {
         const code = this.#isOpen ? '' : makePickupCode();
@@ -228,14 +228,11 @@ export class RecordService {
           kid,
           record: text,
           keepKey: keepCode || onlyRenewal,
-          sameU: onlyRenewal,
+          ...(onlyRenewal && { replaces: start }),
         });
         if (answer === 'absent')
           throw new RoamingKeyError('refused', 'another record than the renewed one is stored');
         if (answer === 'taken') continue;
-        await this.#decoyKeys
-          .recount()
-          .catch((error: unknown) => this.#emit({ type: 'unavailable', part: 'records', error }));
         const isNewCode = answer === 'stored' && !this.#isOpen;
         this.#emit({ type: 'stored', account, u, kid, isNewCode, address });
         return { code: isNewCode ? code : null };
@@ -284,8 +281,8 @@ export class RecordService {
     const [found, decoy] = await Promise.all([
       this.#store.fetch({
         key,
-        otherwise: this.#nobody.keyFor(name),
-        stranger: this.#nobody.ownerFor(name),
+        otherwise: this.#placeholders.keyFor(name),
+        stranger: this.#placeholders.ownerFor(name),
         address,
       }),
       this.#decoy(name),
@@ -382,7 +379,7 @@ export class RecordService {
     this.#preparing ??= (async () => {
       await this.#store.init();
       const [active] = await this.#keys.list();
-      await this.#nobody.settle(active as AssistantJwk);
+      await this.#placeholders.store(active as AssistantJwk);
     })().catch((error: unknown) => {
       this.#preparing = undefined;
       throw error;

@@ -24,34 +24,35 @@ export class ServiceSecret {
 
   /** Names an account, exactly as the app spells it. */
   owner(account: string): string {
-    return toBase64url(this.#hmac('record owner', account));
+    return toBase64url(this.hash('record owner', account));
   }
 
   /** What a record is found under: only who knows the account and its code, if it has one, asks for this. */
   key(account: string, code: string): string {
-    return toBase64url(this.#hmac('record key', code, account));
+    return toBase64url(this.hash('record key', code, account));
   }
 
   /** A number from 0 to 1 that is fixed for these texts. */
   fraction(label: string, ...texts: readonly string[]): number {
-    return Buffer.from(this.#hmac(label, ...texts)).readUIntBE(0, 6) / 2 ** 48;
+    return Buffer.from(this.hash(label, ...texts)).readUIntBE(0, 6) / 2 ** 48;
   }
 
-  /** Which of `count` equal parts these texts belong to. */
+  /** Which of `count` equal parts these texts belong to, from 0. */
   part(count: number, ...texts: readonly string[]): number {
     return Math.floor(this.fraction('limit', ...texts) * count);
   }
 
-  /** Random bytes that are fixed for a label and texts: HKDF-Expand-SHA-256 of an HMAC, at most 8160 under each name. */
-  stream(label: string, ...texts: readonly string[]): Stream {
-    const seed = this.#hmac(label, ...texts);
-    return (name, length) => expand(sha256, seed, utf8(name), length) as Uint8Array<ArrayBuffer>;
-  }
-
-  #hmac(label: string, ...texts: readonly string[]): Uint8Array {
+  /** 32 bytes that are fixed for these texts. */
+  hash(label: string, ...texts: readonly string[]): Uint8Array {
     return createHmac('sha256', this.#secret)
       .update(JSON.stringify(['roaming-key/1', label, ...texts]))
       .digest();
+  }
+
+  /** Random bytes that are fixed for a label and texts: HKDF-Expand-SHA-256 of an HMAC, at most 8160 under each name. */
+  stream(label: string, ...texts: readonly string[]): Stream {
+    const seed = this.hash(label, ...texts);
+    return (name, length) => expand(sha256, seed, utf8(name), length) as Uint8Array<ArrayBuffer>;
   }
 }
 

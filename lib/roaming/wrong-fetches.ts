@@ -3,6 +3,9 @@ import { AttemptLimit } from '../limits/attempt-limit.ts';
 import type { ServiceSecret } from './service-secret.ts';
 
 const HOUR = 3600;
+/** Counters per row: 8 MiB for pairs of name and address, 512 KiB for names. */
+const PAIRS = 2 ** 20;
+const NAMES = 2 ** 16;
 
 export interface WrongFetchesOptions {
   readonly secret: ServiceSecret;
@@ -13,7 +16,7 @@ export interface WrongFetchesOptions {
   readonly now: () => number;
 }
 
-/** How often a name may be fetched with a wrong code, whether or not it has a record. */
+/** Limits how often a name may be fetched with a wrong code, whether or not it has a record. */
 export class WrongFetches {
   readonly #secret: ServiceSecret;
   readonly #perAddress: AttemptLimit;
@@ -21,39 +24,35 @@ export class WrongFetches {
 
   constructor({ secret, perAddress, perAccount, now }: WrongFetchesOptions) {
     this.#secret = secret;
-    this.#perAddress = new AttemptLimit(perAddress, HOUR, now);
-    this.#perAccount = new AttemptLimit(perAccount, HOUR, now);
+    this.#perAddress = new AttemptLimit({ limit: perAddress, window: HOUR, width: PAIRS, now });
+    this.#perAccount = new AttemptLimit({ limit: perAccount, window: HOUR, width: NAMES, now });
   }
 
   /**
    * Takes one attempt before its outcome is known.
    *
-   * @param onLimit told of a refusal
-   * @returns gives it back: for who was right, and where there was no outcome
+   * @param onLimit called with the limit that refuses
+   * @returns a function that gives the attempt back, to be called where the code was right or there was no outcome
    * @throws RoamingKeyError `busy`
    */
   take(name: string, address: string, onLimit: (by: 'address' | 'all') => void): () => void {
     const attempts = [
-      { by: 'address', limit: this.#perAddress, counter: this.#counter('address', name, address) },
-      { by: 'all', limit: this.#perAccount, counter: this.#counter('all', name) },
+      { by: 'address', limit: this.#perAddress, hash: this.#secret.hash('limit', 'address', name, address) },
+      { by: 'all', limit: this.#perAccount, hash: this.#secret.hash('limit', 'all', name) },
     ] as const;
-    const taken: (typeof attempts)[number][] = [];
+    const taken: (() => void)[] = [];
     const giveBack = () => {
-      for (const { limit, counter } of taken) limit.giveBack(counter);
+      for (const each of taken) each();
     };
-    for (const attempt of attempts) {
-      const retryAt = attempt.limit.take(attempt.counter);
-      if (retryAt !== undefined) {
+    for (const { by, limit, hash } of attempts) {
+      const answer = limit.take(hash);
+      if (typeof answer === 'number') {
         giveBack();
-        onLimit(attempt.by);
-        throw new RoamingKeyError('busy', 'too many wrong fetches of this name', { retryAt });
+        onLimit(by);
+        throw new RoamingKeyError('busy', 'too many wrong fetches of this name', { retryAt: answer });
       }
-      taken.push(attempt);
+      taken.push(answer);
     }
     return giveBack;
-  }
-
-  #counter(...texts: readonly string[]): number {
-    return this.#secret.part(AttemptLimit.counters, ...texts);
   }
 }

@@ -8,6 +8,7 @@ import { enroll } from '../../lib/device/enroll.ts';
 import { RecordServiceClient } from '../../lib/device/roam.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { readTicket, stateId, ticketPayload } from '../../lib/protocol/ticket.ts';
+import { ServiceSecret } from '../../lib/roaming/service-secret.ts';
 import { type AssistantWorld, CHEAP_KDF, startAssistant } from '../support/world.ts';
 import {
   fetchRecord,
@@ -15,6 +16,7 @@ import {
   quickRecord,
   type RecordsWorld,
   recordOf,
+  SECRET,
   startRecords,
   startWorld,
 } from './support.ts';
@@ -80,16 +82,6 @@ describe('who has no code', () => {
       prints.add(fingerprint(await fetchRecord(service, { account, code: 'AAAAAAAA' })));
     }
     expect([...prints]).toHaveLength(1);
-  });
-
-  it('sees all decoys pass to a new key at once where nobody has a record', async () => {
-    const { assistant, service } = await startWorld();
-    const kid = async () => (await recordOf(service, 'nobody')).assistant.jwk.kid;
-    const first = await kid();
-    await assistant.keys.rotate();
-    service.clock.offset += 301;
-    await vi.waitFor(async () => expect(await kid()).toBe(assistant.keys.active.jwk.kid));
-    expect(assistant.keys.active.jwk.kid).not.toBe(first);
   });
 });
 
@@ -232,60 +224,105 @@ describe('who may fetch any record', () => {
 });
 
 describe('after the assistant has changed its key', () => {
-  it('as many decoys bear the old key as records, each passes once, and nothing else of it changes', async () => {
+  const nobody = names('nobody', 400);
+  const WEEK = 7 * 86_400;
+
+  async function startRotated() {
     const { assistant, service } = await startWorld({ withoutPickupCode: OPEN });
-    const users = names('user', 50);
-    const nobody = names('nobody', 200);
-    await settle(assistant, service, users);
-    const old = assistant.keys.active.jwk.kid;
-    const read = async () => {
+    const first = assistant.keys.active.jwk.kid;
+    const read = async (accounts: readonly string[]) => {
       const records = new Map<string, DeviceRecord>();
-      for (const account of [...users, ...nobody])
+      for (const account of accounts)
         records.set(account, JSON.parse(await service.records.fetch({ account })).record);
-      const share = (accounts: readonly string[]) =>
-        accounts.filter((account) => records.get(account)?.assistant.jwk.kid === old).length /
-        accounts.length;
-      return { records, real: share(users), decoys: share(nobody) };
+      return records;
     };
-    const before = await read();
-    await assistant.keys.rotate();
-    service.clock.offset += 301;
-    await recordOf(service, 'x');
-    await new Promise((done) => setTimeout(done, 100));
-    let last = await read();
-    expect([last.real, last.decoys]).toEqual([1, 1]);
-    expect(last.records).toEqual(before.records);
-    for (const [from, to] of [
-      [0, 20],
-      [20, 45],
-      [45, 50],
+    const rotate = async () => {
+      await assistant.keys.rotate();
+      service.clock.offset += 301;
+      const { kid } = assistant.keys.active.jwk;
+      await vi.waitFor(async () => {
+        await service.records.fetch({ account: 'x' });
+        expect(await service.store.find(new ServiceSecret(SECRET).owner(`\0kid ${kid}`))).toBeDefined();
+      });
+      return kid;
+    };
+    return { assistant, service, first, read, rotate };
+  }
+
+  const shareOf = (records: ReadonlyMap<string, DeviceRecord>, kid: string) =>
+    [...records.values()].filter((record) => record.assistant.jwk.kid === kid).length / records.size;
+
+  it('half of the decoys move to it in a week, each once, and nothing else of them changes', async () => {
+    const { assistant, service, first, read, rotate } = await startRotated();
+    const before = await read(nobody);
+    const second = await rotate();
+    let last = await read(nobody);
+    expect(shareOf(last, first)).toBeGreaterThan(0.98);
+    let third: string | undefined;
+    for (const [weeks, left] of [
+      [1, 1 / 2],
+      [2, 1 / 4],
+      [4, 1 / 16],
     ] as const) {
-      for (const account of users.slice(from, to)) {
-        const renewed = await renew(assistant, last.records.get(account) as DeviceRecord);
-        await service.records.put(account, { record: renewed, onlyRenewal: true });
-      }
-      const now = await read();
-      expect(now.real).toBeCloseTo(1 - to / 50);
-      // Two hundred names, each by the toss of a coin: five standard deviations.
-      expect(Math.abs(now.decoys - now.real)).toBeLessThan(
-        5 * Math.sqrt((now.real * (1 - now.real)) / 200) + 1e-9,
-      );
-      for (const [account, record] of now.records) {
-        const earlier = last.records.get(account) as DeviceRecord;
+      service.clock.offset += (weeks * WEEK) / (weeks === 1 ? 1 : 2);
+      const now = await read(nobody);
+      // Four hundred names, each by the toss of a coin: five standard deviations.
+      expect(Math.abs(shareOf(now, first) - left)).toBeLessThan(5 * Math.sqrt((left * (1 - left)) / 400));
+      if (weeks === 2) third = await rotate();
+      for (const [account, record] of now) {
+        const earlier = last.get(account) as DeviceRecord;
         const moved = record.assistant.jwk.kid !== earlier.assistant.jwk.kid;
         if (moved) {
-          expect(earlier.assistant.jwk.kid).toBe(old);
+          expect([first, second]).toContain(earlier.assistant.jwk.kid);
           expect({ ...record, ticket: '', assistant: '' }).toEqual({ ...earlier, ticket: '', assistant: '' });
           expect(record.ticket).not.toBe(earlier.ticket);
           expect(await idOf(assistant.keys, record)).toBe(await idOf(assistant.keys, earlier));
         } else expect(record).toEqual(earlier);
+        // No record moves to a key that has been replaced.
+        if (weeks === 4 && moved) expect(record.assistant.jwk.kid).toBe(third);
       }
       last = now;
     }
-    // A record that comes back from an old backup, or goes, brings no decoy back.
-    await service.records.put('user0', { record: before.records.get('user0') });
-    for (const account of users.slice(20)) await service.records.delete(account);
-    expect((await read()).decoys).toBe(0);
+    expect(before.size).toBe(last.size);
+  });
+
+  it('who owns most of the records and renews them moves no decoy', async () => {
+    const { assistant, service, first, read, rotate } = await startRotated();
+    const [own, others] = [names('own', 200), names('other', 40)];
+    await settle(assistant, service, [...own, ...others]);
+    await rotate();
+    for (const [account, record] of await read(own))
+      await service.records.put(account, { record: await renew(assistant, record), onlyRenewal: true });
+    expect(shareOf(await read(own), first)).toBe(0);
+    expect(shareOf(await read(others), first)).toBe(1);
+    expect(shareOf(await read(nobody), first)).toBeGreaterThan(0.98);
+  });
+
+  it('a renewal replaces no record of another password, though that has the same u', async () => {
+    const { assistant, service, rotate } = await startRotated();
+    const record = await quickRecord(assistant);
+    await service.records.put('ada', { record });
+    await rotate();
+    const renewed = await renew(assistant, record);
+    const put = (body: DeviceRecord) => service.records.put('ada', { record: body, onlyRenewal: true });
+    for (const member of ['u', 'a', 'salt'] as const)
+      await expect(put({ ...renewed, [member]: 'A'.repeat(43) })).rejects.toMatchObject({ code: 'refused' });
+    expect(await put(renewed)).toEqual({ code: null });
+  });
+
+  it('every process moves a decoy at the same time, whenever it was started', async () => {
+    const { assistant, service, first, read, rotate } = await startRotated();
+    await rotate();
+    service.clock.offset += WEEK;
+    const restarted = await startRecords(assistant.url, {
+      withoutPickupCode: OPEN,
+      store: service.store,
+      now: service.clock.now,
+    });
+    const before = await read(nobody);
+    expect(shareOf(before, first)).toBeLessThan(0.8);
+    for (const [account, record] of before)
+      expect(JSON.parse(await restarted.records.fetch({ account })).record).toEqual(record);
   });
 });
 

@@ -49,9 +49,9 @@ export class MemoryRecordStore implements RecordStore {
 
   async init(): Promise<void> {}
 
-  async put({ owner, key, u, kid, record, keepKey, sameU }: PutRequest) {
+  async put({ owner, key, u, kid, record, keepKey, replaces }: PutRequest) {
     const old = this.#byOwner.get(owner);
-    if (sameU && old?.u !== u) return 'absent';
+    if (replaces !== undefined && !old?.record.startsWith(replaces)) return 'absent';
     const keeps = keepKey === true && old !== undefined;
     const inForce = keeps ? old.key : key;
     const holder = this.#byKey.get(inForce);
@@ -106,12 +106,6 @@ export class MemoryRecordStore implements RecordStore {
       .filter((u) => u > after)
       .sort()
       .slice(0, limit);
-  }
-
-  async kids(): Promise<ReadonlyMap<string, number>> {
-    const counts = new Map<string, number>();
-    for (const { kid } of this.#byOwner.values()) counts.set(kid, (counts.get(kid) ?? 0) + 1);
-    return counts;
   }
 
   async health(): Promise<void> {}

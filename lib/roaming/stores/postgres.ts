@@ -80,13 +80,13 @@ export class PostgresRecordStore implements RecordStore {
     await this.#opening;
   }
 
-  async put({ owner, key, u, kid, record, keepKey = false, sameU = false }: PutRequest) {
+  async put({ owner, key, u, kid, record, keepKey = false, replaces }: PutRequest) {
     try {
       return await this.#change(`owner ${owner}`, async (query) => {
         const old = (await query(this.#sql.ofOwner, [owner])).rows[0] as
-          | { key: string; u: string }
+          | { key: string; record: string }
           | undefined;
-        if (sameU && old?.u !== u) return 'absent';
+        if (replaces !== undefined && !old?.record.startsWith(replaces)) return 'absent';
         const keeps = keepKey && old !== undefined;
         const inForce = keeps ? old.key : key;
         const holder = (await query(this.#sql.holder, [inForce])).rows[0] as { owner: string } | undefined;
@@ -137,15 +137,6 @@ export class PostgresRecordStore implements RecordStore {
     return this.#one(async (query) => {
       const { rows } = await query(this.#sql.names, [after, limit]);
       return (rows as { u: string }[]).map(({ u }) => u);
-    });
-  }
-
-  kids(): Promise<ReadonlyMap<string, number>> {
-    return this.#one(async (query) => {
-      const { rows } = await query(this.#sql.kids);
-      return new Map(
-        (rows as { kid: string; count: string }[]).map(({ kid, count }) => [kid, Number(count)]),
-      );
     });
   }
 
@@ -202,7 +193,7 @@ const HAS_SCHEMA = 'SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nsp
 
 function statements(schema: string) {
   return {
-    ofOwner: `SELECT key, u FROM ${schema}.records WHERE owner = $1`,
+    ofOwner: `SELECT key, record FROM ${schema}.records WHERE owner = $1`,
     holder: `SELECT owner FROM ${schema}.records WHERE key = $1`,
     put: `INSERT INTO ${schema}.records (owner, key, u, kid, record, at) VALUES ($1, $2, $3, $4, $5, ${NOW})
       ON CONFLICT (owner) DO UPDATE SET key = excluded.key, u = excluded.u, kid = excluded.kid,
@@ -223,6 +214,5 @@ function statements(schema: string) {
         WHERE owner IN (SELECT owner FROM ${schema}.records WHERE u = $1))
       DELETE FROM ${schema}.records WHERE u = $1`,
     names: `SELECT DISTINCT u FROM ${schema}.records WHERE u > $1 ORDER BY u LIMIT $2`,
-    kids: `SELECT kid, count(*) AS count FROM ${schema}.records GROUP BY kid`,
   };
 }

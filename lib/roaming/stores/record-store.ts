@@ -13,7 +13,7 @@ export interface RecordStore {
    * Puts a record in the place of its owner's earlier one, durably before it resolves; of the earlier one nothing
    * remains that the store could read. What was fetched before stays listed.
    *
-   * Answers, tried in this order: `absent` (with `sameU`: the owner has no record of this `u`), `taken` (another
+   * Answers, tried in this order: `absent` (with `replaces`: the owner has no record that begins so), `taken` (another
    * owner's record has this key), `kept` (with `keepKey`: the owner's earlier key stays in force), `stored`.
    * Nothing has changed after the first two.
    */
@@ -42,9 +42,6 @@ export interface RecordStore {
   /** All `u` that come after `after` in the order of their bytes, each once, at most `limit`. */
   names(request: { readonly after: string; readonly limit: number }): Promise<readonly string[]>;
 
-  /** How many records there are for each kid. */
-  kids(): Promise<ReadonlyMap<string, number>>;
-
   /** Resolves if the store answers a trivial read; rejects otherwise. */
   health(): Promise<void>;
 
@@ -68,8 +65,8 @@ export interface PutRequest {
   readonly record: string;
   /** Leaves the key as it is where the owner has a record. */
   readonly keepKey?: boolean;
-  /** Replaces a record of the same `u` alone. */
-  readonly sameU?: boolean;
+  /** Replaces only a record that begins with this text. */
+  readonly replaces?: string;
 }
 
 export interface FetchRequest {

@@ -23,27 +23,26 @@ export interface RedisRecordStoreOptions extends BoundOptions {
 
 /**
  * What every script begins with. A record is a hash under `record:` and its owner; `key:` leads from a key to an owner;
- * `names` has `u owner`, by the order of bytes; `kids` counts. All keys share one hash tag, so that scripts may reach
+ * `names` has `u owner`, by the order of bytes. All keys share one hash tag, so that scripts may reach
  * those that they find the names of on the way.
  */
 const PRELUDE = `
 local tag, arg = KEYS[1], ARGV
 local function at(kind, name) return tag .. ':' .. kind .. ':' .. name end
-local names, kids = tag .. ':names', tag .. ':kids'
+local names = tag .. ':names'
 local function remove(owner)
-  local old = redis.call('HMGET', at('record', owner), 'key', 'u', 'kid')
+  local old = redis.call('HMGET', at('record', owner), 'key', 'u')
   if not old[1] then return false end
   redis.call('DEL', at('record', owner), at('key', old[1]))
   redis.call('ZREM', names, old[2] .. ' ' .. owner)
-  if redis.call('HINCRBY', kids, old[3], -1) <= 0 then redis.call('HDEL', kids, old[3]) end
   return true
 end
 `;
 
 const PUT = `
-local owner, key, u, kid, record, keep_key, same_u = arg[1], arg[2], arg[3], arg[4], arg[5], arg[6] == '1', arg[7] == '1'
-local old = redis.call('HMGET', at('record', owner), 'key', 'u')
-if same_u and old[2] ~= u then return 'absent' end
+local owner, key, u, kid, record, keep_key, start = arg[1], arg[2], arg[3], arg[4], arg[5], arg[6] == '1', arg[7]
+local old = redis.call('HMGET', at('record', owner), 'key', 'record')
+if start and string.sub(old[2] or '', 1, #start) ~= start then return 'absent' end
 local keeps = keep_key and old[1]
 if keeps then key = old[1] end
 local holder = redis.call('GET', at('key', key))
@@ -55,7 +54,6 @@ redis.call('SET', at('key', key), owner)
 redis.call('HSET', at('record', owner), 'key', key, 'u', u, 'kid', kid, 'record', record,
   'at', redis.call('TIME')[1])
 redis.call('ZADD', names, 0, u .. ' ' .. owner)
-redis.call('HINCRBY', kids, kid, 1)
 return keeps and 'kept' or 'stored'
 `;
 
@@ -103,8 +101,6 @@ end
 return found
 `;
 
-const KIDS = `return redis.call('HGETALL', kids)`;
-
 interface Script {
   readonly text: string;
   readonly sha1: string;
@@ -123,7 +119,6 @@ const SCRIPTS = {
   delete: script(DELETE),
   deleteNamed: script(DELETE_NAMED),
   names: script(NAMES),
-  kids: script(KIDS),
 };
 
 type Commands = Pick<RedisClient, 'eval' | 'evalSha'>;
@@ -173,8 +168,8 @@ export class RedisRecordStore implements RecordStore {
   }
 
   async put(request: PutRequest) {
-    const { owner, key, u, kid, record, keepKey = false, sameU = false } = request;
-    const flags = [keepKey ? '1' : '0', sameU ? '1' : '0'];
+    const { owner, key, u, kid, record, keepKey = false, replaces } = request;
+    const flags = [keepKey ? '1' : '0', ...(replaces === undefined ? [] : [replaces])];
     return (await this.#run(SCRIPTS.put, owner, key, u, kid, record, ...flags)) as
       | 'absent'
       | 'taken'
@@ -212,12 +207,6 @@ export class RedisRecordStore implements RecordStore {
 
   async names({ after, limit }: { readonly after: string; readonly limit: number }) {
     return (await this.#run(SCRIPTS.names, after, `${limit}`)) as string[];
-  }
-
-  async kids(): Promise<ReadonlyMap<string, number>> {
-    const flat = (await this.#run(SCRIPTS.kids)) as string[];
-    const entries = Array.from({ length: flat.length / 2 }, (_, i) => i);
-    return new Map(entries.map((i) => [flat[2 * i] as string, Number(flat[2 * i + 1])]));
   }
 
   async health(): Promise<void> {

@@ -72,10 +72,10 @@ export class SqliteRecordStore implements RecordStore {
     await this.#opening;
   }
 
-  put({ owner, key, u, kid, record, keepKey = false, sameU = false }: PutRequest) {
+  put({ owner, key, u, kid, record, keepKey = false, replaces }: PutRequest) {
     return this.#change((sql, now) => {
-      const old = sql.ofOwner.get(owner) as { key: string; u: string } | undefined;
-      if (sameU && old?.u !== u) return 'absent';
+      const old = sql.ofOwner.get(owner) as { key: string; record: string } | undefined;
+      if (replaces !== undefined && !old?.record.startsWith(replaces)) return 'absent';
       const keeps = keepKey && old !== undefined;
       const inForce = keeps ? old.key : key;
       const holder = sql.holder.get(inForce) as { owner: string } | undefined;
@@ -122,13 +122,6 @@ export class SqliteRecordStore implements RecordStore {
 
   names({ after, limit }: { readonly after: string; readonly limit: number }): Promise<readonly string[]> {
     return this.#read((sql) => (sql.names.all(after, limit) as { u: string }[]).map(({ u }) => u));
-  }
-
-  kids(): Promise<ReadonlyMap<string, number>> {
-    return this.#read((sql) => {
-      const rows = sql.kids.all() as { kid: string; count: number }[];
-      return new Map(rows.map(({ kid, count }) => [kid, count]));
-    });
   }
 
   async health(): Promise<void> {
@@ -259,7 +252,7 @@ function prepareAll(db: SqliteHandle) {
     begin: db.prepare('BEGIN IMMEDIATE'),
     commit: db.prepare('COMMIT'),
     rollback: db.prepare('ROLLBACK'),
-    ofOwner: db.prepare('SELECT key, u FROM roaming_records WHERE owner = ?'),
+    ofOwner: db.prepare('SELECT key, record FROM roaming_records WHERE owner = ?'),
     holder: db.prepare('SELECT owner FROM roaming_records WHERE key = ?'),
     put: db.prepare(`INSERT INTO roaming_records (owner, key, u, kid, record, at) VALUES (?, ?, ?, ?, ?, ?)
       ON CONFLICT (owner) DO UPDATE SET key = excluded.key, u = excluded.u, kid = excluded.kid,
@@ -275,6 +268,5 @@ function prepareAll(db: SqliteHandle) {
     delete: db.prepare('DELETE FROM roaming_records WHERE owner = ?'),
     owners: db.prepare('SELECT owner FROM roaming_records WHERE u = ?'),
     names: db.prepare('SELECT DISTINCT u FROM roaming_records WHERE u > ? ORDER BY u LIMIT ?'),
-    kids: db.prepare('SELECT kid, count(*) AS count FROM roaming_records GROUP BY kid'),
   };
 }

@@ -21,12 +21,7 @@ export class DecoyKeys {
   /** When each kid was first seen, by the store's clock. */
   readonly #seen = new Map<string, number>();
 
-  constructor(
-    secret: ServiceSecret,
-    keys: PublishedKeys,
-    placeholders: Placeholders,
-    now: () => number,
-  ) {
+  constructor(secret: ServiceSecret, keys: PublishedKeys, placeholders: Placeholders, now: () => number) {
     this.#secret = secret;
     this.#keys = keys;
     this.#placeholders = placeholders;

@@ -1,10 +1,12 @@
-import cors from 'cors';
-import { type RequestHandler, Router } from 'express';
+import { Router } from 'express';
 import { RoamingKeyError } from '../base/errors.ts';
 import { answerJson } from '../http/answer.ts';
+import { crossOrigin, readOrigins } from '../http/cross-origin.ts';
+import { handler } from '../http/handler.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, problemHandler } from '../http/problem.ts';
-import { addressLimit, clientAddress } from '../limits/client-address.ts';
+import { addressLimit } from '../limits/address-limit.ts';
+import { clientAddress } from '../limits/client-address.ts';
 import { observer } from '../observe/instrument.ts';
 import { observeRequests } from '../observe/requests.ts';
 import { MAX_BODY, MAX_REQUEST } from '../protocol/messages.ts';
@@ -59,12 +61,16 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
     for (const path of [...Object.keys(METHODS), '/health'])
       router.all(path, observeRequests(observe, 'assistant', path.slice(1)));
   }
-  if (origins !== undefined) router.use(crossOrigin(origins));
+  if (origins !== undefined) router.use(crossOrigin(readOrigins(origins)));
 
   // First, since routes are tried in turn and most requests are for this one.
-  router.post('/assist', jsonBody({ limit: MAX_BODY }), async (req, res) => {
-    answerJson(res, 200, await core.assist(req.body, { address: clientAddress(req) }));
-  });
+  router.post(
+    '/assist',
+    jsonBody({ limit: MAX_BODY }),
+    handler(async (req, res) => {
+      answerJson(res, 200, await core.assist(req.body, { address: clientAddress(req) }));
+    }),
+  );
 
   router.get('/keys', (_req, res) => {
     res.set('Cache-Control', `public, max-age=${KEYS_MAX_AGE}`);
@@ -83,25 +89,31 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
       ...problems,
     }),
     jsonBody({ limit: MAX_REQUEST + 1024 }),
-    async (req, res) => {
+    handler(async (req, res) => {
       answerJson(res, 200, await core.disable(req.body, { address: clientAddress(req) }));
-    },
+    }),
   );
 
-  router.get('/disabled', async (req, res) => {
-    const { after } = req.query;
-    if (after !== undefined && (typeof after !== 'string' || after.length > 256)) {
-      throw new RoamingKeyError('invalid_request', 'after must be a cursor');
-    }
-    const page = await core.disabledFeed(after);
-    res.set('Cache-Control', `public, max-age=${FEED_MAX_AGE}`);
-    res.json(page);
-  });
+  router.get(
+    '/disabled',
+    handler(async (req, res) => {
+      const { after } = req.query;
+      if (after !== undefined && (typeof after !== 'string' || after.length > 256)) {
+        throw new RoamingKeyError('invalid_request', 'after must be a cursor');
+      }
+      const page = await core.disabledFeed(after);
+      res.set('Cache-Control', `public, max-age=${FEED_MAX_AGE}`);
+      res.json(page);
+    }),
+  );
 
-  router.get('/health', async (_req, res) => {
-    const health = await core.health();
-    answerJson(res, health.status === 'ok' ? 200 : 503, health);
-  });
+  router.get(
+    '/health',
+    handler(async (_req, res) => {
+      const health = await core.health();
+      answerJson(res, health.status === 'ok' ? 200 : 503, health);
+    }),
+  );
 
   for (const [path, methods] of Object.entries(METHODS)) {
     router.all(path, (_req, res) => {
@@ -111,15 +123,4 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
   }
   router.use(problemHandler(problems));
   return Object.assign(router, { assistant: core });
-}
-
-function crossOrigin(origins: true | string | readonly string[]): RequestHandler {
-  const list = origins === true ? '*' : typeof origins === 'string' ? [origins] : [...origins];
-  if (
-    Array.isArray(list) &&
-    !list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin)
-  ) {
-    throw new TypeError('cors must be true or web origins, such as https://app.example');
-  }
-  return cors({ origin: list, methods: ['GET', 'POST'], exposedHeaders: ['Retry-After'], maxAge: 600 });
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { RoamingKeyError } from '../base/errors.ts';
 
 const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
@@ -20,7 +20,8 @@ export function declaresJson(req: IncomingMessage): boolean {
 
 /**
  * Express middleware that reads a JSON body into `req.body`: `application/json` in UTF-8 alone, an object or array,
- * uncompressed, at most `limit` bytes. A body that an earlier parser has read is left as it is.
+ * uncompressed, at most `limit` bytes. Where an earlier parser or a platform has set `req.body`, bytes and text are parsed,
+ * and a value is left as it is.
  *
  * Goes on with `invalid_request` for everything else, status 413 where it is too large.
  *
@@ -29,38 +30,49 @@ export function declaresJson(req: IncomingMessage): boolean {
 export function jsonBody({ limit }: JsonBodyOptions): RequestHandler {
   if (!Number.isSafeInteger(limit) || limit < 1) throw new TypeError('limit must be a whole number from 1');
   return (req, res, next) => {
-    const refuse = (message: string, status = 400) =>
-      next(new RoamingKeyError('invalid_request', message, { status }));
-    const { 'content-length': length, 'content-encoding': encoding = 'identity' } = req.headers;
-    if (!declaresJson(req)) refuse('the body must be application/json');
-    else if (Number(length) === 0) refuse('the body is missing');
-    else if (req.body !== undefined) next();
-    else if (encoding.toLowerCase() !== 'identity') refuse('the body must not be compressed');
-    else {
-      // Promises keep the app's AsyncLocalStorage, which a stream's events do not.
-      readBytes(req, Number(length) > limit ? 0 : limit)
-        .then((bytes) => {
-          // Somebody has given up on this request, a timeout of the app say, and answered it.
-          if (res.headersSent) return undefined;
-          if (bytes === 'too large') {
-            // Not read to its end, so the connection ends with the answer.
-            res.set('Connection', 'close');
-            return refuse('the body is too large', 413);
-          }
-          const value = bytes && parse(bytes);
-          if (value === undefined)
-            return refuse(bytes?.length === 0 ? 'the body is missing' : 'the body is no JSON');
-          req.body = value;
-          return next();
-        })
-        .catch(next);
-    }
+    // Promises keep the app's AsyncLocalStorage, which a stream's events do not.
+    readBody(req, limit)
+      .then((body) => {
+        // The app has already answered this request, for example on its own timeout.
+        if (res.headersSent) return;
+        req.body = body;
+        next();
+      })
+      .catch((error: RoamingKeyError) => {
+        // What was not read to its end ends the connection with the answer.
+        if (error.status === 413 && !res.headersSent) res.set('Connection', 'close');
+        if (!res.headersSent) next(error);
+      });
   };
+}
+
+/** @throws RoamingKeyError `invalid_request` */
+async function readBody(req: Request, limit: number): Promise<object> {
+  const refuse = (message: string, status = 400) =>
+    new RoamingKeyError('invalid_request', message, { status });
+  const { 'content-length': length, 'content-encoding': encoding = 'identity' } = req.headers;
+  if (!declaresJson(req)) throw refuse('the content type must be application/json');
+  const given: unknown = req.body;
+  if (typeof given === 'object' && given !== null && !(given instanceof Uint8Array)) return given;
+  let bytes: Uint8Array | 'too large' | undefined;
+  if (given === undefined || given === null) {
+    if (Number(length) === 0) throw refuse('the body is missing');
+    if (encoding.toLowerCase() !== 'identity') throw refuse('the body must not be compressed');
+    bytes = await readBytes(req, Number(length) > limit ? 0 : limit);
+  } else {
+    bytes = typeof given === 'string' ? Buffer.from(given) : given instanceof Uint8Array ? given : undefined;
+    if (bytes && bytes.length > limit) bytes = 'too large';
+  }
+  if (bytes === 'too large') throw refuse('the body is too large', 413);
+  if (bytes?.length === 0) throw refuse('the body is missing');
+  const value = bytes && parse(bytes);
+  if (value === undefined) throw refuse('the body is not a JSON object or array');
+  return value;
 }
 
 const NOTHING = Buffer.alloc(0);
 
-/** All that comes, as soon as it is known to be more than `limit` or to have ended; `undefined` where it breaks off. */
+/** The whole body, as soon as it has ended or is known to be longer than `limit`; `undefined` where it breaks off. */
 function readBytes(req: IncomingMessage, limit: number): Promise<Buffer | 'too large' | undefined> {
   return new Promise((resolve) => {
     if (limit === 0) return resolve('too large');
@@ -73,7 +85,7 @@ function readBytes(req: IncomingMessage, limit: number): Promise<Buffer | 'too l
       resolve(result);
     };
     const take = (data: Buffer | string) => {
-      // Text where somebody has called setEncoding.
+      // Text where an earlier middleware has called setEncoding.
       const chunk = typeof data === 'string' ? Buffer.from(data) : data;
       const whole = size + chunk.length;
       if (whole > limit) {

@@ -19,10 +19,7 @@ export interface Problem {
 
 /** How errors are answered. */
 export interface ProblemOptions {
-  /**
-   * Told of every answer with a status from 500, with what caused it. Default: `console.error`, as Express does it
-   * with errors that nobody handled.
-   */
+  /** Hears of every answer with a status from 500, with its cause. Default: `console.error`, as Express does. */
   readonly onError?: (error: unknown, req: IncomingMessage) => void;
   /** Whole seconds since the epoch. Default: the system's clock. */
   readonly clock?: () => number;
@@ -46,35 +43,27 @@ const TITLES: Readonly<Record<WireErrorCode, string>> = {
   unavailable: 'The service cannot answer now',
 };
 
-/** Errors of Express and its body parser that say that the request, not the server, is at fault. */
-const BODY_ERRORS: ReadonlySet<unknown> = new Set([
-  'charset.unsupported',
-  'encoding.unsupported',
-  'entity.parse.failed',
-  'entity.too.large',
-  'request.aborted',
-  'request.size.invalid',
-]);
-
 /**
- * Turns whatever was thrown into an error of this package's family that may be told to a peer.
+ * Turns whatever was thrown into an error of this package's family that may be sent to a peer.
  *
- * @returns the error itself where it is one that travels; `invalid_request` for bodies that cannot be read
- *   (status 413 for those that are too large); `unavailable`, with the cause, for everything else
+ * @returns the error itself where it is one that travels; `invalid_request` for an error that blames the request in the way
+ *   of http-errors (`expose`, and a status from 400 to 499; 413 is kept); `unavailable`, with the cause, for everything else
  */
 export function asWireError(error: unknown): RoamingKeyError {
   if (isRoamingKeyError(error) && isWireErrorCode(error.code)) return error;
-  if (error instanceof Error) {
-    const { type, status } = error as { type?: unknown; status?: unknown };
-    if (type === 'entity.too.large')
-      return new RoamingKeyError('invalid_request', 'the body is too large', { status: 413 });
-    if (BODY_ERRORS.has(type) || (error instanceof URIError && status === 400))
-      return new RoamingKeyError('invalid_request', 'the request cannot be read');
+  const { expose, status } = (error ?? {}) as { expose?: unknown; status?: unknown };
+  if (expose === true && typeof status === 'number' && status >= 400 && status <= 499) {
+    return status === 413
+      ? new RoamingKeyError('invalid_request', 'the body is too large', { status })
+      : new RoamingKeyError('invalid_request', 'the request cannot be read');
   }
-  return new RoamingKeyError('unavailable', 'an error nobody expected', { cause: error });
+  // Express throws this one for a path that cannot be decoded, without `expose`.
+  if (error instanceof URIError && status === 400)
+    return new RoamingKeyError('invalid_request', 'the path cannot be decoded');
+  return new RoamingKeyError('unavailable', 'unexpected error', { cause: error });
 }
 
-/** The body that tells a peer of `error`: code, status and times, nothing of messages, causes or stacks. */
+/** The body of an error's answer: code, status and times, nothing of messages, causes or stacks. */
 export function toProblem(error: unknown): Problem {
   const { code, status, response, attemptsLeft, retryAt } = asWireError(error);
   const known = code as WireErrorCode;
@@ -93,7 +82,7 @@ export function toProblem(error: unknown): Problem {
  * Answers a request with `application/problem+json` (docs/protocol.md section 10, RFC 9457): `Cache-Control: no-store`,
  * `WWW-Authenticate` with 401, `Retry-After` with 429 and 503 where it is known when to try again.
  *
- * @param error anything that was thrown; what is not of this package's family becomes `unavailable`
+ * @param error anything that was thrown; see {@link asWireError}
  */
 export function sendProblem(
   req: IncomingMessage,
@@ -104,7 +93,7 @@ export function sendProblem(
   const { onError = (e) => console.error(e), clock = systemClock } = options;
   const problem = toProblem(error);
   if (problem.status >= 500) onError(error, req);
-  // Somebody has given up on this request and answered it: there is nobody to tell.
+  // The app has already answered this request, for example on its own timeout.
   if (res.headersSent) return;
   if (problem.status === 401) res.setHeader('WWW-Authenticate', `RoamingKey error="${problem.code}"`);
   const wait = secondsToWait(problem, clock);

@@ -1,10 +1,11 @@
-import cors from 'cors';
 import { type Request, type RequestHandler, Router } from 'express';
 import { RoamingKeyError } from '../base/errors.ts';
-import { isLoopback } from '../base/url.ts';
+import { isSecureOrigin } from '../base/url.ts';
+import { crossOrigin, readOrigins } from '../http/cross-origin.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, problemHandler } from '../http/problem.ts';
-import { addressLimit, clientAddress } from '../limits/client-address.ts';
+import { addressLimit } from '../limits/address-limit.ts';
+import { clientAddress } from '../limits/client-address.ts';
 import { observer } from '../observe/instrument.ts';
 import { observeRequests } from '../observe/requests.ts';
 import { MAX_BODY } from '../protocol/messages.ts';
@@ -60,10 +61,10 @@ const PROFILE_MAX_AGE = 300;
 export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRouter {
   const { audience, accountOf, allowedOrigins = [audience], cors: others } = options;
   const { fetchesPerMinute = 30, requestsPerMinute = 60, onError, onWarning = emitWarning, now } = options;
-  if (!isOrigin(audience))
+  if (!isSecureOrigin(audience))
     throw new TypeError('audience must be an origin like https://app.example (http only on loopback)');
   if (typeof accountOf !== 'function') throw new TypeError('accountOf must be a function');
-  if (!allowedOrigins.every(isOrigin)) throw new TypeError('allowedOrigins must be origins');
+  if (!allowedOrigins.every(isSecureOrigin)) throw new TypeError('allowedOrigins must be origins');
   const fetchers = readOrigins(others);
   const records = new RecordService(options);
   const isShared = noteUse(options.store, 'records');
@@ -105,13 +106,7 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
     res.set('Cache-Control', 'no-store');
     next();
   });
-  const crossOrigin = cors({
-    origin: fetchers === '*' ? '*' : [...fetchers],
-    methods: ['GET', 'POST'],
-    exposedHeaders: ['Retry-After'],
-    maxAge: 600,
-  });
-  if (fetchers.length > 0) router.use(['/fetch', '/profile'], crossOrigin);
+  if (fetchers.length > 0) router.use(['/fetch', '/profile'], crossOrigin(fetchers, allowedOrigins));
 
   router.post('/fetch', fromFetcher, limitFetches, jsonBody({ limit: MAX_FETCH_BODY }), async (req, res) => {
     const body = await records.fetch(req.body, { address: clientAddress(req) });
@@ -157,19 +152,4 @@ function checkOrigin(isAllowed: (origin: string) => boolean): RequestHandler {
     if (origin === undefined || isAllowed(origin)) next();
     else next(new RoamingKeyError('refused', 'the request comes from a page of another origin'));
   };
-}
-
-function readOrigins(others: RoamingRecordsOptions['cors']): '*' | readonly string[] {
-  if (others === undefined) return [];
-  if (others === true) return '*';
-  const list = typeof others === 'string' ? [others] : [...others];
-  if (!list.every(isOrigin))
-    throw new TypeError('cors must be true or web origins, such as https://app.example');
-  return list;
-}
-
-function isOrigin(text: unknown): boolean {
-  if (typeof text !== 'string' || !URL.canParse(text)) return false;
-  const { origin, protocol, hostname } = new URL(text);
-  return origin === text && (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)));
 }

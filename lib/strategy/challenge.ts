@@ -11,7 +11,7 @@ import { concat, equalBytes, fromBase64url, toBase64url, utf8 } from '../base/by
 import { RoamingKeyError } from '../base/errors.ts';
 import { answerJson } from '../http/answer.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
-import { addressLimit } from '../limits/client-address.ts';
+import { addressLimit } from '../limits/address-limit.ts';
 import { observeHandler } from '../observe/requests.ts';
 import { unavailable } from './registered-key.ts';
 import { type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';

@@ -17,6 +17,9 @@ describe('the router', () => {
       { cors: 'https://app.example/' },
       { cors: ['https://app.example', '*'] },
       { cors: [5] },
+      { cors: 'capacitor://' },
+      { cors: 'chrome-extension://abc/' },
+      { cors: 'null' },
       { disablesPerMinute: 0 },
       { disablesPerMinute: 1.5 },
     ]) {
@@ -94,6 +97,35 @@ describe('pages of other origins', () => {
     expect(refused.headers['access-control-allow-origin']).toBe('https://app.example');
     expect(refused.headers['access-control-expose-headers']).toBe('Retry-After');
     expect(refused.headers['vary']).toMatch(/Origin/i);
+  });
+
+  it.each([
+    'capacitor://localhost',
+    'tauri://localhost',
+    'chrome-extension://abcdefghijklmnop',
+    'http://lan:8080',
+  ])('may be those of apps and extensions: %s', async (origin) => {
+    const world = await startAssistant({ cors: [origin] });
+    expect((await preflight(world, origin)).headers['access-control-allow-origin']).toBe(origin);
+  });
+
+  it('are refused where their origin is not listed, be their request otherwise in order', async () => {
+    const world = await startAssistant({ cors: 'https://app.example' });
+    const { body } = await makeRequest(await makeTicket(world.keys.active.jwk));
+    const ask = (headers: Record<string, string>) =>
+      request(world.app).post('/assistant/assist').set(headers).send(body);
+    for (const origin of ['https://evil.example', 'null', 'https://app.example.evil.example']) {
+      const { status, headers, body: problem } = await ask({ origin });
+      expect([status, problem.code]).toEqual([403, 'refused']);
+      expect(headers).not.toHaveProperty('access-control-allow-origin');
+    }
+    expect((await ask({ origin: 'https://own.example', host: 'own.example' })).status).toBe(200);
+    const again = await makeRequest(await makeTicket(world.keys.active.jwk));
+    await request(world.app)
+      .post('/assistant/assist')
+      .set({ origin: 'https://own.example', 'sec-fetch-site': 'same-origin' })
+      .send(again.body)
+      .expect(200);
   });
 
   it('may all ask where the app says true, and never with cookies', async () => {

@@ -165,6 +165,48 @@ describe('beside other middleware', () => {
     expect(heard).toEqual([{ a: 1 }]);
   });
 
+  it.each([
+    ['bytes', () => Buffer.from('{"a":1}')],
+    ['a Uint8Array', () => new TextEncoder().encode('{"a":1}')],
+    ['text', () => '{"a":1}'],
+    ['a value', () => ({ a: 1 })],
+  ])('reads what a platform has left as %s', async (_name, body) => {
+    const { url, heard } = await start((req, _res, next) => {
+      req.body = body();
+      next();
+    });
+    await raw(url, [head('Content-Length: 7'), '{"a":1}']);
+    expect(heard).toEqual([{ a: 1 }]);
+  });
+
+  it.each([
+    ['bytes that are too many', Buffer.alloc(LIMIT + 1, ' '), 413],
+    ['text that is too long', ' '.repeat(LIMIT + 1), 413],
+    ['text that is too long in UTF-8', `["${'\u{e9}'.repeat(LIMIT / 2)}"]`, 413],
+    ['no bytes', Buffer.alloc(0), 400],
+    ['no text', '', 400],
+    ['bytes that are no JSON', Buffer.from('{'), 400],
+    ['bytes that are no UTF-8', Buffer.from([0x5b, 0x22, 0xff, 0x22, 0x5d]), 400],
+    ['text that is a number', '1', 400],
+    ['a number', 1, 400],
+    ['true', true, 400],
+  ])('refuses %s', async (_name, body, status) => {
+    const { url, heard } = await start((req, _res, next) => {
+      req.body = body;
+      next();
+    });
+    expect(await raw(url, [head('Content-Length: 2'), '{}'])).toMatch(
+      new RegExp(`^HTTP/1.1 ${status} .*"code":"invalid_request"`, 's'),
+    );
+    expect(heard).toEqual([]);
+  });
+
+  it('reads the bytes of express.raw', async () => {
+    const { url, heard } = await start(express.raw({ type: '*/*' }));
+    await raw(url, [head('Content-Length: 7'), '{"a":1}']);
+    expect(heard).toEqual([{ a: 1 }]);
+  });
+
   it('says that there is none where somebody else has used it up', async () => {
     const { url } = await start((req, _res, next) => {
       req.on('end', () => next()).resume();

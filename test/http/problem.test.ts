@@ -86,7 +86,10 @@ describe('an error of anything else', () => {
     ['an Error', new Error('hunter2')],
     ['a TypeError', new TypeError('hunter2')],
     ['a SyntaxError of the app', new SyntaxError('hunter2')],
-    ['an error with a status', Object.assign(new Error('hunter2'), { status: 404, expose: true })],
+    ['an error with a status', Object.assign(new Error('hunter2'), { status: 404 })],
+    ['an error that is not to be shown', Object.assign(new Error('hunter2'), { status: 400, expose: false })],
+    ['an exposed error of the server', Object.assign(new Error('hunter2'), { status: 500, expose: true })],
+    ['an exposed redirection', Object.assign(new Error('hunter2'), { status: 302, expose: true })],
     ['a string', 'hunter2'],
     ['an object', { status: 400, type: 'entity.parse.failed', message: 'hunter2' }],
     ['a look-alike', Object.assign(new Error('hunter2'), { code: 'wrong_password', status: 401 })],
@@ -103,6 +106,39 @@ describe('an error of anything else', () => {
       .use(problemHandler());
     const { status, body } = await request(app).get('/%ff');
     expect([status, body.code]).toEqual([400, 'invalid_request']);
+  });
+
+  it.each([400, 403, 404, 413, 415, 499])(
+    'that blames the request, with status %i, is an invalid request and nothing of it is told',
+    async (status) => {
+      const error = Object.assign(new Error('hunter2'), { status, expose: true });
+      const { status: answered, body, errors } = await answerTo(error);
+      expect([answered, body.code]).toEqual([status === 413 ? 413 : 400, 'invalid_request']);
+      expect(JSON.stringify(body)).not.toContain('hunter2');
+      expect(errors).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['damaged gzip', { 'Content-Encoding': 'gzip' }, '{}', 400],
+    ['an unknown coding', { 'Content-Encoding': 'x' }, '{}', 400],
+    ['too many parameters', { 'Content-Type': 'application/x-www-form-urlencoded' }, 'a&'.repeat(1100), 413],
+    ['a body that fails verification', {}, '{"bad":1}', 400],
+    ['half a body', {}, '{', 400],
+  ] as const)('of Express, over %s, is an invalid request', async (_what, headers, body, expected) => {
+    const verify = (_req: unknown, _res: unknown, bytes: Buffer) => {
+      if (bytes.includes('bad')) throw new Error('bad');
+    };
+    const errors: unknown[] = [];
+    const app = express()
+      .use(express.json({ verify }), express.urlencoded({ extended: true }))
+      .use(problemHandler({ onError: (error) => void errors.push(error) }));
+    const { status, body: problem } = await request(app)
+      .post('/')
+      .set({ 'Content-Type': 'application/json', ...headers })
+      .send(body);
+    expect([status, problem.code]).toEqual([expected, 'invalid_request']);
+    expect(errors).toEqual([]);
   });
 
   it('after the answer has begun ends the connection', async () => {

@@ -1,6 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
 import { AddressCounter, type AddressCounterOptions } from '../../lib/limits/address-counter.ts';
-import { RateLimitStore } from '../../lib/limits/rate-limit-store.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import type { CountAnswer } from '../../lib/store/store.ts';
 
@@ -157,29 +156,13 @@ describe('a store that does not count', () => {
   });
 });
 
-describe('as a store of express-rate-limit', () => {
-  it('counts up and down, tells, and lets go', async () => {
-    const { another, clock } = world();
-    const store = new RateLimitStore(another());
-    const info = (totalHits: number) => ({ totalHits, resetTime: new Date((START + 60) * 1000) });
-    expect(await store.increment('a')).toEqual(info(1));
-    clock.now += 10;
-    expect(await store.increment('a')).toEqual(info(2));
-    await store.decrement('a');
-    expect(await store.get('a')).toEqual(info(1));
-    await store.increment('a');
-    await store.increment('a');
-    expect((await store.increment('a')).totalHits).toBe(4);
-    expect((await store.increment('a')).totalHits).toBe(4);
-    for (let i = 0; i < 2; i++) await store.decrement('a');
-    expect(await store.get('a'), 'the hits beyond the limit were not counted').toEqual(info(3));
-    await store.decrement('a');
-    expect(await store.get('a')).toEqual(info(2));
-    for (let i = 0; i < 3; i++) await store.increment('a');
-    await store.resetKey('a');
-    expect((await store.get('a')).totalHits).toBe(0);
-    expect(await store.increment('a')).toEqual({ totalHits: 1, resetTime: new Date((START + 70) * 1000) });
-    expect((await store.increment('b')).totalHits).toBe(1);
-    expect(store.prefix).toBe('limit:test:');
+describe('hits that are taken back', () => {
+  it('are those that were counted, not those beyond the limit', async () => {
+    const { counter } = world();
+    expect(await hits(counter, 'a', 5)).toEqual([1, 2, 3, 4, 4]);
+    for (let i = 0; i < 2; i++) await counter.count('a', -1);
+    expect((await counter.count('a', 0)).count).toBe(3);
+    await counter.count('a', -1);
+    expect(await hits(counter, 'a', 1)).toEqual([3]);
   });
 });

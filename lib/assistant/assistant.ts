@@ -33,20 +33,21 @@ import {
   DISABLE_BODY,
   MAX_CLOCK_SKEW,
   macInput,
-  type Operation,
   REPLAY_WINDOW,
   type ReadRequest,
   type Request,
   readRequest,
   ticketHash,
 } from '../protocol/messages.ts';
+import type { Operation } from '../protocol/schemes/index.ts';
+import type { Share } from '../protocol/schemes/scheme.ts';
 import { readTicket, stateId, type Ticket, ticketPayload } from '../protocol/ticket.ts';
 import { type GuessPolicy, guessPolicy } from '../store/guess-policy.ts';
 import type { ReserveAnswer, SettleAnswer, Store } from '../store/store.ts';
 import { type AssistantStore, boundedStore } from './bounded-store.ts';
 import type { AssistantListener } from './events.ts';
 import type { AssistantKey, KeySet } from './keys.ts';
-import { type Operations, operations, type ServedSchemes } from './operations.ts';
+import { type Computation, type Operations, operations, type ServedSchemes } from './operations.ts';
 
 /** What the app's own policy may look at before anything is counted. */
 export interface PolicyRequest {
@@ -98,6 +99,7 @@ export interface RequestContext {
 
 interface OpenTicket {
   readonly ticket: Ticket;
+  readonly share: Share;
   readonly key: AssistantKey;
   readonly isRetiring: boolean;
 }
@@ -167,7 +169,12 @@ export class Assistant {
     this.#now = options.now ?? (() => Math.floor(Date.now() / 1000));
     this.#workers = new ExponentiationPool({ now: this.#now, ...options.workers });
     const exponentiator = observe ? observed(this.#workers, POOL_STEPS, observe) : this.#workers;
-    this.#operations = operations(options.serve ?? {}, exponentiator);
+    this.#operations = operations(
+      options.serve ?? {},
+      { exponentiator },
+      (ticket) => this.#seal(ticket),
+      this.#now,
+    );
     this.#allow = options.allow;
     this.#emit = options.onEvent ? quiet(options.onEvent) : () => {};
     this.#newIds = new AddressBudget({
@@ -236,7 +243,7 @@ export class Assistant {
     const { ticket: tau, request: gamma, mac } = parsed.output;
 
     // 2. The ticket.
-    const { ticket, key, isRetiring } = await (this.#observe
+    const { ticket, share, key, isRetiring } = await (this.#observe
       ? this.#observe({ name: 'openTicket' }, () => this.#openTicket(tau))
       : this.#openTicket(tau));
     if (step) step.scheme = ticket.scheme;
@@ -259,7 +266,7 @@ export class Assistant {
         throw new RoamingKeyError('invalid_request', 'the request has members missing, wrong or unknown');
       const id = stateId(ticket, sha256);
       const about = { id, u: toBase64url(ticket.u), op: request.op, scheme: ticket.scheme, address };
-      await this.#checkRequest(request, ticket, tau, about);
+      const compute = await this.#checkRequest(request, ticket, share, tau, about);
 
       // 5. Reserve, before the password is looked at.
       const reservation = { id, jti: toBase64url(request.jti), policy: this.#policy };
@@ -285,8 +292,8 @@ export class Assistant {
       let result: object;
       let renewed: object | undefined;
       try {
-        result = await this.#operations.run(request, ticket);
-        if (isRetiring && request.op !== 'retire') renewed = await this.#renew(ticket);
+        result = await compute();
+        if (isRetiring && isRenewed(request.op)) renewed = await this.#seal(ticket);
       } catch (error) {
         await this.#store.release(reservation);
         throw error;
@@ -383,22 +390,29 @@ export class Assistant {
     if (ticket.exp !== undefined && ticket.exp <= this.#now()) {
       throw new RoamingKeyError('bad_ticket', 'the ticket has expired');
     }
-    this.#operations.checkTicket(ticket);
-    return { ticket, key, isRetiring: retiring };
+    const share = await this.#operations.openShare(ticket);
+    return { ticket, share, key, isRetiring: retiring };
   }
 
-  async #checkRequest(request: Request, ticket: Ticket, tau: string, about: PolicyRequest): Promise<void> {
+  async #checkRequest(
+    request: Request,
+    ticket: Ticket,
+    share: Share,
+    tau: string,
+    about: PolicyRequest,
+  ): Promise<Computation> {
     if (!timingSafeEqual(ticketHash(tau, sha256), request.th)) {
       throw new RoamingKeyError('bad_mac', 'the request belongs to another ticket');
     }
     if (Math.abs(this.#now() - request.iat) > MAX_CLOCK_SKEW) {
       throw new RoamingKeyError('stale_request', "the device's clock is wrong");
     }
-    this.#operations.checkRequest(request, ticket);
+    const compute = this.#operations.read(request, ticket, share);
     if (this.#allow && !(await this.#allow({ ...about }))) {
       this.#emit({ type: 'refusedByPolicy', ...about });
       throw new RoamingKeyError('refused', 'refused by this server');
     }
+    return compute;
   }
 
   #passReservation(reserved: ReserveAnswer, about: PolicyRequest): void {
@@ -435,8 +449,8 @@ export class Assistant {
     return new RoamingKeyError(mark, mark === 'disabled' ? 'this key is disabled' : 'this ticket is retired');
   }
 
-  /** The same payload sealed to the active key: id and u stay, so counters and marks bite every copy. */
-  async #renew(ticket: Ticket): Promise<object> {
+  /** Seals a ticket to the active key: u stays, so a mark meets every copy. */
+  async #seal(ticket: Ticket): Promise<{ readonly ticket: string; readonly key: object }> {
     const { jwk } = this.#keys.active;
     return { ticket: await seal(ticketPayload(ticket, ticket), 'rk-ticket+jwe', jwk), key: jwk };
   }
@@ -448,6 +462,11 @@ export class Assistant {
     else if (REJECTED.has(told.code)) this.#emit({ type: 'rejected', code: told.code, ...context });
     return told;
   }
+}
+
+/** A retired ticket is never renewed, and a reissued one comes sealed to the active key. */
+function isRenewed(op: Operation): boolean {
+  return op !== 'retire' && op !== 'reissue';
 }
 
 /** A body outside the schema; one that is only too long has a status of its own. */

@@ -1,5 +1,4 @@
-import type { Operation } from '../protocol/messages.ts';
-import type { Scheme } from '../protocol/password.ts';
+import type { Operation, SchemeName } from '../protocol/schemes/index.ts';
 import type { FailedSince } from '../store/store.ts';
 
 interface OnTicket {
@@ -8,7 +7,7 @@ interface OnTicket {
   /** The name under which the ticket can be disabled. */
   readonly u: string;
   readonly op: Operation;
-  readonly scheme: Scheme;
+  readonly scheme: SchemeName;
   /** Where the request came from, as the app's router saw it. */
   readonly address?: string | undefined;
 }

@@ -1,99 +1,104 @@
-/** What each operation needs and does, scheme by scheme (docs/protocol.md section 5). */
-import { toBase64url } from '../base/bytes.ts';
+/** What each operation needs and does (docs/protocol.md sections 4 to 6). */
+import { equalBytes } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
-import { GROUP_NAMES, type GroupName } from '../math/groups.ts';
-import type { Exponentiator } from '../protocol/exponentiator.ts';
-import type { Operation, Request } from '../protocol/messages.ts';
-import type { Scheme } from '../protocol/password.ts';
-import { answerDecryption, readDecryptRequest, readElgamalShare } from '../protocol/schemes/elgamal.ts';
-import { answerSigning, RSA_SIZES, readRsaShare, readSignRequest } from '../protocol/schemes/rsa.ts';
+import { type Request, readRequestMembers } from '../protocol/messages.ts';
+import {
+  REISSUE,
+  RETIRE,
+  SCHEME_NAMES,
+  SCHEMES,
+  type ServedSchemes,
+  schemeOf,
+  type TicketShare,
+} from '../protocol/schemes/index.ts';
+import { type Engines, type Scheme, type Share, writeMembers } from '../protocol/schemes/scheme.ts';
 import type { Ticket } from '../protocol/ticket.ts';
 
-/** Which schemes an assistant serves, and with which sizes. What is not served is answered `unsupported`. */
-export interface ServedSchemes {
-  /** Key retrieval. Default true. */
-  readonly retrieve?: boolean;
-  /** Sizes in bits of shared RSA keys: some of 2048, 3072, 4096. Default 2048 and 3072; none for no RSA. */
-  readonly rsa?: readonly (typeof RSA_SIZES)[number][];
-  /** Groups of shared ElGamal keys. Default P-256, ffdhe2048, ffdhe3072; none for no ElGamal. */
-  readonly elgamal?: readonly GroupName[];
-}
+export type { ServedSchemes } from '../protocol/schemes/index.ts';
+
+/** Computes a result, as the answer has it. */
+export type Computation = () => Promise<object>;
 
 /** The operations that one assistant serves, checked before anything is computed. */
 export interface Operations {
-  /** Whether any served scheme computes more than it looks up. */
+  /** Whether any scheme that is served exponentiates on other threads. */
   readonly needExponentiator: boolean;
   /** @throws RoamingKeyError `bad_ticket`, `unsupported` */
-  checkTicket(ticket: Ticket): void;
-  /** @throws RoamingKeyError `invalid_request` */
-  checkRequest(request: Request, ticket: Ticket): void;
+  openShare(ticket: Ticket): Promise<Share>;
   /**
-   * The result's members, for a request and a ticket that were checked and a password that was right.
+   * Reads what is asked for.
    *
-   * @throws RoamingKeyError `unavailable` when all workers are busy
+   * @returns computes the result once the password was found right; throws RoamingKeyError `unavailable` where all
+   *   workers are busy
+   * @throws RoamingKeyError `invalid_request`, `unsupported`
    */
-  run(request: Request, ticket: Ticket): Promise<object>;
+  read(request: Request, ticket: Ticket, share: Share): Computation;
 }
 
-const SCHEME_OF: Record<Exclude<Operation, 'retire'>, Scheme> = {
-  retrieve: 'retrieve',
-  sign: 'rsa',
-  decrypt: 'elgamal',
-};
+/** Seals a ticket to the active key. */
+export type SealTicket = (ticket: Ticket) => Promise<{ readonly ticket: string; readonly key: object }>;
 
 /**
- * @param exponentiator where modular exponentiations run, never the thread that serves other requests
+ * @param now seconds since the epoch
  * @throws TypeError naming the member of `serve` that is of the wrong kind
  */
-export function operations(serve: ServedSchemes, exponentiator: Exponentiator): Operations {
-  const { retrieve = true, rsa = [2048, 3072], elgamal = ['P-256', 'ffdhe2048', 'ffdhe3072'] } = serve;
-  if (typeof retrieve !== 'boolean') throw new TypeError('serve.retrieve must be true or false');
-  assertAmong('serve.rsa', rsa, RSA_SIZES);
-  assertAmong('serve.elgamal', elgamal, GROUP_NAMES);
-  const notServed = () => new RoamingKeyError('unsupported', 'this scheme is not served here');
+export function operations(
+  serve: ServedSchemes,
+  engines: Engines,
+  sealTicket: SealTicket,
+  now: () => number,
+): Operations {
+  const unknown = Object.keys(serve).find((name) => !Object.hasOwn(SCHEMES, name));
+  if (unknown !== undefined) throw new TypeError(`serve.${unknown} is not a scheme`);
+  const served = new Map(
+    SCHEME_NAMES.map((name) => [name, readServeOption(schemeOf(name), serve[name])] as const),
+  );
+  const invalid = (why: string) => new RoamingKeyError('invalid_request', why);
 
   return {
-    needExponentiator: rsa.length + elgamal.length > 0,
+    needExponentiator: SCHEME_NAMES.some(
+      (name) => isServed(served.get(name)) && SCHEMES[name].serve.needsExponentiator,
+    ),
 
-    checkTicket(ticket) {
-      if (ticket.scheme === 'retrieve') {
-        if (!retrieve) throw notServed();
-      } else if (ticket.scheme === 'rsa') {
-        if (rsa.length === 0) throw notServed();
-        readRsaShare(ticket, rsa);
-      } else {
-        if (elgamal.length === 0) throw notServed();
-        readElgamalShare(ticket, elgamal);
-      }
+    async openShare(ticket) {
+      const kinds = served.get(ticket.scheme);
+      if (!isServed(kinds)) throw new RoamingKeyError('unsupported', 'this scheme is not served here');
+      const half = await schemeOf(ticket.scheme).assistantHalf();
+      return half.open(ticket, kinds, engines);
     },
 
-    checkRequest(request, ticket) {
-      if (request.op !== 'retire' && SCHEME_OF[request.op] !== ticket.scheme) {
-        throw new RoamingKeyError('invalid_request', 'the operation does not fit the ticket');
+    read(request, ticket, share) {
+      if (request.op === RETIRE.op) {
+        if (!readRequestMembers(request, RETIRE)) throw invalid('a retirement has no members of its own');
+        return async () => ({ retired: true });
       }
-      if (request.op === 'sign') readSignRequest(request);
-      if (request.op === 'decrypt' && ticket.scheme === 'elgamal') {
-        readDecryptRequest(readElgamalShare(ticket).group, request.w);
+      if (request.op === REISSUE.op) {
+        const members = readRequestMembers(request, REISSUE);
+        if (!members) throw invalid('a, b and delta expected');
+        const { a, b, delta } = members;
+        if (equalBytes(a, ticket.a)) throw invalid('a is that of the old ticket');
+        const moved = share.move(delta);
+        return () => sealTicket({ ...ticket, a, b, iat: now(), ...(moved() as TicketShare) });
       }
-    },
-
-    async run(request, ticket) {
-      if (request.op === 'retire') return { retired: true };
-      if (request.op === 'retrieve' && ticket.scheme === 'retrieve') return { c: toBase64url(ticket.c) };
-      if (request.op === 'sign' && ticket.scheme === 'rsa') {
-        return { nu: toBase64url(await answerSigning(ticket, readSignRequest(request), exponentiator)) };
-      }
-      if (request.op === 'decrypt' && ticket.scheme === 'elgamal') {
-        const { nu, proof } = await answerDecryption(readElgamalShare(ticket), request.w, exponentiator);
-        return { nu: toBase64url(nu), proof: { c: toBase64url(proof.c), s: toBase64url(proof.s) } };
-      }
-      throw new RoamingKeyError('invalid_request', 'the operation does not fit the ticket');
+      const { exchange } = schemeOf(ticket.scheme);
+      if (request.op !== exchange.op) throw invalid('the operation does not fit the ticket');
+      const members = readRequestMembers(request, exchange);
+      if (!members) throw invalid('the request has members missing, wrong or unknown');
+      const compute = share.read(members);
+      return async () => writeMembers(await compute(), exchange.result);
     },
   };
 }
 
-function assertAmong(option: string, given: unknown, known: readonly (string | number)[]): void {
-  if (!Array.isArray(given) || !given.every((one) => known.includes(one))) {
-    throw new TypeError(`${option} must be an array of some of ${known.join(', ')}`);
+function isServed(option: unknown): boolean {
+  return Array.isArray(option) ? option.length > 0 : option === true;
+}
+
+function readServeOption({ name, serve: { byDefault, kinds } }: Scheme, given: unknown = byDefault): unknown {
+  if (!kinds) {
+    if (typeof given !== 'boolean') throw new TypeError(`serve.${name} must be true or false`);
+  } else if (!Array.isArray(given) || !given.every((one) => kinds.includes(one))) {
+    throw new TypeError(`serve.${name} must be an array of some of ${kinds.join(', ')}`);
   }
+  return given;
 }

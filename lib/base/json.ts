@@ -7,7 +7,7 @@ export function bytes(min: number, max: number = min) {
   return v.pipe(
     v.string(),
     v.maxLength(Math.ceil((max * 4) / 3)),
-    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    v.rawTransform<string, Uint8Array>(({ dataset, addIssue, NEVER }) => {
       const decoded = fromBase64url(dataset.value);
       if (decoded && decoded.length >= min && decoded.length <= max) return decoded;
       addIssue({ message: `base64url of ${min} to ${max} bytes expected` });

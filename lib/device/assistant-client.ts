@@ -16,15 +16,17 @@ import {
   seal,
 } from '../crypto/jwe/jwe.ts';
 import {
+  type Answer,
   type ErrorResponse,
-  type Question,
-  type Response,
-  readResponse,
+  isErrorResponse,
+  readAnswer,
   requestMac,
   requestPayload,
 } from '../protocol/messages.ts';
 import { verifier } from '../protocol/password.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
+import type { RequestOf } from '../protocol/schemes/index.ts';
+import type { Exchange } from '../protocol/schemes/scheme.ts';
 import { send, type TransportOptions } from './transport.ts';
 
 export interface AssistantClientOptions extends TransportOptions {
@@ -34,6 +36,9 @@ export interface AssistantClientOptions extends TransportOptions {
 
 /** A device's clock, in whole seconds. */
 export const systemClock = (): number => Math.floor(Date.now() / 1000);
+
+/** Makes what is asked: afresh for every request, since a nonce must never serve two. */
+export type Question<X extends Exchange> = () => RequestOf<X> | Promise<RequestOf<X>>;
 
 /** Codes that the assistant tells only after it opened the request, so never without a genuine answer. */
 const ALWAYS_SEALED: readonly ErrorCode[] = [
@@ -97,10 +102,16 @@ export class AssistantClient {
    * Asks for help with a record's ticket.
    *
    * @param k the password's K
+   * @param question makes what is asked, once for every request that is sent
    * @throws RoamingKeyError any code of the assistant's (`attemptsLeft`, `retryAt` only where genuine), `network`,
    *   `bad_response` where the answer is not the assistant's, `bad_record` where key and ticket do not fit
    */
-  async ask(record: DeviceRecord, k: Uint8Array, question: Question): Promise<Response> {
+  async ask<X extends Exchange>(
+    record: DeviceRecord,
+    k: Uint8Array,
+    exchange: X,
+    question: Question<X>,
+  ): Promise<Answer<X>> {
     const { jwk } = record.assistant;
     if (!(await readAssistantJwk(jwk)) || parseSealed(record.ticket, 'rk-ticket+jwe')?.kid !== jwk.kid) {
       throw new RoamingKeyError('bad_record', "the record's ticket and assistant key do not belong together");
@@ -108,39 +119,40 @@ export class AssistantClient {
     this.#options.onProgress?.({ phase: 'asking' });
     const beta = verifier(k);
     try {
-      const first = await this.#attempt(record, beta, question, this.#now());
-      if (!('code' in first)) return first;
+      const first = await this.#attempt(record, beta, exchange, await question(), this.#now());
+      if (!isErrorResponse(first)) return first;
       if (first.code !== 'stale_request') throw toError(first);
       // A genuine answer tells the right time: once more, with that.
-      const second = await this.#attempt(record, beta, question, first.now);
-      if ('code' in second) throw toError(second);
+      const second = await this.#attempt(record, beta, exchange, await question(), first.now);
+      if (isErrorResponse(second)) throw toError(second);
       return second;
     } finally {
       wipe(beta);
     }
   }
 
-  async #attempt(
+  async #attempt<X extends Exchange>(
     record: DeviceRecord,
     beta: Uint8Array,
-    question: Question,
+    exchange: X,
+    members: RequestOf<X>,
     iat: number,
-  ): Promise<Response | ErrorResponse> {
+  ): Promise<Answer<X> | ErrorResponse> {
     const rho = randomBytes(32);
     const jti = randomBytes(16);
     const a = fromBase64url(record.a) as Uint8Array;
     try {
       const { ticket } = record;
-      const payload = requestPayload(question, { beta, rho, iat, jti, ticket });
+      const payload = requestPayload(exchange, members, { beta, rho, iat, jti, ticket });
       const request = await seal(payload, 'rk-request+jwe', record.assistant.jwk);
       const mac = toBase64url(requestMac(a, request, ticket));
       const { sealed, hint } = await this.#post({ ticket, request, mac });
       const opened = await openDirect(sealed, 'rk-response+jwe', rho);
-      const answer = opened && readResponse(opened);
-      if (!answer || answer.op !== question.op || !equalBytes(answer.jti, jti)) {
+      const answer = opened && readAnswer(opened, exchange);
+      if (!answer || !equalBytes(answer.jti, jti)) {
         throw new RoamingKeyError('bad_response', "the answer is not the assistant's answer to this request");
       }
-      if ((hint === undefined) === 'code' in answer) {
+      if ((hint === undefined) === isErrorResponse(answer)) {
         throw new RoamingKeyError('bad_response', "the answer's status is not what the assistant meant");
       }
       return answer;

@@ -2,10 +2,11 @@ import { fromBase64url } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
 import { readSecureUrl } from '../base/url.ts';
 import { parseSealed, readAssistantJwk } from '../crypto/jwe/jwe.ts';
-import type { Question, Response } from '../protocol/messages.ts';
+import type { Answer, AnswerFrame } from '../protocol/messages.ts';
 import { type Argon2id, stretchPassword } from '../protocol/password.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
-import { AssistantClient, type AssistantClientOptions } from './assistant-client.ts';
+import type { Exchange } from '../protocol/schemes/scheme.ts';
+import { AssistantClient, type AssistantClientOptions, type Question } from './assistant-client.ts';
 import { defaultArgon2id } from './default-argon2id.ts';
 
 export interface AssistedRecordOptions extends AssistantClientOptions {
@@ -107,13 +108,14 @@ export class AssistedRecord {
   }
 
   /** Asks for help with this record's ticket, or with that of an earlier one. */
-  async ask(
+  async ask<X extends Exchange>(
     k: Uint8Array,
-    question: Question,
+    exchange: X,
+    question: Question<X>,
     record: DeviceRecord = this.#stretched.get(k) ?? this.#record,
-  ): Promise<Response> {
+  ): Promise<Answer<X>> {
     await this.#requirePublished(record.assistant.jwk.kid);
-    const response = await this.#client.ask(record, k, question);
+    const response = await this.#client.ask(record, k, exchange, question);
     if (response.renewed) await this.#renew(record, response.renewed);
     return response;
   }
@@ -131,7 +133,7 @@ export class AssistedRecord {
   }
 
   /** Moves to the assistant's new key, if it has published it; the old ticket works on until its key is gone. */
-  async #renew(asked: DeviceRecord, { ticket, key }: NonNullable<Response['renewed']>): Promise<void> {
+  async #renew(asked: DeviceRecord, { ticket, key }: NonNullable<AnswerFrame['renewed']>): Promise<void> {
     try {
       const jwk = await readAssistantJwk(key);
       if (!jwk || parseSealed(ticket, 'rk-ticket+jwe')?.kid !== jwk.kid) return;

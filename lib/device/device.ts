@@ -8,10 +8,11 @@ import {
 } from '../crypto/keys/private-key.ts';
 import { type PublicJwk, thumbprint } from '../crypto/keys/public-jwk.ts';
 import type { DisablingKit } from '../protocol/disabling.ts';
-import type { Response } from '../protocol/messages.ts';
+import type { Answer, AnswerFrame } from '../protocol/messages.ts';
 import type { KdfParameters } from '../protocol/password.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
-import { mask, unmask } from '../protocol/schemes/retrieve.ts';
+import { RETIRE } from '../protocol/schemes/index.ts';
+import { mask, retrieve, unmask } from '../protocol/schemes/retrieve.ts';
 import { AssistedRecord, type AssistedRecordOptions } from './assisted-record.ts';
 import {
   cryptoKeySigner,
@@ -61,7 +62,7 @@ export interface Unlocked {
   readonly key: CryptoKey;
   readonly jwk: PublicJwk;
   /** Wrong passwords tried on this key since its last success; tell the user. */
-  readonly failedSince: Response['failedSince'];
+  readonly failedSince: AnswerFrame['failedSince'];
 }
 
 /** With the password, or after `unlock` or `unlockShared` without it. */
@@ -373,7 +374,7 @@ export class Device {
     }
     const { decryptShared } = await import('./shared-decryption.ts');
     return this.#withK(password, (k) =>
-      decryptShared(this.record, k, (question) => this.#record.ask(k, question), jwe),
+      decryptShared(this.record, k, (exchange, question) => this.#record.ask(k, exchange, question), jwe),
     );
   }
 
@@ -384,7 +385,7 @@ export class Device {
    * @source docs/protocol.md section 5
    */
   async retire(password: string): Promise<void> {
-    await this.#withK(password, (k) => this.#record.ask(k, { op: 'retire' }));
+    await this.#withK(password, (k) => this.#record.ask(k, RETIRE, () => ({})));
     this.lock();
   }
 
@@ -431,7 +432,7 @@ export class Device {
 
   async #retireOld(old: DeviceRecord, k: Uint8Array): Promise<boolean> {
     try {
-      await this.#record.ask(k, { op: 'retire' }, old);
+      await this.#record.ask(k, RETIRE, () => ({}), old);
       return true;
     } catch (error) {
       if (isRoamingKeyError(error)) return isRoamingKeyError(error, 'retired', 'disabled');
@@ -512,7 +513,13 @@ export class Device {
   async #signShared(k: Uint8Array, data: Signable, alg: SignatureAlg): Promise<Uint8Array> {
     const { signShared } = await import('./shared-signing.ts');
     if (alg === 'Ed25519' || alg === 'ES256') throw new TypeError(`alg ${alg} is no use of an RSA key`);
-    return signShared(this.record, k, (question) => this.#record.ask(k, question), data, alg);
+    return signShared(
+      this.record,
+      k,
+      (exchange, question) => this.#record.ask(k, exchange, question),
+      data,
+      alg,
+    );
   }
 
   /** Runs `use` with the password's K: a given password's, wiped afterwards, or the one that is held. */
@@ -542,21 +549,19 @@ export class Device {
 
   async #withPrivateKey<T>(
     password: string,
-    use: (pkcs8: Uint8Array<ArrayBuffer>, response: Response) => Promise<T>,
+    use: (pkcs8: Uint8Array<ArrayBuffer>, response: Answer<typeof retrieve.exchange>) => Promise<T>,
   ): Promise<T> {
     return this.#withK(password, (k) => this.#withKeyOf(k, use));
   }
 
   async #withKeyOf<T>(
     k: Uint8Array,
-    use: (pkcs8: Uint8Array<ArrayBuffer>, response: Response) => Promise<T>,
+    use: (pkcs8: Uint8Array<ArrayBuffer>, response: Answer<typeof retrieve.exchange>) => Promise<T>,
   ): Promise<T> {
     if (this.record.scheme !== 'retrieve') {
       throw notRecoverable();
     }
-    const response = await this.#record.ask(k, { op: 'retrieve' });
-    if (response.op !== 'retrieve')
-      throw new RoamingKeyError('bad_response', 'the answer is to another request');
+    const response = await this.#record.ask(k, retrieve.exchange, () => ({}));
     const pkcs8 = unmask(response.c, k);
     try {
       return await use(pkcs8, response);

@@ -3,10 +3,10 @@ import { fromBase64url, wipe } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
 import type { PublicJwk } from '../crypto/keys/public-jwk.ts';
 import { type PrivateKeySource, readPrivateJwk } from '../crypto/keys/read-private-jwk.ts';
-import type { GroupName } from '../math/groups.ts';
+import type { GroupName } from '../math/group.ts';
 import { os2ip } from '../math/integer.ts';
 import { deviceShare } from '../protocol/password.ts';
-import { splitElgamalKey } from '../protocol/schemes/elgamal.ts';
+import { splitElgamalKey } from '../protocol/schemes/elgamal-decryption.ts';
 import {
   elgamalPublicJwk,
   generateElgamalKey,
@@ -42,8 +42,7 @@ export async function enrollSharedElgamal({
     (k) => {
       const f = deviceShare(k, 'elgamal', group.scalarLength + 16);
       try {
-        const { x2 } = splitElgamalKey(publicKey, x, f);
-        return { scheme: 'elgamal', group: group.name as GroupName, x2 };
+        return { scheme: 'elgamal', ...splitElgamalKey(publicKey, x, f) };
       } finally {
         wipe(f);
       }

@@ -3,7 +3,7 @@ import { wipe } from '../base/bytes.ts';
 import { generateRsaKey, rsaComponents, rsaPublicJwk } from '../crypto/keys/rsa-key.ts';
 import { byteLength } from '../math/integer.ts';
 import { deviceShare } from '../protocol/password.ts';
-import { splitRsaKey } from '../protocol/schemes/rsa.ts';
+import { splitRsaKey } from '../protocol/schemes/rsa-signing.ts';
 import { registerAt } from './login-proof.ts';
 import {
   type Enrolment,

@@ -3,7 +3,8 @@ import { wipe } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
 import { deviceShare } from '../protocol/password.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
-import { completeDecryption } from '../protocol/schemes/elgamal.ts';
+import { elgamal } from '../protocol/schemes/elgamal.ts';
+import { completeDecryption } from '../protocol/schemes/elgamal-decryption.ts';
 import { openElgamalJwe, readElgamalJwe } from '../protocol/schemes/elgamal-jwe.ts';
 import { readElgamalPublicJwk } from '../protocol/schemes/elgamal-keys.ts';
 import type { Ask } from './shared-signing.ts';
@@ -25,9 +26,7 @@ export async function decryptShared(
   if (!publicKey)
     throw new RoamingKeyError('bad_record', "this device record's public key is in none of the groups");
   const ciphertext = await readElgamalJwe(jwe, publicKey);
-  const response = await ask({ op: 'decrypt', w: ciphertext.w });
-  if (response.op !== 'decrypt')
-    throw new RoamingKeyError('bad_response', 'the answer is to another request');
+  const response = await ask(elgamal.exchange, () => ({ w: ciphertext.w }));
   const f = deviceShare(k, 'elgamal', publicKey.group.scalarLength + 16);
   let z: Uint8Array | undefined;
   try {

@@ -1,6 +1,5 @@
 /** Signing with a key that is shared with the assistant (docs/protocol.md section 5, scheme `rsa`). */
 import { fromBase64url, randomBytes, wipe } from '../base/bytes.ts';
-import { RoamingKeyError } from '../base/errors.ts';
 import { rsaPublicJwk } from '../crypto/keys/rsa-key.ts';
 import {
   encodeRsaDigest,
@@ -10,14 +9,17 @@ import {
 } from '../crypto/rsa-encoding.ts';
 import { byteLength, i2osp, os2ip } from '../math/integer.ts';
 import { power } from '../math/modular.ts';
-import type { Question, Response } from '../protocol/messages.ts';
+import type { Answer } from '../protocol/messages.ts';
 import { deviceShare } from '../protocol/password.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
-import { completeSigning, type RsaPrivateNumbers } from '../protocol/schemes/rsa.ts';
+import { rsa } from '../protocol/schemes/rsa.ts';
+import { completeSigning, type RsaPrivateNumbers } from '../protocol/schemes/rsa-signing.ts';
+import type { Exchange } from '../protocol/schemes/scheme.ts';
+import type { Question } from './assistant-client.ts';
 import type { LoginAlg, Signer } from './login-proof.ts';
 
 /** How a device asks its assistant, with K at hand. */
-export type Ask = (question: Question) => Promise<Response>;
+export type Ask = <X extends Exchange>(exchange: X, question: Question<X>) => Promise<Answer<X>>;
 
 /** What is signed: data, which is hashed here, or its hash. */
 export type Signable = Uint8Array | { readonly digest: Uint8Array };
@@ -41,8 +43,7 @@ export async function signShared(
   const n = os2ip(fromBase64url(record.jwk.n) as Uint8Array);
   const e = os2ip(fromBase64url(record.jwk.e) as Uint8Array);
   const request = await digestOf(data, alg);
-  const response = await ask({ op: 'sign', ...request });
-  if (response.op !== 'sign') throw new RoamingKeyError('bad_response', 'the answer is to another request');
+  const response = await ask(rsa.exchange, () => request);
   const f = deviceShare(k, 'rsa', byteLength(n) + 16);
   try {
     return completeSigning({ n, e, f, request, nu: response.nu });

@@ -1,3 +1,9 @@
+/** The groups of the `elgamal` scheme, by the name that tickets and public keys give them. */
+export const GROUP_NAMES = ['P-256', 'ffdhe2048', 'ffdhe3072', 'ffdhe4096'] as const;
+
+/** The name of a group. */
+export type GroupName = (typeof GROUP_NAMES)[number];
+
 /**
  * A group of prime order in which discrete logarithms are hard, written multiplicatively (docs/protocol.md section 5).
  *

@@ -2,11 +2,7 @@ import type { Group } from './group.ts';
 import { ffdhe2048, ffdhe3072, ffdhe4096, type ModpGroup } from './modp.ts';
 import { type P256Point, p256 } from './p256.ts';
 
-/** The groups of the `elgamal` scheme, by the name that tickets and public keys give them. */
-export const GROUP_NAMES = ['P-256', 'ffdhe2048', 'ffdhe3072', 'ffdhe4096'] as const;
-
-/** The name of a group. */
-export type GroupName = (typeof GROUP_NAMES)[number];
+export { GROUP_NAMES, type GroupName } from './group.ts';
 
 /** An element of any group; only its own group can make sense of it. */
 export type GroupElement = P256Point | bigint;

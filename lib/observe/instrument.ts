@@ -3,8 +3,7 @@
  * of them elsewhere. A hook learns which step it was and how it ended, never what went in or came out.
  */
 import { isRoamingKeyError, isWireErrorCode, type WireErrorCode } from '../base/errors.ts';
-import type { Operation } from '../protocol/messages.ts';
-import type { Scheme } from '../protocol/password.ts';
+import type { Operation, SchemeName } from '../protocol/schemes/index.ts';
 
 /** Which of the three servers something belongs to. */
 export type Part = 'assistant' | 'relyingParty' | 'records';
@@ -13,7 +12,7 @@ export type Part = 'assistant' | 'relyingParty' | 'records';
 export interface AssistStep {
   readonly name: 'assist';
   op?: Operation;
-  scheme?: Scheme;
+  scheme?: SchemeName;
 }
 
 /** One operation of a store. */

@@ -10,16 +10,14 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import * as v from 'valibot';
 import { type Sha256, toBase64url, utf8 } from '../base/bytes.ts';
 import { isWireErrorCode, type WireErrorCode } from '../base/errors.ts';
-import { bytes, parsePayload, readPayload, readValue, seconds } from '../base/json.ts';
+import { bytes, parsePayload, readValue, seconds } from '../base/json.ts';
 import { ASSISTANT_JWK } from '../crypto/jwe/jwe.ts';
-
-/** What can be asked of the assistant. `retire` goes with every scheme, the others with one each. */
-export type Operation = 'retrieve' | 'sign' | 'decrypt' | 'retire';
+import { MAX_TICKET, OPERATIONS, type RequestOf, type ResultOf } from './schemes/index.ts';
+import { type Exchange, type Members, writeMembers } from './schemes/scheme.ts';
 
 /** Limits in bytes (docs/protocol.md section 3). */
-export const MAX_BODY = 32 * 1024;
-export const MAX_TICKET = 16 * 1024;
-export const MAX_REQUEST = 8 * 1024;
+export const MAX_BODY = 36 * 1024;
+export const MAX_REQUEST = 16 * 1024;
 /** How far the clocks of device and assistant may be apart, in seconds. */
 export const MAX_CLOCK_SKEW = 300;
 /** How long after its iat a request's number is remembered, in seconds. */
@@ -41,69 +39,57 @@ export const DISABLE_BODY = v.strictObject({
  * What must be readable before an error can be answered under ρ. The other members are read afterwards, so that the
  * device learns from a genuine answer what was wrong with them.
  */
-const REQUEST_FRAME = v.looseObject({
-  op: v.picklist(['retrieve', 'sign', 'decrypt', 'retire']),
-  rho: bytes(32),
-  jti: bytes(16),
-});
+const ADDRESS = v.object({ op: v.picklist(OPERATIONS), rho: bytes(32), jti: bytes(16) });
 
 const frame = {
   v: v.literal(1),
+  op: v.picklist(OPERATIONS),
   beta: bytes(32),
   rho: bytes(32),
   th: bytes(32),
   iat: seconds,
   jti: bytes(16),
 };
-const SIGNATURE_ALGS = ['PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const;
+const FRAME = v.object(frame);
 
-/** A request, bytes as bytes; what its operation needs is checked by the scheme. */
-const REQUEST = v.variant('op', [
-  v.strictObject({ ...frame, op: v.literal('retrieve') }),
-  v.strictObject({
-    ...frame,
-    op: v.literal('sign'),
-    alg: v.picklist(SIGNATURE_ALGS),
-    digest: bytes(32, 64),
-    salt: v.optional(bytes(32, 64)),
-  }),
-  v.strictObject({ ...frame, op: v.literal('decrypt'), w: bytes(1, 512) }),
-  v.strictObject({ ...frame, op: v.literal('retire') }),
-]);
-
-/** A request as the assistant reads it. */
-export type Request = v.InferOutput<typeof REQUEST>;
+/** What every request has. */
+export type RequestFrame = Readonly<Members<typeof frame>>;
+/** A request, its operation's own members not yet read. */
+export interface Request extends RequestFrame {
+  readonly members: Readonly<Record<string, unknown>>;
+}
 
 /** What the assistant found in an opened request. */
 export interface ReadRequest {
   /** All that an answer, be it an error, has to be bound to. */
-  readonly frame: { readonly op: Operation; readonly rho: Uint8Array; readonly jti: Uint8Array };
-  /** The whole; `undefined` where another member is missing, wrong or unknown. */
+  readonly frame: Pick<RequestFrame, 'op' | 'rho' | 'jti'>;
+  /** The whole; `undefined` where a member of the frame is missing or wrong. */
   readonly request: Request | undefined;
 }
 
-/** Reads an opened request; `undefined` where nobody could be answered. */
+/** Reads an opened request; `undefined` where there is no one to answer. */
 export function readRequest(payload: Uint8Array): ReadRequest | undefined {
   const value = parsePayload(payload);
-  const request = readValue(value, REQUEST);
-  const frame = request ?? readValue(value, REQUEST_FRAME);
-  return frame && { frame, request };
+  const address = readValue(value, ADDRESS);
+  if (!address) return undefined;
+  const read = readValue(value, FRAME);
+  // Not by a loose schema: valibot drops members called `prototype` there.
+  const others = Object.entries(value as object).filter(([name]) => !Object.hasOwn(frame, name));
+  return { frame: address, request: read && { ...read, members: Object.fromEntries(others) } };
 }
 
-/** What a device asks, before the frame is added. */
-export type Question =
-  | { readonly op: 'retrieve' | 'retire' }
-  | {
-      readonly op: 'sign';
-      readonly alg: (typeof SIGNATURE_ALGS)[number];
-      readonly digest: Uint8Array;
-      readonly salt?: Uint8Array | undefined;
-    }
-  | { readonly op: 'decrypt'; readonly w: Uint8Array };
+/** Reads a request's members by its operation; `undefined` where one is missing, wrong or unknown. */
+export function readRequestMembers<X extends Exchange>(
+  { members }: Request,
+  exchange: X,
+): RequestOf<X> | undefined {
+  return readValue(members, v.strictObject(exchange.request)) as RequestOf<X> | undefined;
+}
 
 /** The JSON object that is sealed with typ `rk-request+jwe`. */
-export function requestPayload(
-  question: Question,
+export function requestPayload<X extends Exchange>(
+  exchange: X,
+  members: RequestOf<X>,
   {
     beta,
     rho,
@@ -112,20 +98,15 @@ export function requestPayload(
     ticket,
   }: { beta: Uint8Array; rho: Uint8Array; iat: number; jti: Uint8Array; ticket: string },
 ): object {
-  const members: Record<string, string> = {};
-  for (const [name, value] of Object.entries(question)) {
-    if (name !== 'op' && value !== undefined)
-      members[name] = typeof value === 'string' ? value : toBase64url(value);
-  }
   return {
     v: 1,
-    op: question.op,
+    op: exchange.op,
     beta: toBase64url(beta),
     rho: toBase64url(rho),
     iat,
     jti: toBase64url(jti),
     th: toBase64url(ticketHash(ticket)),
-    ...members,
+    ...writeMembers(members, exchange.request),
   };
 }
 
@@ -148,55 +129,60 @@ export function requestMac(a: Uint8Array, request: string, ticket: string): Uint
   return hmac(sha256, a, utf8(macInput(request, ticket)));
 }
 
-const failedSince = v.strictObject({
-  count: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
-  last: v.nullable(seconds),
-});
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const answer = {
   v: v.literal(1),
   jti: bytes(16),
-  failedSince,
-  renewed: v.optional(
-    v.strictObject({ ticket: v.pipe(v.string(), v.maxLength(MAX_TICKET)), key: ASSISTANT_JWK }),
-  ),
+  /** Wrong passwords since the last success. */
+  failedSince: v.strictObject({ count, last: v.nullable(seconds) }),
+  /** When the id last had a success before this one; null where none is known. Older assistants do not say. */
+  lastUsed: v.optional(v.nullable(seconds)),
+  /** Tickets that were reissued from this one before; absent where there were none. */
+  reissues: v.optional(v.strictObject({ count: v.pipe(count, v.minValue(1)), last: seconds })),
 };
+const RENEWED = v.strictObject({
+  ticket: v.pipe(v.string(), v.maxLength(MAX_TICKET)),
+  key: ASSISTANT_JWK,
+});
 
-/** A good answer; its op and jti must be those of the request. */
-export const RESPONSE = v.variant('op', [
-  v.strictObject({ ...answer, op: v.literal('retrieve'), c: bytes(1, 8160) }),
-  v.strictObject({ ...answer, op: v.literal('sign'), nu: bytes(256, 512) }),
-  v.strictObject({
-    ...answer,
-    op: v.literal('decrypt'),
-    nu: bytes(1, 512),
-    proof: v.strictObject({ c: bytes(32), s: bytes(1, 512) }),
-  }),
-  // A ticket that has just been retired is never renewed.
-  v.strictObject({
-    ...answer,
-    op: v.literal('retire'),
-    retired: v.literal(true),
-    renewed: v.optional(v.never()),
-  }),
-]);
-
-/** A good answer, bytes as bytes. */
-export type Response = v.InferOutput<typeof RESPONSE>;
+/** What every good answer has besides its result. */
+export type AnswerFrame = Readonly<Members<typeof answer>> & {
+  /** The ticket sealed to the assistant's new key, and that key. */
+  readonly renewed?: v.InferOutput<typeof RENEWED> | undefined;
+};
+/** A good answer in an exchange, bytes as bytes. */
+export type Answer<X extends Exchange> = AnswerFrame & { readonly op: X['op'] } & Readonly<ResultOf<X>>;
 
 const ERROR_RESPONSE = v.strictObject({
   v: v.literal(1),
-  op: v.picklist(['retrieve', 'sign', 'decrypt', 'retire']),
+  op: v.picklist(OPERATIONS),
   jti: bytes(16),
   code: v.custom<WireErrorCode>(isWireErrorCode),
   now: seconds,
-  attemptsLeft: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+  attemptsLeft: v.optional(count),
   retryAt: v.optional(seconds),
 });
 
 /** An error that is genuinely the assistant's. */
 export type ErrorResponse = v.InferOutput<typeof ERROR_RESPONSE>;
 
-/** Reads an opened answer; `undefined` where it is none. */
-export function readResponse(payload: Uint8Array): Response | ErrorResponse | undefined {
-  return readPayload(payload, RESPONSE) ?? readPayload(payload, ERROR_RESPONSE);
+/** Whether the assistant refused. */
+export function isErrorResponse(answer: object): answer is ErrorResponse {
+  return 'code' in answer;
+}
+
+/** Reads an opened answer in an exchange; `undefined` where it is none, or one to another operation. */
+export function readAnswer<X extends Exchange>(
+  payload: Uint8Array,
+  exchange: X,
+): Answer<X> | ErrorResponse | undefined {
+  const value = parsePayload(payload);
+  const good = v.strictObject({
+    ...answer,
+    op: v.literal(exchange.op),
+    ...exchange.result,
+    renewed: v.optional(exchange.isRenewable ? RENEWED : v.never()),
+  });
+  const read = (readValue(value, good) as Answer<X> | undefined) ?? readValue(value, ERROR_RESPONSE);
+  return read?.op === exchange.op ? read : undefined;
 }

@@ -30,9 +30,6 @@ export type Argon2id = (
   onProgress?: (done: number) => void,
 ) => Promise<Uint8Array>;
 
-/** The three ways in which a device can be helped. */
-export type Scheme = 'retrieve' | 'rsa' | 'elgamal';
-
 const lane = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 
 /** KDF parameters neither below the floor (a tampered record must not weaken) nor above the ceiling (nor exhaust). */
@@ -113,6 +110,6 @@ export function verifier(k: Uint8Array): Uint8Array {
 }
 
 /** f(L), the device's half of the user's key: `length` bytes, at most 8160. */
-export function deviceShare(k: Uint8Array, scheme: Scheme, length: number): Uint8Array {
+export function deviceShare(k: Uint8Array, scheme: string, length: number): Uint8Array {
   return expand(sha256, k, utf8(`roaming-key/1 ${scheme} share`), length);
 }

@@ -5,13 +5,13 @@ import { RoamingKeyError } from '../base/errors.ts';
 import { assistantUrl } from '../base/url.ts';
 import { ASSISTANT_JWK, type AssistantJwk } from '../crypto/jwe/jwe.ts';
 import { PUBLIC_JWK, type PublicJwk } from '../crypto/keys/public-jwk.ts';
-import { MAX_TICKET } from './messages.ts';
-import { KDF_PARAMETERS, type KdfParameters, type Scheme } from './password.ts';
+import { KDF_PARAMETERS, type KdfParameters } from './password.ts';
+import { MAX_TICKET, SCHEME_NAMES, type SchemeName, schemeOf } from './schemes/index.ts';
 
 /** Plain JSON; bytes are base64url. Safe to copy, as far as the password is worth anything. */
 export interface DeviceRecord {
   readonly version: 1;
-  readonly scheme: Scheme;
+  readonly scheme: SchemeName;
   /** 32 bytes; never leaves the device, so that nobody else can test a password. */
   readonly salt: string;
   /** Key of the requests' MAC, 32 bytes. */
@@ -30,16 +30,10 @@ const thirtyTwoBytes = v.pipe(
   v.check((text) => fromBase64url(text)?.length === 32),
 );
 
-const KEY_TYPES: Record<Scheme, readonly PublicJwk['kty'][]> = {
-  retrieve: ['OKP', 'EC', 'RSA'],
-  rsa: ['RSA'],
-  elgamal: ['EC', 'DH'],
-};
-
 const RECORD = v.pipe(
   v.strictObject({
     version: v.literal(1),
-    scheme: v.picklist(['retrieve', 'rsa', 'elgamal']),
+    scheme: v.picklist(SCHEME_NAMES),
     salt: thirtyTwoBytes,
     a: thirtyTwoBytes,
     u: thirtyTwoBytes,
@@ -48,7 +42,7 @@ const RECORD = v.pipe(
     jwk: PUBLIC_JWK,
     assistant: v.strictObject({ url: assistantUrl, jwk: ASSISTANT_JWK }),
   }),
-  v.check(({ scheme, jwk }) => KEY_TYPES[scheme].includes(jwk.kty)),
+  v.check(({ scheme, jwk }) => schemeOf(scheme).keyTypes.includes(jwk.kty)),
 );
 
 /**

@@ -8,7 +8,10 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import * as v from 'valibot';
 import { concat, type Sha256, toBase64url, utf8 } from '../base/bytes.ts';
 import { bytes, readPayload, seconds } from '../base/json.ts';
-import { MAX_PRIVATE_KEY } from './schemes/retrieve.ts';
+import { SCHEME_NAMES, schemeOf, type TicketShare } from './schemes/index.ts';
+import { type Members, writeMembers } from './schemes/scheme.ts';
+
+export type { TicketShare } from './schemes/index.ts';
 
 const common = {
   v: v.literal(1),
@@ -21,29 +24,17 @@ const common = {
   iat: seconds,
   exp: v.optional(seconds),
 };
-const MAX_NUMBER = 512;
 const LABEL = utf8('roaming-key/1 id');
 
-const TICKET = v.variant('scheme', [
-  v.strictObject({ ...common, scheme: v.literal('retrieve'), c: bytes(1, MAX_PRIVATE_KEY) }),
-  v.strictObject({ ...common, scheme: v.literal('rsa'), n: bytes(1, MAX_NUMBER), d2: bytes(1, MAX_NUMBER) }),
-  v.strictObject({
-    ...common,
-    scheme: v.literal('elgamal'),
-    group: v.picklist(['P-256', 'ffdhe2048', 'ffdhe3072', 'ffdhe4096']),
-    x2: bytes(1, MAX_NUMBER),
-  }),
-]);
+const TICKET = v.variant(
+  'scheme',
+  SCHEME_NAMES.map((name) =>
+    v.strictObject({ ...common, scheme: v.literal(name), ...schemeOf(name).ticket }),
+  ),
+);
 
 /** What a ticket says, bytes as bytes. */
-export type Ticket = v.InferOutput<typeof TICKET>;
-/** The part that depends on the scheme: the masked key, or the assistant's share of it. */
-export type TicketShare =
-  | { readonly scheme: 'retrieve'; readonly c: Uint8Array }
-  | { readonly scheme: 'rsa'; readonly n: Uint8Array; readonly d2: Uint8Array }
-  | { readonly scheme: 'elgamal'; readonly group: Group; readonly x2: Uint8Array };
-/** The groups of ElGamal keys. */
-export type Group = Extract<Ticket, { scheme: 'elgamal' }>['group'];
+export type Ticket = Readonly<Members<typeof common>> & TicketShare;
 
 /** What every ticket holds besides its share. */
 export interface TicketFrame {
@@ -65,24 +56,13 @@ export function ticketPayload({ a, b, u, iat, exp }: TicketFrame, share: TicketS
     u: toBase64url(u),
     iat,
     ...(exp !== undefined && { exp }),
-    ...shareMembers(share),
+    ...writeMembers(share, schemeOf(share.scheme).ticket),
   };
-}
-
-function shareMembers(share: TicketShare): object {
-  switch (share.scheme) {
-    case 'retrieve':
-      return { c: toBase64url(share.c) };
-    case 'rsa':
-      return { n: toBase64url(share.n), d2: toBase64url(share.d2) };
-    case 'elgamal':
-      return { group: share.group, x2: toBase64url(share.x2) };
-  }
 }
 
 /** Reads an opened ticket; `undefined` where it is not one. The numbers of a share are checked by its scheme. */
 export function readTicket(payload: Uint8Array): Ticket | undefined {
-  return readPayload(payload, TICKET);
+  return readPayload(payload, TICKET) as Ticket | undefined;
 }
 
 /**
@@ -95,6 +75,6 @@ export function readTicket(payload: Uint8Array): Ticket | undefined {
  * @param hash SHA-256, where the platform has a faster one
  */
 export function stateId(ticket: Ticket, hash: Sha256 = sha256): string {
-  const s = ticket.scheme === 'retrieve' ? ticket.c : ticket.scheme === 'rsa' ? ticket.d2 : ticket.x2;
+  const s = (ticket as unknown as Record<string, Uint8Array>)[schemeOf(ticket.scheme).secret] as Uint8Array;
   return toBase64url(hash(concat(LABEL, ticket.a, ticket.b, ticket.u, s)));
 }

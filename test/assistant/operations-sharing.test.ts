@@ -18,7 +18,7 @@ import { byteLength, i2osp } from '../../lib/math/integer.ts';
 import { jacobi } from '../../lib/math/modular.ts';
 import { deviceShare } from '../../lib/protocol/password.ts';
 import { unmask } from '../../lib/protocol/schemes/retrieve.ts';
-import { completeSigning } from '../../lib/protocol/schemes/rsa.ts';
+import { completeSigning } from '../../lib/protocol/schemes/rsa-signing.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { assist, b64, makeRequest, post, random } from '../attacks/support.ts';
 import {

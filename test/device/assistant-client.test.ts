@@ -3,6 +3,7 @@ import { KeySet } from '../../lib/assistant/keys.ts';
 import { AssistantClient } from '../../lib/device/assistant-client.ts';
 import { verifier } from '../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
+import { retrieve } from '../../lib/protocol/schemes/retrieve.ts';
 import { b64, makeTicket, openAsAssistant, random } from '../attacks/support.ts';
 import { type AssistantWorld, startAssistant } from '../support/world.ts';
 
@@ -77,8 +78,8 @@ describe('a request', () => {
     const world = await startAssistant();
     const { record, k } = await makeRecord(world);
     const client = new AssistantClient(world.url, { fetch: world.fetch });
-    await client.ask(record, k, { op: 'retrieve' });
-    await client.ask(record, k, { op: 'retrieve' });
+    await client.ask(record, k, retrieve.exchange, () => ({}));
+    await client.ask(record, k, retrieve.exchange, () => ({}));
     const sent = world.traffic.map(
       ({ request }) => JSON.parse(request) as { request: string; ticket: string; mac: string },
     );
@@ -107,7 +108,9 @@ describe('a request', () => {
         });
       },
     });
-    await expect(client.ask(record, k, { op: 'retrieve' })).rejects.toMatchObject({ code: 'network' });
+    await expect(client.ask(record, k, retrieve.exchange, () => ({}))).rejects.toMatchObject({
+      code: 'network',
+    });
     expect(init).toMatchObject({ credentials: 'omit', redirect: 'error', method: 'POST' });
   });
 
@@ -115,7 +118,7 @@ describe('a request', () => {
     const world = await startAssistant();
     const { record, k } = await makeRecord(world);
     const before = [JSON.stringify(record), b64(k)];
-    await new AssistantClient(world.url).ask(record, k, { op: 'retrieve' });
+    await new AssistantClient(world.url).ask(record, k, retrieve.exchange, () => ({}));
     expect([JSON.stringify(record), b64(k)]).toEqual(before);
   });
 
@@ -129,7 +132,9 @@ describe('a request', () => {
       { ...record, ticket: 'opaque' },
       { ...record, assistant: { url: world.url, jwk: other } },
     ]) {
-      await expect(client.ask(bad, k, { op: 'retrieve' })).rejects.toMatchObject({ code: 'bad_record' });
+      await expect(client.ask(bad, k, retrieve.exchange, () => ({}))).rejects.toMatchObject({
+        code: 'bad_record',
+      });
     }
     expect(world.traffic).toEqual([]);
   });

@@ -24,9 +24,18 @@ import {
 import { type AnyGroup, findGroup, GROUP_NAMES, type GroupElement } from '../../lib/math/groups.ts';
 import { i2osp, os2ip } from '../../lib/math/integer.ts';
 import { power } from '../../lib/math/modular.ts';
-import { answerDecryption, completeDecryption, splitElgamalKey } from '../../lib/protocol/schemes/elgamal.ts';
+import {
+  answerDecryption,
+  completeDecryption,
+  splitElgamalKey,
+} from '../../lib/protocol/schemes/elgamal-decryption.ts';
 import { generateElgamalKey } from '../../lib/protocol/schemes/elgamal-keys.ts';
-import { answerSigning, completeSigning, readRsaShare, splitRsaKey } from '../../lib/protocol/schemes/rsa.ts';
+import {
+  answerSigning,
+  completeSigning,
+  readRsaShare,
+  splitRsaKey,
+} from '../../lib/protocol/schemes/rsa-signing.ts';
 
 const unavailable = expect.objectContaining({ code: 'unavailable' });
 const random = (length: number) => new Uint8Array(randomBytes(length));

@@ -28,7 +28,7 @@ import { RecordServiceClient } from '../../lib/device/roam.ts';
 import { combineInstruments } from '../../lib/observe/instrument.ts';
 import { combineListeners } from '../../lib/observe/listeners.ts';
 import type { DisablingKit } from '../../lib/protocol/disabling.ts';
-import { type Scheme, verifier } from '../../lib/protocol/password.ts';
+import { verifier } from '../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
 import { disabledFeed } from '../../lib/strategy/disabled-feed.ts';
@@ -341,7 +341,7 @@ export async function live(): Promise<Life> {
     const ticket = await openAsAssistant(world.keys, one.ticket, 'rk-ticket+jwe');
     for (const name of ['a', 'b', 'c', 'd2', 'x2'])
       if (ticket[name] !== undefined) secret(`${name} of ${one.scheme}`, bytes(ticket[name]));
-    const length = one === field.record ? 256 : lengths[one.scheme as Scheme];
+    const length = one === field.record ? 256 : lengths[one.scheme];
     secret(`f of ${one.scheme}`, await shareBytes(one, length));
   }
   await provider.forceFlush();

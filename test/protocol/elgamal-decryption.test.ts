@@ -9,11 +9,12 @@ import type { GroupPowersJob } from '../../lib/protocol/exponentiator.ts';
 import {
   answerDecryption,
   completeDecryption,
+  type ElgamalShare,
   type PartialDecryption,
   readDecryptRequest,
   readElgamalShare,
   splitElgamalKey,
-} from '../../lib/protocol/schemes/elgamal.ts';
+} from '../../lib/protocol/schemes/elgamal-decryption.ts';
 import { encryptTo, openElgamalJwe, readElgamalJwe } from '../../lib/protocol/schemes/elgamal-jwe.ts';
 import {
   type ElgamalPublicKey,
@@ -353,7 +354,7 @@ describe('shares and keys', () => {
       { group: 'P-384', x2 },
       { group: '', x2 },
     ];
-    for (const ticket of tickets) expect(() => readElgamalShare(ticket)).toThrow(bad);
+    for (const ticket of tickets) expect(() => readElgamalShare(ticket as ElgamalShare)).toThrow(bad);
     expect(readElgamalShare({ group: 'P-256', x2 }).group.name).toBe('P-256');
     expect(readElgamalShare({ group: 'P-256', x2: i2osp(q - 1n, 32) }).x2).toHaveLength(32);
     expect(() => readElgamalShare({ group: 'P-256', x2 }, ['ffdhe2048'])).toThrow(

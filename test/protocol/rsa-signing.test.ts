@@ -24,7 +24,7 @@ import {
   readRsaShare,
   readSignRequest,
   splitRsaKey,
-} from '../../lib/protocol/schemes/rsa.ts';
+} from '../../lib/protocol/schemes/rsa-signing.ts';
 import { hex, toHex, vectors } from '../support/vectors.ts';
 
 const ALGORITHMS = ['PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const;

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { fromBase64url, toBase64url } from '../../lib/base/bytes.ts';
 import { openDirect, parseSealed, readAssistantJwk } from '../../lib/crypto/jwe/jwe.ts';
 import { disablingCode, disablingName, parseDisablingCode, parseKit } from '../../lib/protocol/disabling.ts';
-import { readResponse, requestMac, requestPayload } from '../../lib/protocol/messages.ts';
+import { readAnswer, requestMac, requestPayload } from '../../lib/protocol/messages.ts';
 import { deviceShare, normalisePassword, stretchPassword, verifier } from '../../lib/protocol/password.ts';
+import { schemeOf } from '../../lib/protocol/schemes/index.ts';
 import { unmask } from '../../lib/protocol/schemes/retrieve.ts';
+import type { Exchange } from '../../lib/protocol/schemes/scheme.ts';
 import { readTicket, stateId, ticketPayload } from '../../lib/protocol/ticket.ts';
 import { openWithKey } from '../support/assistant-key.ts';
 import { hex, toHex, vectors } from '../support/vectors.ts';
@@ -75,10 +77,8 @@ describe.each(['retrieve', 'rsa'] as const)('the dialogue of scheme %s', (scheme
     expect(Buffer.from(payload as Uint8Array).toString()).toBe(asked.requestSeal.plaintext);
     const told = JSON.parse(asked.requestSeal.plaintext);
     const question =
-      scheme === 'retrieve'
-        ? { op: 'retrieve' as const }
-        : { op: 'sign' as const, alg: told.alg, digest: bytes(told.digest), salt: bytes(told.salt) };
-    const ours = requestPayload(question, {
+      scheme === 'retrieve' ? {} : { alg: told.alg, digest: bytes(told.digest), salt: bytes(told.salt) };
+    const ours = requestPayload<Exchange>(schemeOf(scheme).exchange, question, {
       beta: hex(asked.beta),
       rho: hex(asked.rho),
       iat: told.iat,
@@ -92,7 +92,9 @@ describe.each(['retrieve', 'rsa'] as const)('the dialogue of scheme %s', (scheme
   it('the answer opens under ρ', async () => {
     const payload = await openDirect(asked.response, 'rk-response+jwe', hex(asked.rho));
     expect(JSON.parse(Buffer.from(payload as Uint8Array).toString())).toEqual(asked.responsePlaintext);
-    expect(readResponse(payload as Uint8Array)).toMatchObject({ op: asked.responsePlaintext.op });
+    expect(readAnswer(payload as Uint8Array, schemeOf(scheme).exchange)).toMatchObject({
+      op: asked.responsePlaintext.op,
+    });
   });
 
   it('the kit is read', () => {

@@ -10,7 +10,7 @@ import { enroll, type SharedElgamalOptions, type SharedRsaOptions } from '../../
 import { ExponentiationPool } from '../../lib/exponentiation/pool.ts';
 import { i2osp, os2ip } from '../../lib/math/integer.ts';
 import { disablingName } from '../../lib/protocol/disabling.ts';
-import { type Argon2id, deviceShare, type Scheme, stretchPassword } from '../../lib/protocol/password.ts';
+import { type Argon2id, deviceShare, stretchPassword } from '../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { b64, random, unixNow } from '../attacks/support.ts';
 import { type AssistantWorld, argon2idOnce, PASSWORD } from '../support/world.ts';
@@ -128,7 +128,7 @@ export async function shareBytes(
   length: number,
   password?: string,
 ): Promise<Uint8Array> {
-  return deviceShare(await stretch(record, password), record.scheme as Scheme, length + 16);
+  return deviceShare(await stretch(record, password), record.scheme, length + 16);
 }
 
 /** A ticket for a shared key, of which its maker knows everything. */

@@ -7,10 +7,30 @@
  * disabling bites at relying parties.
  */
 import { wipe, xor } from '../../base/bytes.ts';
+import { RoamingKeyError } from '../../base/errors.ts';
+import { bytes } from '../../base/json.ts';
 import { deviceShare } from '../password.ts';
+import { scheme } from './scheme.ts';
 
 /** The longest private key that can be masked, in bytes: the reach of HKDF-Expand with SHA-256. */
 export const MAX_PRIVATE_KEY = 8160;
+
+export const retrieve = scheme({
+  name: 'retrieve',
+  keyTypes: ['OKP', 'EC', 'RSA'],
+  ticket: { c: bytes(1, MAX_PRIVATE_KEY) },
+  secret: 'c',
+  exchange: { op: 'retrieve', request: {}, result: { c: bytes(1, MAX_PRIVATE_KEY) }, isRenewable: true },
+  serve: { byDefault: true as boolean, needsExponentiator: false },
+  assistantHalf: async () => ({
+    open: ({ c }) => ({
+      read: () => async () => ({ c }),
+      move() {
+        throw new RoamingKeyError('invalid_request', 'a key that is retrieved has no share to move');
+      },
+    }),
+  }),
+});
 
 /** c = private key ⊕ f(len). Masking twice gives the key again, so the device unmasks with it too. */
 export function mask(privateKey: Uint8Array, k: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -11,9 +11,10 @@ import { cryptoKeySigner, prove } from '../../../lib/device/login-proof.ts';
 import { RecordServiceClient } from '../../../lib/device/roam.ts';
 import { p256 } from '../../../lib/math/p256.ts';
 import { DEFAULT_KDF } from '../../../lib/protocol/password.ts';
-import { completeDecryption } from '../../../lib/protocol/schemes/elgamal.ts';
+import { completeDecryption } from '../../../lib/protocol/schemes/elgamal-decryption.ts';
 import { generateElgamalKey } from '../../../lib/protocol/schemes/elgamal-keys.ts';
-import { completeSigning } from '../../../lib/protocol/schemes/rsa.ts';
+import { retrieve } from '../../../lib/protocol/schemes/retrieve.ts';
+import { completeSigning } from '../../../lib/protocol/schemes/rsa-signing.ts';
 import { PublishedKeys } from '../../../lib/roaming/assistant-keys.ts';
 import { RecordService } from '../../../lib/roaming/record-service.ts';
 import { MemoryRecordStore } from '../../../lib/roaming/stores/memory.ts';
@@ -188,7 +189,7 @@ export const answers: readonly FuzzTarget[] = [
     async run(input) {
       const client = new AssistantClient(URL_OF_ASSISTANT, { fetch: server(input) });
       const record = await ownRecord();
-      const answer = await unless(CODES, () => client.ask(record, K, { op: 'retrieve' }));
+      const answer = await unless(CODES, () => client.ask(record, K, retrieve.exchange, () => ({})));
       must(answer === undefined, 'an answer that nobody can have given');
     },
   },
@@ -206,7 +207,9 @@ export const answers: readonly FuzzTarget[] = [
     async run(input) {
       const client = new AssistantClient(URL_OF_ASSISTANT, { fetch: await genuine(input) });
       const record = await ownRecord();
-      const answer = await unless([...CODES, ...GENUINE], () => client.ask(record, K, { op: 'retrieve' }));
+      const answer = await unless([...CODES, ...GENUINE], () =>
+        client.ask(record, K, retrieve.exchange, () => ({})),
+      );
       must(answer === undefined || answer.op === 'retrieve', 'an answer to another question');
     },
   },

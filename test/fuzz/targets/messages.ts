@@ -13,14 +13,27 @@ import {
   sealDirect,
 } from '../../../lib/crypto/jwe/jwe.ts';
 import { DISABLE_REQUEST, DISABLE_RESPONSE } from '../../../lib/protocol/disabling.ts';
-import { readRequest, readResponse, requestMac, ticketHash } from '../../../lib/protocol/messages.ts';
+import {
+  readAnswer,
+  readRequest,
+  readRequestMembers,
+  requestMac,
+  ticketHash,
+} from '../../../lib/protocol/messages.ts';
 import { encryptTo, openElgamalJwe, readElgamalJwe } from '../../../lib/protocol/schemes/elgamal-jwe.ts';
 import { elgamalPublicJwk, generateElgamalKey } from '../../../lib/protocol/schemes/elgamal-keys.ts';
+import { REISSUE, RETIRE, SCHEME_NAMES, schemeOf } from '../../../lib/protocol/schemes/index.ts';
+import type { Exchange } from '../../../lib/protocol/schemes/scheme.ts';
 import { readTicket, stateId } from '../../../lib/protocol/ticket.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
 import { rawJwe } from '../../attacks/raw-jwe.ts';
 import { asJson, asText, Finding, type FuzzTarget, must, once, saysTheSame, unless } from '../target.ts';
 
+const EXCHANGES: readonly Exchange[] = [
+  ...SCHEME_NAMES.map((name) => schemeOf(name).exchange),
+  RETIRE,
+  REISSUE,
+];
 const NOW = 1_800_000_000;
 const bytes = (length: number, fill = 7) => toBase64url(new Uint8Array(length).fill(fill));
 const A = new Uint8Array(32).fill(7);
@@ -58,6 +71,7 @@ const REQUESTS = [
   request({ op: 'sign', alg: 'RS512', digest: bytes(64) }),
   request({ op: 'decrypt', w: POINT }),
   request({ op: 'decrypt', w: bytes(256, 0) }),
+  request({ op: 'reissue', a: bytes(32), b: bytes(32), delta: bytes(32) }),
 ];
 const DISABLING = JSON.stringify({ v: 1, t: bytes(16), rho: toBase64url(RHO), iat: NOW });
 
@@ -66,7 +80,16 @@ const ANSWERS = [
   { v: 1, op: 'retrieve', jti: bytes(16), c: bytes(48), failedSince },
   { v: 1, op: 'sign', jti: bytes(16), nu: bytes(256), failedSince: { count: 3, last: NOW } },
   { v: 1, op: 'decrypt', jti: bytes(16), nu: POINT, proof: { c: bytes(32), s: bytes(32) }, failedSince },
-  { v: 1, op: 'retire', jti: bytes(16), retired: true, failedSince },
+  { v: 1, op: 'retire', jti: bytes(16), retired: true, failedSince, lastUsed: null },
+  {
+    v: 1,
+    op: 'retire',
+    jti: bytes(16),
+    retired: true,
+    failedSince,
+    lastUsed: NOW,
+    reissues: { count: 1, last: NOW },
+  },
   {
     v: 1,
     op: 'retrieve',
@@ -164,10 +187,21 @@ export const messages: readonly FuzzTarget[] = [
     'request',
     'a device',
     REQUESTS.map((text) => text.replace('TH', bytes(32)).replace('JTI', bytes(16))),
-    (input) => readRequest(input)?.request,
+    (input) => {
+      const request = readRequest(input)?.request;
+      if (!request) return undefined;
+      const { members, ...frame } = request;
+      for (const exchange of EXCHANGES) {
+        const read = readRequestMembers(request, exchange);
+        if (read) must(saysTheSame(read, members), 'members that were read as something else');
+      }
+      return { ...frame, ...members };
+    },
   ),
   payload('disabling', 'a device', [DISABLING], (input) => readPayload(input, DISABLE_REQUEST)),
-  payload('response', 'an assistant', ANSWERS, readResponse),
+  payload('response', 'an assistant', ANSWERS, (input) =>
+    EXCHANGES.map((exchange) => readAnswer(input, exchange)).find((answer) => answer !== undefined),
+  ),
   payload(
     'disabling-response',
     'an assistant',

@@ -46,7 +46,7 @@ export interface WithRegistration {
   readonly register?: readonly RelyingPartyOptions[];
 }
 
-/** A key that exists already: PEM (PKCS#1, PKCS#8, OpenSSH; not encrypted), PKCS#8 bytes, JWK, extractable CryptoKey. */
+/** A key that exists already: PEM (PKCS#8, PKCS#1, SEC 1, OpenSSH; not encrypted), PKCS#8 bytes, JWK, extractable CryptoKey. */
 export interface ExistingKey {
   readonly existing: PrivateKeySource;
 }

@@ -1,5 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { createECDH, createPublicKey, generateKeyPairSync, verify as nodeVerify } from 'node:crypto';
+import {
+  createECDH,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyPairKeyObjectResult,
+  verify as nodeVerify,
+} from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -20,6 +27,7 @@ import {
   readPrivateKey,
 } from '../../lib/crypto/keys/private-key.ts';
 import { thumbprint } from '../../lib/crypto/keys/public-jwk.ts';
+import { sshPublicKey } from '../../lib/crypto/ssh/encoding.ts';
 import { isAbsent } from '../support/binaries.ts';
 import { der, integer, pem, sequence } from '../support/der.ts';
 import { hex, vectors } from '../support/vectors.ts';
@@ -156,6 +164,124 @@ describe('reading what other programs wrote', () => {
     });
   });
 
+  describe.skipIf(isAbsent('openssl'))('openssl, in its other forms', () => {
+    /** What OpenSSL makes of a key that it reads itself. */
+    const canonical = (file: string) => {
+      run('openssl', 'pkcs8', '-topk8', '-nocrypt', '-in', file, '-outform', 'DER', '-out', 'key.der');
+      return new Uint8Array(readFileSync(path.join(folder, 'key.der')));
+    };
+    const isRead = async (text: string) => {
+      const { pkcs8, publicJwk } = await readPrivateKey(text);
+      expect(pkcs8).toEqual(canonical(write('form.pem', text)));
+      return publicJwk;
+    };
+
+    it('P-256 in SEC 1, with its parameters before it, compressed, hybrid, and behind a certificate', async () => {
+      const withParameters = run('openssl', 'ecparam', '-name', 'prime256v1', '-genkey');
+      expect(withParameters).toContain('EC PARAMETERS');
+      await isRead(withParameters);
+      write('ec.pem', withParameters);
+      await isRead(run('openssl', 'ec', '-in', 'ec.pem'));
+      for (const form of ['compressed', 'hybrid', 'uncompressed']) {
+        const sec1 = run('openssl', 'ec', '-in', 'ec.pem', '-conv_form', form);
+        await readPrivateKey(sec1);
+        write('form.pem', sec1);
+        await readPrivateKey(run('openssl', 'pkcs8', '-topk8', '-nocrypt', '-in', 'form.pem'));
+        await readPrivateKey(run('openssl', 'ec', '-in', 'ec.pem', '-no_public'));
+      }
+      const certificate = run('openssl', 'req', '-new', '-x509', '-key', 'ec.pem', '-subj', '/CN=x');
+      await isRead(`${certificate}${withParameters}${run('openssl', 'ec', '-in', 'ec.pem', '-pubout')}`);
+    });
+
+    it.each<[string, Uint8Array]>([
+      ['a scalar without its leading zero', p256Pkcs8(Buffer.alloc(31, 1))],
+      ['a scalar with one zero too many', p256Pkcs8(Buffer.concat([Buffer.alloc(1), Buffer.alloc(32, 7)]))],
+      [
+        'lengths that are longer than they need to be',
+        sequence(
+          integer(0n),
+          P256_ID,
+          Buffer.concat([
+            Buffer.from([0x04, 0x81, 0x27]),
+            sequence(integer(1n), der(0x04, Buffer.alloc(32, 7))),
+          ]),
+        ),
+      ],
+    ])('P-256 with %s', async (_, file) => {
+      const { publicJwk } = await readPrivateKey(file);
+      const read = createPrivateKey({ key: Buffer.from(file), format: 'der', type: 'pkcs8' });
+      expect(createPublicKey(read).export({ format: 'jwk' })).toEqual(publicJwk);
+    });
+
+    it('RSA without NULL, without sign octets, and with zeros before its numbers', async () => {
+      const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+      const { pkcs8 } = await readPrivateKey(privateKey.export({ format: 'jwk' }));
+      const jwk = privateKey.export({ format: 'jwk' }) as Record<string, string>;
+      const numbers = ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'].map((name) =>
+        Buffer.from(jwk[name] as string, 'base64url'),
+      );
+      const rsaEncryption = der(0x06, Buffer.from('2a864886f70d010101', 'hex'));
+      const pkcs1Of = (zeros: number) =>
+        sequence(
+          integer(0n),
+          ...numbers.map((number) => der(0x02, Buffer.concat([Buffer.alloc(zeros), number]))),
+        );
+      for (const zeros of [0, 1, 2]) {
+        const bare = sequence(integer(0n), sequence(rsaEncryption), der(0x04, pkcs1Of(zeros)));
+        for (const text of [pem('PRIVATE KEY', bare), pem('RSA PRIVATE KEY', pkcs1Of(zeros))]) {
+          expect((await readPrivateKey(text)).pkcs8).toEqual(pkcs8);
+          expect(createPublicKey(text).export({ format: 'jwk' })).toEqual(
+            createPublicKey(privateKey).export({ format: 'jwk' }),
+          );
+        }
+      }
+    });
+  });
+
+  describe.skipIf(isAbsent('puttygen'))('puttygen', () => {
+    it.each(['ed25519', 'ecdsa', 'rsa'])('%s, in both of its forms for OpenSSH', async (type) => {
+      write('none', '');
+      const bits = { ed25519: '255', ecdsa: '256', rsa: '2048' }[type] as string;
+      for (let length = 0; length < 17; length += type === 'rsa' ? 8 : 1) {
+        const comment = 'c'.repeat(length);
+        run(
+          'puttygen',
+          '-q',
+          '-t',
+          type,
+          '-b',
+          bits,
+          '-C',
+          comment,
+          '-o',
+          'key.ppk',
+          '--new-passphrase',
+          'none',
+        );
+        const expected = run('puttygen', '-L', 'key.ppk').split(' ')[1];
+        for (const form of ['private-openssh', 'private-openssh-new']) {
+          run(
+            'puttygen',
+            'key.ppk',
+            '-O',
+            form,
+            '-o',
+            'key.out',
+            '--old-passphrase',
+            'none',
+            '--new-passphrase',
+            'none',
+          );
+          const { publicJwk } = await readPrivateKey(slurp('key.out'));
+          expect(sshPublicKey(publicJwk).split(' ')[1]).toBe(expected);
+        }
+        await expect(readPrivateKey(slurp('key.ppk'))).rejects.toMatchObject({
+          message: expect.stringContaining('puttygen key.ppk -O private-openssh-new'),
+        });
+      }
+    });
+  });
+
   it('node-rsa: every form it writes', async () => {
     const key = new NodeRSA({ b: 2048 });
     const expected = await readPrivateKey(key.exportKey('pkcs8-der'));
@@ -169,7 +295,15 @@ describe('reading what other programs wrote', () => {
       const { pkcs8, publicJwk } = keys[kind];
       const jwk = await exportPrivateKey(pkcs8, publicJwk, 'jwk');
       expect(await readPrivateKey({ ...jwk })).toEqual({ pkcs8, publicJwk });
-      const described: JsonWebKey & { kid: string } = { ...jwk, kid: '1', key_ops: ['sign'], ext: true };
+      const described = {
+        ...jwk,
+        kid: '1',
+        key_ops: ['sign'],
+        ext: true,
+        iat: 5,
+        'x5t#S256': 'AA',
+        issuer: {},
+      };
       expect(await readPrivateKey(described)).toEqual({ pkcs8, publicJwk });
       const alg = { OKP: 'Ed25519', EC: 'ES256', RSA: 'PS256' }[jwk.kty];
       const extractable = (await importJWK({ ...jwk }, alg, { extractable: true })) as CryptoKey;
@@ -193,6 +327,16 @@ describe('reading what other programs wrote', () => {
     const withPublic = (key: Uint8Array) =>
       sequence(integer(1n), ED25519_ID, der(0x04, der(0x04, seed)), attributes, der(0x81, Buffer.of(0), key));
     expect((await readPrivateKey(withPublic(x))).pkcs8).toEqual(plain);
+    // Version 2 without a public half, version 1 with one, and the explicit tag of older releases of ring.
+    const key = der(0x04, der(0x04, seed));
+    const bits = (tag: number, ...inside: Uint8Array[]) => der(tag, ...inside);
+    for (const file of [
+      sequence(integer(1n), ED25519_ID, key),
+      sequence(integer(0n), ED25519_ID, key, bits(0x81, Buffer.of(0), x)),
+      sequence(integer(1n), ED25519_ID, key, bits(0xa1, bits(0x03, Buffer.of(0), x))),
+    ]) {
+      expect((await readPrivateKey(file)).pkcs8).toEqual(plain);
+    }
     await expect(readPrivateKey(withPublic(Buffer.alloc(32, 1)))).rejects.toMatchObject({
       message: expect.stringContaining('belongs to another key'),
     });
@@ -216,12 +360,15 @@ const p256Pkcs8 = (d: Uint8Array, ...options: Uint8Array[]) =>
   sequence(integer(0n), P256_ID, der(0x04, sequence(integer(1n), der(0x04, d), ...options)));
 
 describe('what cannot be protected', () => {
+  const rsaMembers = Object.fromEntries(
+    ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'].map((name) => [name, 'AQAB']),
+  );
   const spki = generateKeyPairSync('ed25519').publicKey.export({ format: 'pem', type: 'spki' }).toString();
   const pkcs8Of = (pair: { privateKey: { export(o: { format: 'pem'; type: 'pkcs8' }): string | Buffer } }) =>
     pair.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
-  const sec1 = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    .privateKey.export({ format: 'pem', type: 'sec1' })
-    .toString();
+  const sec1Of = ({ privateKey }: KeyPairKeyObjectResult) =>
+    privateKey.export({ format: 'pem', type: 'sec1' }).toString();
+  const explicit = generateKeyPairSync('ec', { namedCurve: 'P-256', paramEncoding: 'explicit' });
   const order = Buffer.from('ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551', 'hex');
   const ed = pkcs8Of(generateKeyPairSync('ed25519'));
 
@@ -236,6 +383,7 @@ describe('what cannot be protected', () => {
     ['a public key', spki, /PUBLIC KEY/],
     ['a certificate', pem('CERTIFICATE', Buffer.alloc(9)), /CERTIFICATE/],
     ['two keys', ed + ed, /more than one/],
+    ['a key of PuTTY', 'PuTTY-User-Key-File-3: ssh-ed25519\n', /puttygen/],
     ['a text without its end', ed.slice(0, 90), /no END/],
     ['a text with another end', ed.replace('END PRIVATE', 'END RSA PRIVATE'), /no END/],
     ['no base64', ed.replace(/MC4/, 'M*4'), /base64/],
@@ -243,21 +391,20 @@ describe('what cannot be protected', () => {
     ['base64 with stray bits', pem('PRIVATE KEY', Buffer.of(0)).replace('AA==', 'AB=='), /base64/],
     ['padding inside', pem('PRIVATE KEY', Buffer.of(0, 0)).replace('AAA=', 'A=AA'), /base64/],
     ['an empty PEM', '-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n', /base64/],
-    ['an EC key in SEC 1', sec1, /topk8/],
     ['X25519', pkcs8Of(generateKeyPairSync('x25519')), /kind/],
     ['Ed448', pkcs8Of(generateKeyPairSync('ed448')), /kind/],
     ['secp256k1', pkcs8Of(generateKeyPairSync('ec', { namedCurve: 'secp256k1' })), /kind/],
+    ['P-384 in SEC 1', sec1Of(generateKeyPairSync('ec', { namedCurve: 'P-384' })), /another curve/],
+    ['P-256 by its numbers', pkcs8Of(explicit), /named_curve/],
+    ['P-256 by its numbers in SEC 1', sec1Of(explicit), /named_curve/],
     ['P-384', pkcs8Of(generateKeyPairSync('ec', { namedCurve: 'P-384' })), /kind/],
     ['RSA for PSS alone', pkcs8Of(generateKeyPairSync('rsa-pss', { modulusLength: 2048 })), /PSS/],
     ['a scalar 0', p256Pkcs8(Buffer.alloc(32)), /out of range/],
     ['a scalar as large as the order', p256Pkcs8(order), /out of range/],
-    ['a short scalar', p256Pkcs8(Buffer.alloc(31, 1)), /damaged/],
+    ['a long scalar', p256Pkcs8(Buffer.alloc(33, 1)), /out of range/],
+    ['no scalar', p256Pkcs8(Buffer.alloc(0)), /out of range/],
     ['a short seed', sequence(integer(0n), ED25519_ID, der(0x04, der(0x04, Buffer.alloc(31)))), /damaged/],
-    [
-      'version 1 without a public half',
-      sequence(integer(1n), ED25519_ID, der(0x04, der(0x04, order))),
-      /damaged/,
-    ],
+    ['version 2', sequence(integer(2n), ED25519_ID, der(0x04, der(0x04, order))), /damaged/],
     [
       'a point behind a bit count',
       p256Pkcs8(Buffer.alloc(32, 7), der(0xa1, der(0x03, Buffer.of(4), SEVEN))),
@@ -266,7 +413,9 @@ describe('what cannot be protected', () => {
     ['two points', p256Pkcs8(Buffer.alloc(32, 7), POINT, POINT), /damaged/],
     ['a symmetric JWK', { kty: 'oct', k: 'AAAA' }, /JWK/],
     ['a public JWK', { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }, /JWK/],
-    ['a JWK with a foreign member', { kty: 'OKP', crv: 'Ed25519', x: 'A', d: 'A', y: 'A' }, /JWK/],
+    ['a JWK of bytes that are too few', { kty: 'OKP', crv: 'Ed25519', x: 'AA', d: 'AA' }, /damaged/],
+    ['an RSA JWK of three primes', { kty: 'RSA', ...rsaMembers, oth: [{ r: 'AQ' }] }, /oth/],
+    ['an RSA JWK without primes', { kty: 'RSA', n: 'AQAB', e: 'AQAB', d: 'AQAB' }, /see p/],
   ])('%s', async (_, source, message) => {
     await expect(readPrivateKey(source as PrivateKeySource)).rejects.toMatchObject({
       code: 'bad_key',

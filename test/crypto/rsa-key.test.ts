@@ -117,7 +117,6 @@ describe('RSA keys as numbers', () => {
 });
 
 /** An INTEGER as careless programs write it: a set top bit makes it negative. */
-const unsigned = (value: bigint) => der(0x02, Buffer.from(text(value), 'base64url'));
 
 describe('hostile RSA keys', () => {
   const { n, e, d, p, q, dp, dq, qi } = good;
@@ -175,7 +174,6 @@ describe('hostile RSA keys', () => {
     ['a negative n', pkcs1(0n, -n, e, d, p, q, dp, dq, qi)],
     ['two negative primes', pkcs1(0n, n, e, d, -p, -q, dp, dq, qi)],
     ['a negative d', pkcs1(0n, n, e, d - (p - 1n) * (q - 1n), p, q, dp, dq, qi)],
-    ['numbers without their sign octet', sequence(...[0n, n, e, d, p, q, dp, dq, qi].map(unsigned))],
     ['version 1', pkcs1(1n, n, e, d, p, q, dp, dq, qi)],
     ['a number too many', pkcs1(0n, n, e, d, p, q, dp, dq, qi, 1n)],
     ['a number too few', pkcs1(0n, n, e, d, p, q, dp, dq)],

@@ -1,3 +1,5 @@
+import { concat } from '../../base/bytes.ts';
+
 /** One value of a DER encoding: its tag octet and its contents. */
 export interface DerValue {
   readonly tag: number;
@@ -18,9 +20,10 @@ export const TAG = {
 } as const;
 
 /**
- * Takes the DER values apart that fill `bytes` to the last octet.
+ * Takes the values apart that fill `bytes` to the last octet. Lengths may be longer than they need to be, as OpenSSL
+ * accepts them: no signature depends on these bytes.
  *
- * @returns the values in order, or `undefined` where lengths are not minimal, do not fit, or exceed 65535
+ * @returns the values in order, or `undefined` where a length is indefinite or does not fit
  * @see X.690 sections 8.1 and 10.1
  */
 export function readDer(bytes: Uint8Array): readonly DerValue[] | undefined {
@@ -33,16 +36,23 @@ export function readDer(bytes: Uint8Array): readonly DerValue[] | undefined {
     if (length === undefined || (tag & 0x1f) === 0x1f) return undefined;
     if (length >= 0x80) {
       const octets = length - 0x80;
-      if (octets < 1 || octets > 2 || at + octets > bytes.length) return undefined;
+      if (octets < 1 || octets > 4 || at + octets > bytes.length) return undefined;
       length = 0;
       for (const end = at + octets; at < end; at++) length = length * 256 + (bytes[at] as number);
-      if (length < (octets === 1 ? 0x80 : 0x100)) return undefined;
     }
     if (at + length > bytes.length) return undefined;
     values.push({ tag, body: bytes.subarray(at, at + length) });
     at += length;
   }
   return values;
+}
+
+/** Writes one value, with the shortest length (X.690 section 10.1). */
+export function writeDer(tag: number, ...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const body = concat(...parts);
+  const { length } = body;
+  const octets = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length];
+  return concat(Uint8Array.of(tag, ...octets), body);
 }
 
 /** The values inside the one value of tag `tag` that fills `bytes`; `undefined` where there is anything else. */

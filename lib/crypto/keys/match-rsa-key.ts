@@ -1,7 +1,8 @@
-import { readDerInside, TAG } from './der.ts';
+import { equalBytes, wipe } from '../../base/bytes.ts';
 import { readPkcs8 } from './pkcs8.ts';
 import type { RsaPrivateJwk } from './private-jwk.ts';
 import type { RsaJwk } from './public-jwk.ts';
+import { rsaPkcs8 } from './rsa-forms.ts';
 import { checkRsaNumbers } from './rsa-key.ts';
 
 /**
@@ -11,10 +12,13 @@ import { checkRsaNumbers } from './rsa-key.ts';
  * @throws RoamingKeyError `bad_key` if the numbers do not fit together
  */
 export async function matchRsaKey(pkcs8: Uint8Array, publicJwk: RsaJwk): Promise<RsaPrivateJwk | undefined> {
-  // Nothing may stand beside version, algorithm and key; what stands in them has one spelling.
-  if (readDerInside(pkcs8, TAG.sequence)?.length !== 3) return undefined;
   const jwk = await readPkcs8(pkcs8);
   if (jwk.kty !== 'RSA' || jwk.n !== publicJwk.n || jwk.e !== publicJwk.e) return undefined;
   checkRsaNumbers(jwk);
-  return jwk;
+  const expected = rsaPkcs8(jwk);
+  try {
+    return equalBytes(pkcs8, expected) ? jwk : undefined;
+  } finally {
+    wipe(expected);
+  }
 }

@@ -17,16 +17,21 @@ const LABEL = /^[A-Z0-9 ]{1,40}$/;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
 /**
- * Reads a PEM text that holds one block, with any explanation around it.
+ * Reads a PEM text that holds one private key, with any explanation, certificate or public key around it.
  *
- * @throws RoamingKeyError `bad_key` if there is no block or more than one, if it is encrypted, or not canonical base64
+ * @throws RoamingKeyError `bad_key` if there is no block or more than one private key, if it is encrypted, or not
+ *   canonical base64
  * @see RFC 7468
  */
 export function readPem(text: string): PemBlock {
   if (text.length > MAX_PEM) throw badKey('too long for a private key');
-  const begin = text.indexOf(BEGIN);
+  if (text.startsWith('PuTTY-User-Key-File-'))
+    throw badKey("in PuTTY's own format: export it with `puttygen key.ppk -O private-openssh-new -o key`");
+  const begins = [...text.matchAll(/-----BEGIN [A-Z0-9 ]{1,40}-----/g)];
+  const keys = begins.filter(([line]) => line.endsWith('PRIVATE KEY-----'));
+  if (keys.length > 1) throw badKey('more than one private key: pass one alone');
+  const begin = (keys[0] ?? begins[0])?.index ?? text.indexOf(BEGIN);
   if (begin < 0) throw badKey('no PEM text');
-  if (text.includes(BEGIN, begin + 1)) throw badKey('more than one PEM block: pass the private key alone');
   const labelEnd = text.indexOf('-----', begin + BEGIN.length);
   const label = text.slice(begin + BEGIN.length, Math.max(labelEnd, 0));
   if (!LABEL.test(label)) throw badKey('a damaged PEM text');

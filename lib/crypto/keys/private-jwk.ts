@@ -1,6 +1,6 @@
 /** Private keys of the kinds that a user may protect, and how one is made from the secret number of a curve. */
 import * as v from 'valibot';
-import { concat, equalBytes, fromBase64url, toBase64url } from '../../base/bytes.ts';
+import { concat, equalBytes, fromBase64url, toBase64url, wipe } from '../../base/bytes.ts';
 import { RoamingKeyError } from '../../base/errors.ts';
 import { type Ed25519Jwk, type P256Jwk, PUBLIC_JWK, type RsaJwk } from './public-jwk.ts';
 
@@ -73,18 +73,36 @@ export async function ed25519Key(seed: Uint8Array, claimed?: Uint8Array): Promis
 }
 
 /**
- * The P-256 key of a scalar of 32 bytes; where a public point (SEC 1, uncompressed) came with it, it must be that key's.
+ * The P-256 key of a scalar; where a public point came with it (SEC 1: uncompressed, compressed or hybrid), it must be
+ * that key's.
  *
+ * @param scalar big-endian; some programs drop leading zeros, others prepend one
  * @throws RoamingKeyError `bad_key` if it is not, or if the scalar is 0 or not below the order
  */
-export async function p256Key(d: Uint8Array, claimed?: Uint8Array): Promise<P256PrivateJwk> {
+export async function p256Key(scalar: Uint8Array, claimed?: Uint8Array): Promise<P256PrivateJwk> {
   // WebCrypto makes no public key from a scalar alone, at least not everywhere.
   const { p256 } = await import('@noble/curves/nist.js');
-  if (!p256.utils.isValidSecretKey(d)) throw badKey('its number is out of range');
-  const point = p256.getPublicKey(d, false);
-  if (claimed && !equalBytes(claimed, point)) throw badKey('its public half belongs to another key');
-  const x = toBase64url(point.subarray(1, 33));
-  return { kty: 'EC', crv: 'P-256', x, y: toBase64url(point.subarray(33)), d: toBase64url(d) };
+  const d = toLength(scalar, 32);
+  try {
+    if (!d || !p256.utils.isValidSecretKey(d)) throw badKey('its number is out of range');
+    const point = p256.getPublicKey(d, false);
+    const [x, y] = [point.subarray(1, 33), point.subarray(33)];
+    const isOdd = (y[31] as number) & 1;
+    const spellings = [point, concat(Uint8Array.of(2 + isOdd), x), concat(Uint8Array.of(6 + isOdd), x, y)];
+    if (claimed && !spellings.some((spelling) => equalBytes(claimed, spelling)))
+      throw badKey('its public half belongs to another key');
+    return { kty: 'EC', crv: 'P-256', x: toBase64url(x), y: toBase64url(y), d: toBase64url(d) };
+  } finally {
+    wipe(d);
+  }
+}
+
+/** A big-endian number in `length` bytes; `undefined` where it does not fit. */
+export function toLength(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> | undefined {
+  const start = bytes.findIndex((byte) => byte !== 0);
+  const significant = start < 0 ? new Uint8Array(0) : bytes.subarray(start);
+  if (significant.length > length) return undefined;
+  return concat(new Uint8Array(length - significant.length), significant);
 }
 
 /**

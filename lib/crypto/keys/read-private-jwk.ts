@@ -3,12 +3,20 @@ import { concat, fromBase64url, wipe } from '../../base/bytes.ts';
 import { readOpensshKey } from '../ssh/openssh-key.ts';
 import { TAG } from './der.ts';
 import { MAX_PEM, readPem } from './pem.ts';
-import { readPkcs8 } from './pkcs8.ts';
-import { badKey, ed25519Key, type PrivateJwk, p256Key, publicHalf, translate } from './private-jwk.ts';
+import { readPkcs8, readSec1 } from './pkcs8.ts';
+import {
+  badKey,
+  ed25519Key,
+  type PrivateJwk,
+  p256Key,
+  publicHalf,
+  toLength,
+  translate,
+} from './private-jwk.ts';
 import { readOpensshRsa, readPkcs1 } from './rsa-forms.ts';
 
 /**
- * A private key as its owner has it: PEM text (PKCS#8, PKCS#1, OpenSSH; not encrypted) as a string or as bytes,
+ * A private key as its owner has it: PEM text (PKCS#8, PKCS#1, SEC 1, OpenSSH; not encrypted) as a string or as bytes,
  * PKCS#8 DER bytes, a private JWK, or an extractable CryptoKey.
  */
 export type PrivateKeySource = string | Uint8Array | JsonWebKey | CryptoKey;
@@ -54,7 +62,7 @@ async function fromPem(text: string): Promise<PrivateJwk> {
       case 'OPENSSH PRIVATE KEY':
         return await fromOpenssh(bytes);
       case 'EC PRIVATE KEY':
-        throw badKey('an EC key in SEC 1 form: convert it with `openssl pkcs8 -in key.pem -topk8 -nocrypt`');
+        return await readSec1(bytes, true);
       default:
         throw badKey(`PEM of ${label} is not a private key of a supported kind`);
     }
@@ -75,35 +83,32 @@ async function fromOpenssh(file: Uint8Array): Promise<PrivateJwk> {
 }
 
 const text = v.pipe(v.string(), v.maxLength(2048));
-/** Members that say how a key is to be used: its owner says that anew by protecting it. */
-const usage = {
-  kid: v.optional(v.unknown()),
-  alg: v.optional(v.unknown()),
-  use: v.optional(v.unknown()),
-  key_ops: v.optional(v.unknown()),
-  ext: v.optional(v.unknown()),
-};
 const numbers = { n: text, e: text, d: text, p: text, q: text, dp: text, dq: text, qi: text };
+/** Other members are ignored (RFC 7517 section 4): they say nothing about the key, or how it was used before. */
 const PRIVATE_JWK = v.variant('kty', [
-  v.strictObject({ kty: v.literal('OKP'), crv: v.literal('Ed25519'), x: text, d: text, ...usage }),
-  v.strictObject({ kty: v.literal('EC'), crv: v.literal('P-256'), x: text, y: text, d: text, ...usage }),
-  v.strictObject({ kty: v.literal('RSA'), ...numbers, ...usage }),
+  v.object({ kty: v.literal('OKP'), crv: v.literal('Ed25519'), x: text, d: text }),
+  v.object({ kty: v.literal('EC'), crv: v.literal('P-256'), x: text, y: text, d: text }),
+  v.object({ kty: v.literal('RSA'), ...numbers, oth: v.optional(v.never()) }),
 ]);
 
 async function fromJwk(value: unknown): Promise<PrivateJwk> {
   const result = v.safeParse(PRIVATE_JWK, value, { abortEarly: true });
-  if (!result.success) throw badKey('not a private JWK of Ed25519, P-256 or RSA with two primes');
+  if (!result.success) {
+    const at = v.getDotPath(result.issues[0]);
+    throw badKey(`not a private JWK of Ed25519, P-256 or RSA with two primes${at ? ` (see ${at})` : ''}`);
+  }
   const jwk = result.output;
   if (jwk.kty === 'RSA') {
-    const { kty, n, e, d, p, q, dp, dq, qi } = jwk;
-    return { kty, n, e, d, p, q, dp, dq, qi };
+    const { oth: _oth, ...members } = jwk;
+    return members;
   }
   const d = fromBase64url(jwk.d);
-  const x = fromBase64url(jwk.x);
-  const y = jwk.kty === 'EC' ? fromBase64url(jwk.y) : new Uint8Array(0);
+  const [x, y] = [jwk.x, jwk.kty === 'EC' ? jwk.y : ''].map((member) => fromBase64url(member));
   try {
-    if (d?.length !== 32 || x?.length !== 32 || !y) throw badKey('a damaged JWK');
-    return jwk.kty === 'EC' ? await p256Key(d, concat(Uint8Array.of(4), x, y)) : await ed25519Key(d, x);
+    if (!d || !x || !y) throw badKey('a damaged JWK');
+    if (jwk.kty === 'OKP') return await ed25519Key(d, x);
+    const point = [toLength(x, 32), toLength(y, 32)].map((half) => half ?? new Uint8Array(0));
+    return await p256Key(d, concat(Uint8Array.of(4), ...point));
   } finally {
     wipe(d);
   }

@@ -1,15 +1,18 @@
 /** RSA keys in PKCS#1 and OpenSSH form. node-rsa is loaded only where its forms are needed. */
-import { bytesToNumberBE, numberToVarBytesBE } from '@noble/curves/utils.js';
-import { toBase64url } from '../../base/bytes.ts';
-import { readDerInside, TAG } from './der.ts';
+import { bytesToNumberBE, hexToBytes, numberToVarBytesBE } from '@noble/curves/utils.js';
+import { fromBase64url, toBase64url, wipe } from '../../base/bytes.ts';
+import { readDerInside, TAG, writeDer } from './der.ts';
 import { badKey, MAX_KEY_BYTES, type RsaPrivateJwk } from './private-jwk.ts';
+
+/** rsaEncryption, RFC 8017 appendix A.1. */
+export const RSA_OID = '2a864886f70d010101';
 
 /**
  * Reads an RSAPrivateKey of two primes; whether its numbers fit together is not looked at here.
  *
  * Ours and not node-rsa's, which skips the version (a third prime), signs and surplus bytes.
  *
- * @throws RoamingKeyError `bad_key` if it is damaged, has three primes, or a number that is not positive
+ * @throws RoamingKeyError `bad_key` if it is damaged, or has three primes
  * @see RFC 8017 appendix A.1.2
  */
 export function readPkcs1(der: Uint8Array): RsaPrivateJwk {
@@ -18,18 +21,34 @@ export function readPkcs1(der: Uint8Array): RsaPrivateJwk {
   if (version?.tag !== TAG.integer || version.body.length !== 1) throw badKey('a damaged RSA key');
   if (version.body[0] !== 0) throw badKey('not an RSA key of two primes');
   if (values.length !== 8 || values.some(({ tag }) => tag !== TAG.integer)) throw badKey('a damaged RSA key');
-  const numbers = values.map(({ body }) => positive(body));
+  const numbers = values.map(({ body }) => unsigned(body));
   const [n = '', e = '', d = '', p = '', q = '', dp = '', dq = '', qi = ''] = numbers;
   return { kty: 'RSA', n, e, d, p, q, dp, dq, qi };
 }
 
-/** A positive DER integer in its one spelling, as Base64urlUInt. */
-function positive(body: Uint8Array): string {
-  const [first = 0, second = 0] = body;
-  const isPadded = first === 0;
-  if (first >= 0x80 || (isPadded && second < 0x80))
-    throw badKey('an RSA key with a number that is not positive');
-  return toBase64url(isPadded ? body.subarray(1) : body);
+/**
+ * A DER integer as Base64urlUInt. Some programs write no sign octet, others more than one: no number of an RSA key is
+ * negative, so OpenSSL reads all of them as unsigned.
+ */
+function unsigned(body: Uint8Array): string {
+  const start = body.findIndex((byte) => byte !== 0);
+  return toBase64url(start < 0 ? new Uint8Array(0) : body.subarray(start));
+}
+
+/** PKCS#8 of an RSA key as WebCrypto exports it; the caller wipes it. */
+export function rsaPkcs8({ n, e, d, p, q, dp, dq, qi }: RsaPrivateJwk): Uint8Array<ArrayBuffer> {
+  const integers = [n, e, d, p, q, dp, dq, qi].map((text) => {
+    const bytes = fromBase64url(text) as Uint8Array;
+    return writeDer(TAG.integer, Uint8Array.of(...((bytes[0] as number) >= 0x80 ? [0] : [])), bytes);
+  });
+  const zero = writeDer(TAG.integer, Uint8Array.of(0));
+  const algorithm = writeDer(TAG.sequence, writeDer(TAG.oid, hexToBytes(RSA_OID)), writeDer(TAG.null));
+  const key = writeDer(TAG.sequence, zero, ...integers);
+  try {
+    return writeDer(TAG.sequence, zero, algorithm, writeDer(TAG.octetString, key));
+  } finally {
+    wipe(key, ...integers);
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 /**
  * The private-key file of OpenSSH (PROTOCOL.key in its sources): a frame with one public key, and a section with the
- * private one between two equal check numbers and a padding 1, 2, 3… Only unencrypted files of one key are read.
+ * private one between two equal check numbers and a padding 1, 2, 3… Only unencrypted files of one key are read. Like
+ * OpenSSH, this takes padding of any length (PuTTYgen pads to 16 bytes) and numbers with leading zeros.
  */
 import { bytesToNumberBE, numberToBytesBE, numberToVarBytesBE } from '@noble/curves/utils.js';
 import { concat, equalBytes, fromBase64url, utf8, wipe } from '../../base/bytes.ts';
@@ -43,8 +44,8 @@ export function readOpensshKey(file: Uint8Array): OpensshKey | undefined {
   const type = inner.text();
   const read = readBody(type, inner);
   inner.string(); // the comment
-  if (inner.failed || inner.rest >= BLOCK || !read) return undefined;
-  for (let pad = 1; inner.rest > 0; pad++) if (inner.byte() !== pad) return undefined;
+  if (inner.failed || !read) return undefined;
+  for (let pad = 1; inner.rest > 0; pad++) if (inner.byte() !== (pad & 0xff)) return undefined;
   return equalBytes(publicKey, read.publicKey) ? read.key : undefined;
 }
 
@@ -160,12 +161,11 @@ class Reader {
     return String.fromCharCode(...this.string().subarray(0, 64));
   }
 
-  /** A positive integer in its one spelling. */
+  /** A positive integer. */
   mpint(): bigint | undefined {
     const bytes = this.string();
-    if (bytes.length === 0 || bytes.length > 1025) return undefined;
-    const value = bytesToNumberBE(bytes);
-    return value > 0n && equalBytes(mpint(value), bytes) ? value : undefined;
+    if (bytes.length === 0 || bytes.length > 1025 || (bytes[0] as number) >= 0x80) return undefined;
+    return bytesToNumberBE(bytes) || undefined;
   }
 
   private take(length: number): Uint8Array {

@@ -64,7 +64,8 @@ const sessions = new FileSessions(`${folder}/sessions`);
 app.use(
   session({ secret, store: sessions, resave: false, saveUninitialized: false, cookie: { sameSite: 'lax' } }),
 );
-app.use(passport.session());
+// Right after the session, for every route: what a disabled key opened does nothing any more.
+app.use(passport.session(), requireLiveKey(rp));
 
 app.post(['/login/challenge', '/register/challenge'], challenge(rp));
 app.post('/login', login(passport), (req, res) => void res.json(req.user));
@@ -84,7 +85,7 @@ app.post(
   }),
 );
 
-app.get('/me', requireLiveKey(rp), (req, res) => {
+app.get('/me', (req, res) => {
   if (!req.user) throw new RoamingKeyError('refused', 'log in first');
   res.json(req.user);
 });

@@ -22,6 +22,7 @@ import {
   type RegisteredKey,
   RoamingKeyStrategy,
   registration,
+  requireLiveKey,
 } from 'passport-roaming-key';
 import {
   Device,
@@ -64,7 +65,8 @@ async function startApp() {
   passport.use(new RoamingKeyStrategy(rp, (account) => ({ account })));
   passport.serializeUser((user, done) => done(null, user));
   passport.deserializeUser((user: Express.User, done) => done(null, user));
-  app.use(session({ secret, resave: false, saveUninitialized: false }), passport.session());
+  app.use(session({ secret, resave: false, saveUninitialized: false }));
+  app.use(passport.session(), requireLiveKey(rp));
   app.post(['/login/challenge', '/register/challenge'], challenge(rp));
   app.post('/login', login(passport), (req, res) => void res.json(req.user));
   app.post(

@@ -46,6 +46,7 @@ export { type LoginOptions, login } from './strategy/login.ts';
 export { mergeKey, type RegisteredKey, type Registration } from './strategy/registered-key.ts';
 export { type RegistrationOptions, registration } from './strategy/registration.ts';
 export type { RelyingPartyOptions } from './strategy/relying-party.ts';
+export type { SessionKey } from './strategy/session-mark.ts';
 export { type LoginInfo, RoamingKeyStrategy, type StrategyOptions } from './strategy/strategy.ts';
 export {
   type AuditEvent,

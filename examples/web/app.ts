@@ -98,6 +98,7 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
       cookie: { sameSite: 'lax', secure: origin.startsWith('https:'), maxAge: SESSION_SECONDS * 1000 },
     }),
     authenticator.session(),
+    requireLiveKey(rp),
   );
   const ownPage = fromOwnPage(origin);
 
@@ -109,7 +110,6 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
   });
   app.post(
     '/register',
-    requireLiveKey(rp),
     registration({
       ...rp,
       account: (req, claimed) => req.user?.account ?? (isName(claimed) ? claimed : undefined),
@@ -132,7 +132,7 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
     accountName: (name) => name.toLowerCase(),
     accountOf: (req) => req.user?.account,
   });
-  app.use('/records', requireLiveKey(rp), records);
+  app.use('/records', records);
 
   // What the app is for.
   const api = express.Router();
@@ -151,7 +151,6 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
     const keys = db.keys(String(req.params['name'])).filter(({ purpose }) => purpose !== 'login');
     res.json({ keys: await withMarks(keys) });
   });
-  api.use(requireLiveKey(rp));
   api.get('/me', async (req, res) => {
     const now = Math.floor(Date.now() / 1000);
     if (!req.user) return void res.json({ account: null, now });

@@ -2,31 +2,21 @@
  * Ending the sessions of a disabled key (docs/protocol.md section 6). A thief who logged in before the owner disabled the
  * key must not stay logged in, so a session remembers which key opened it, and every request asks anew.
  */
-import type { Request, RequestHandler } from 'express';
+import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
-import { type ProblemOptions, sendProblem } from '../http/problem.ts';
+import { asWireError, type ProblemOptions, sendProblem } from '../http/problem.ts';
 import { assertNotDisabled, findKey, unavailable } from './registered-key.ts';
 import { type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
+import { endSession, markSession, openingOf, type SessionKey } from './session-mark.ts';
 import type { LoginInfo } from './strategy.ts';
 
-/** Which key opened a session: `req.session.roamingKey`. */
-export interface SessionKey {
-  readonly account: string;
-  readonly jkt: string;
-}
-
-interface Session {
-  roamingKey?: SessionKey;
-  save?(done: (error?: unknown) => void): void;
-}
-
-/** What becomes of requests in a session, and how failures are answered. */
+/** How requests in a session that may not go on are answered. */
 export interface LiveKeyOptions extends RelyingPartyOptions, Pick<ProblemOptions, 'onError'> {
   /**
-   * What happens to users whose session was not opened with a key, but with an invitation, say: `allow`
-   * or `refuse`. Default `refuse`, since a session whose key was not remembered looks the same.
+   * Answers a request whose session was ended; takes what an Express error handler takes. Default: problem+json, or
+   * `next(error)` where the request asks for HTML.
    */
-  readonly withoutKey?: 'allow' | 'refuse';
+  readonly onEnded?: ErrorRequestHandler;
 }
 
 /**
@@ -35,22 +25,16 @@ export interface LiveKeyOptions extends RelyingPartyOptions, Pick<ProblemOptions
  */
 export function rememberKey(): RequestHandler {
   return (req, _res, next) => {
-    const session = sessionOf(req);
-    const info = req.authInfo as Partial<LoginInfo> | undefined;
-    if (!session || !info?.key || info.account === undefined) {
-      next();
-      return;
-    }
-    session.roamingKey = { account: info.account, jkt: info.key.jkt };
-    // Saved before anything is answered: a browser may be back before the session would be.
-    if (session.save) session.save((error) => next(error ?? undefined));
-    else next();
+    const { account, key } = (req.authInfo ?? {}) as Partial<LoginInfo>;
+    if (!key || account === undefined) return next();
+    markSession(req, { account, jkt: key.jkt }).then(() => next(), next);
   };
 }
 
 /**
  * Express middleware that ends a session when the key that opened it is disabled or is none of the account's keys any
- * more; after `passport.session()`. It asks `keysOf` at every request, so that names that a key gained later count.
+ * more; right after `passport.session()`, for all routes. It asks `keysOf` at every request, so that names that a key
+ * gained later count.
  *
  * Answers `disabled` after logging out, `refused` (see `withoutKey`), `unavailable` without logging out. Requests
  * without a user pass.
@@ -61,55 +45,76 @@ export function rememberKey(): RequestHandler {
  */
 export function requireLiveKey(options: LiveKeyOptions): RequestHandler {
   const rp = relyingParty(options);
-  const { withoutKey = 'refuse', onError } = options;
-  if (withoutKey !== 'allow' && withoutKey !== 'refuse')
-    throw new TypeError("withoutKey must be 'allow' or 'refuse'");
+  const { onEnded, onError } = options;
+  if (onEnded !== undefined && typeof onEnded !== 'function')
+    throw new TypeError('onEnded must be a function');
   const problem = { clock: rp.now, ...(onError ? { onError } : {}) };
   return (req, res, next) => {
-    if (!req.user) {
-      next();
-      return;
-    }
-    const key = sessionOf(req)?.roamingKey;
-    if (!key) {
-      if (withoutKey === 'allow') next();
-      else
-        sendProblem(
-          req,
-          res,
-          new RoamingKeyError('refused', 'the session was not opened with a key'),
-          problem,
-        );
-      return;
-    }
-    let u: readonly string[] | undefined;
-    const found = (names: readonly string[]) => {
-      u = names;
+    const refuse = (error: unknown) => {
+      if (asWireError(error).status >= 500)
+        rp.tell?.({ type: 'unavailable', part: 'relyingParty', error }, req);
+      if (onEnded && hasEnded(error)) return onEnded(error, req, res, next);
+      if (req.accepts(['json', 'html']) === 'html') return next(error);
+      return sendProblem(req, res, error, problem);
     };
-    const end = (error: RoamingKeyError) =>
-      req.logout((failed: unknown) => {
-        if (failed) return fail(failed);
-        const { jkt } = key;
-        if (u) rp.tell?.({ type: 'sessionEnded', reason: 'disabled', jkt, u }, req);
-        else rp.tell?.({ type: 'sessionEnded', reason: 'keyGone', jkt }, req);
-        sendProblem(req, res, error, problem);
-      });
-    const fail = (error: unknown) => {
-      rp.tell?.({ type: 'unavailable', part: 'relyingParty', error }, req);
-      sendProblem(req, res, error, problem);
-    };
-    assertLive(rp, key, found)
-      .then(
-        () => next(),
-        (error: unknown) => (isRoamingKeyError(error, 'disabled') ? end(error) : fail(error)),
-      )
+    liveSession(rp, req)
+      .then(() => next(), refuse)
       .catch(next);
   };
 }
 
+const ENDED = new WeakSet<object>();
+const hasEnded = (error: unknown) => ENDED.has(Object(error));
+
+/**
+ * Judges the session of a request, and ends it where its key does not count any more.
+ *
+ * @returns the key that opened the session; `undefined` where nobody is authenticated, or no key was needed
+ * @throws RoamingKeyError `disabled` or `refused`, after logging out; `refused` where a session without a key is not
+ *   allowed; `unavailable`
+ */
+export async function liveSession(rp: RelyingParty, req: Request): Promise<SessionKey | undefined> {
+  const opening = openingOf(req);
+  if (opening.by === 'none') return undefined;
+  if (opening.by === 'unknown') {
+    await end(req);
+    throw ended(new RoamingKeyError('refused', 'the session does not say which key opened it'));
+  }
+  if (opening.by === 'other' || !opening.isSameLogin) {
+    if (rp.withoutKey === 'refuse')
+      throw new RoamingKeyError('refused', 'the session was not opened with a key');
+    if (opening.by === 'other') return undefined;
+  }
+  const { jkt } = opening.key;
+  let u: readonly string[] | undefined;
+  try {
+    await assertLive(rp, opening.key, (names) => {
+      u = names;
+    });
+    return opening.key;
+  } catch (error) {
+    if (!isRoamingKeyError(error, 'disabled')) throw error;
+    await end(req);
+    if (u) rp.tell?.({ type: 'sessionEnded', reason: 'disabled', jkt, u }, req);
+    else rp.tell?.({ type: 'sessionEnded', reason: 'keyGone', jkt }, req);
+    throw ended(error);
+  }
+}
+
+async function end(req: Request): Promise<void> {
+  await endSession(req).catch((error: unknown) => {
+    throw unavailable('the session cannot be ended', error);
+  });
+}
+
+function ended(error: RoamingKeyError): RoamingKeyError {
+  ENDED.add(error);
+  return error;
+}
+
 async function assertLive(
   rp: RelyingParty,
-  { account, jkt }: SessionKey,
+  { account, jkt }: Pick<SessionKey, 'account' | 'jkt'>,
   found: (u: readonly string[]) => void,
 ): Promise<void> {
   let keys: Awaited<ReturnType<RelyingParty['keysOf']>>;
@@ -122,8 +127,4 @@ async function assertLive(
   if (!key) throw new RoamingKeyError('disabled', 'the key is none of the account any more');
   found(key.u);
   await assertNotDisabled(key.u, rp.disabled);
-}
-
-function sessionOf(req: Request): Session | undefined {
-  return (req as unknown as { session?: Session }).session;
 }

@@ -1,8 +1,9 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Authenticator } from 'passport';
 import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
+import { run } from '../http/run.ts';
 import { rememberKey } from './live-key.ts';
 
 /** The largest body of a proof, in bytes. */
@@ -33,42 +34,38 @@ export function login(
   const { strategy = 'roaming-key', session = true, keepSessionInfo = false, ...problem } = options;
   const read = jsonBody({ limit: PROOF_BODY_LIMIT });
   const remember = rememberKey();
-  return (req, res, next) => {
-    const step = (go: () => void) => (error?: unknown) => {
-      if (error) sendProblem(req, res, error, problem);
-      else go();
-    };
-    const enter = (user: Express.User, info: object | undefined) =>
-      req.logIn(
-        user,
-        { session, keepSessionInfo },
-        step(() => {
-          req.authInfo = info;
-          if (session) void remember(req, res, step(next));
-          else next();
-        }),
-      );
-    const authenticate = passport.authenticate(
-      strategy,
-      { session },
-      (
-        error: unknown,
-        user?: Express.User | false | null,
-        info?: object | string | (string | undefined)[],
-      ) => {
-        if (error) sendProblem(req, res, error, problem);
-        else if (!user) sendProblem(req, res, asRefusal(info), problem);
-        else enter(user, typeof info === 'object' ? info : undefined);
-      },
-    ) as RequestHandler;
-    void read(
-      req,
-      res,
-      step(() => void authenticate(req, res, step(next))),
-    );
+
+  /** Whom the strategy lets in. */
+  const authenticate = (req: Request, res: Response) =>
+    new Promise<{ user: Express.User; info: object | undefined }>((resolve, reject) => {
+      const done = (error: unknown, user?: Express.User | false | null, info?: unknown) => {
+        if (error) reject(error);
+        else if (!user) reject(asRefusal(info));
+        else resolve({ user, info: typeof info === 'object' && info !== null ? info : undefined });
+      };
+      const handle = passport.authenticate(strategy, { session }, done) as RequestHandler;
+      void handle(req, res, (error?: unknown) => reject(error ?? asRefusal(undefined)));
+    });
+
+  return async (req, res, next) => {
+    try {
+      await run(read, req, res);
+      const { user, info } = await authenticate(req, res);
+      await new Promise<void>((resolve, reject) => {
+        req.logIn(user, { session, keepSessionInfo }, (error) => (error ? reject(error) : resolve()));
+      });
+      req.authInfo = info;
+      if (session) await run(remember, req, res);
+    } catch (error) {
+      sendProblem(req, res, error, problem);
+      return;
+    }
+    next();
   };
 }
 
 function asRefusal(info: unknown): RoamingKeyError {
-  return isRoamingKeyError(info) ? info : new RoamingKeyError('refused', 'the app lets nobody in');
+  return isRoamingKeyError(info)
+    ? info
+    : new RoamingKeyError('refused', 'the app has no user for this account');
 }

@@ -77,11 +77,10 @@ export async function verifyLogin(
  */
 export async function verifyRegistration(
   rp: RelyingParty,
-  body: unknown,
+  parsed: ParsedRegistration,
   account: string,
   onProven?: OnProven,
 ): Promise<Registration> {
-  const parsed = parseRegistration(readBody(body));
   const { header, claims, alg } = parsed;
   const sent = header.jwk;
   if (!sent.algs.includes(alg) || sent.jkt !== header.kid)
@@ -98,12 +97,13 @@ export async function verifyRegistration(
 }
 
 /**
- * The account that a registration proof names, before anything about it has been checked but its form.
+ * Reads a registration proof. Nothing about it is checked but its form.
  *
+ * @param body the parsed body, `{ proof }`
  * @throws RoamingKeyError `invalid_request`, `unsupported`
  */
-export function claimedAccount(body: unknown): string {
-  return parseRegistration(readBody(body)).claims.sub;
+export function readRegistration(body: unknown): ParsedRegistration {
+  return parseRegistration(readBody(body));
 }
 
 /** All checks that need neither key nor account; then the claim; then the account's keys. */

@@ -3,10 +3,12 @@ import { RoamingKeyError } from '../base/errors.ts';
 import { answerJson } from '../http/answer.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { asWireError, type ProblemOptions, sendProblem } from '../http/problem.ts';
+import { run } from '../http/run.ts';
 import { observeHandler } from '../observe/requests.ts';
 import { isAccountName } from './compact-jws.ts';
+import { liveSession } from './live-key.ts';
 import { PROOF_BODY_LIMIT } from './login.ts';
-import { claimedAccount, type OnProven, type ProvenLogin, verifyRegistration } from './proof.ts';
+import { type OnProven, type ProvenLogin, readRegistration, verifyRegistration } from './proof.ts';
 import type { Registration } from './registered-key.ts';
 import { assertOwnPage, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
 
@@ -14,8 +16,9 @@ import { assertOwnPage, type RelyingPartyOptions, relyingParty } from './relying
 export interface RegistrationOptions extends RelyingPartyOptions, Pick<ProblemOptions, 'onError'> {
   /**
    * Whose key is registered: the account that this request is already authenticated for by other means, like a session
-   * or an invitation; `undefined` where there is none. `claimed` is the name in the proof, which nobody has checked: to
-   * be returned only where whoever comes first may have it, and then `save` must refuse a name that is taken.
+   * or an invitation; `undefined` where there is none. A session is judged as by `requireLiveKey` before this is asked.
+   * `claimed` is the unverified name in the proof: return it only where anyone may take a free name, and then `save` must
+   * refuse a name that is taken.
    */
   readonly account: (req: Request, claimed: string) => string | undefined | Promise<string | undefined>;
   /** Stores the key; see `mergeKey`. What it throws is answered: `unavailable`, or a `RoamingKeyError` as it is. */
@@ -25,7 +28,8 @@ export interface RegistrationOptions extends RelyingPartyOptions, Pick<ProblemOp
 /**
  * Express handler that registers a key by a registration proof: `POST { proof }` → 201 `{ jkt }`.
  *
- * Answers `refused` to requests that are for no account, and `invalid_request`, `unsupported`,
+ * Answers `refused` to requests that are for no account, `disabled` or `refused` to those in a session whose key does not
+ * count any more or that no key opened (see `withoutKey`), and `invalid_request`, `unsupported`,
  * `stale_request`, `replayed`, `disabled` and `unavailable` as a login does.
  *
  * @throws TypeError naming the option that is missing or wrong
@@ -39,39 +43,42 @@ export function registration(options: RegistrationOptions): RequestHandler {
   if (typeof save !== 'function') throw new TypeError('save must be a function');
   const problem = { clock: rp.now, ...(onError ? { onError } : {}) };
   const read = jsonBody({ limit: PROOF_BODY_LIMIT });
+  const { observe, tell } = rp;
 
   async function register(req: Request, onProven: OnProven): Promise<Registration> {
     assertOwnPage(rp, req);
-    const name = await account(req, claimedAccount(req.body));
+    // Before the app is asked: it believes the session.
+    await liveSession(rp, req);
+    const proof = readRegistration(req.body);
+    const name = await account(req, proof.claims.sub);
     if (typeof name !== 'string' || !isAccountName(name))
-      throw new RoamingKeyError('refused', 'nobody is authenticated');
-    const registered = await verifyRegistration(rp, req.body, name, onProven);
+      throw new RoamingKeyError('refused', 'authentication required');
+    const registered = await verifyRegistration(rp, proof, name, onProven);
     await save(req, registered);
     return registered;
   }
 
-  const { observe, tell } = rp;
-  const handle: RequestHandler = (req, res, next) => {
+  const handle: RequestHandler = async (req, res, next) => {
     let key: ProvenLogin['key'] | undefined;
-    const refuse = (error: unknown) => {
-      const { status, code } = asWireError(error);
-      if (status < 500) tell?.({ type: 'registrationRefused', code, ...key }, req);
-      else tell?.({ type: 'unavailable', part: 'relyingParty', error }, req);
-      sendProblem(req, res, error, problem);
-    };
-    const run = () =>
+    const check = () =>
       register(req, (proven) => {
         key = proven;
       });
-    const accept = ({ jkt, u }: Registration) => {
+    try {
+      await run(read, req, res);
+      const { jkt, u } = await (observe ? observe({ name: 'registration' }, check) : check());
       tell?.({ type: 'registered', jkt, u }, req);
       answerJson(res, 201, { jkt });
-    };
-    const go = (error?: unknown) => {
-      if (error !== undefined) return refuse(error);
-      return (observe ? observe({ name: 'registration' }, run) : run()).then(accept, refuse).catch(next);
-    };
-    void read(req, res, go);
+    } catch (error) {
+      try {
+        const { status, code } = asWireError(error);
+        if (status < 500) tell?.({ type: 'registrationRefused', code, ...key }, req);
+        else tell?.({ type: 'unavailable', part: 'relyingParty', error }, req);
+        sendProblem(req, res, error, problem);
+      } catch (failed) {
+        next(failed);
+      }
+    }
   };
   return observeHandler(observe, 'relyingParty', 'registration', handle);
 }

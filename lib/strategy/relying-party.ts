@@ -39,6 +39,11 @@ export interface RelyingPartyOptions {
   readonly allowedOrigins?: readonly string[];
   /** How long a challenge may be used, in seconds, from 10 to 600. Default 120. */
   readonly challengeSeconds?: number;
+  /**
+   * Whether `requireLiveKey` and `registration` accept users whose session no key opened, but a password or an
+   * invitation. Default `refuse`, since a session whose key was not remembered looks the same.
+   */
+  readonly withoutKey?: 'allow' | 'refuse';
   /** Hears what happens; never gets an account's name or a secret. */
   readonly onEvent?: RelyingPartyListener;
   /** Runs every step, for metrics and traces; never gets a secret. */
@@ -58,6 +63,7 @@ export interface RelyingParty {
   readonly disabled: Pick<Store, 'isDisabled'>;
   readonly allowedOrigins: readonly string[];
   readonly challengeSeconds: number;
+  readonly withoutKey: 'allow' | 'refuse';
   readonly now: () => number;
   readonly random: (length: number) => Uint8Array;
   /** Tells the app of an event and where its request came from; absent where nobody listens. */
@@ -89,6 +95,9 @@ export function relyingParty(options: RelyingPartyOptions): RelyingParty {
   if (!allowedOrigins.every(isOrigin)) throw new TypeError('allowedOrigins must be origins');
   if (!Number.isSafeInteger(challengeSeconds) || challengeSeconds < 10 || challengeSeconds > 600)
     throw new TypeError('challengeSeconds must be a whole number from 10 to 600');
+  const { withoutKey = 'refuse' } = options;
+  if (withoutKey !== 'allow' && withoutKey !== 'refuse')
+    throw new TypeError(`withoutKey must be 'allow' or 'refuse', got ${JSON.stringify(withoutKey)}`);
   const observe = observer(options.instrument);
   return {
     audience: options.audience,
@@ -98,6 +107,7 @@ export function relyingParty(options: RelyingPartyOptions): RelyingParty {
     disabled: observe ? observed(disabled, DISABLED_STEPS, observe) : disabled,
     allowedOrigins,
     challengeSeconds,
+    withoutKey,
     now,
     random,
     tell: teller(options.onEvent),

@@ -31,6 +31,7 @@ async function start({ store }: Visitor) {
   const options = {
     ...new Accounts().options(origin, store),
     keysOf: (account: string) => table.get(account)?.keys,
+    withoutKey: 'allow' as const,
   };
   const passport = passportWith(options);
   passport.use(
@@ -39,7 +40,7 @@ async function start({ store }: Visitor) {
     ),
   );
   app.use(session({ secret: SECRET, resave: false, saveUninitialized: false }), passport.session());
-  app.use(requireLiveKey({ ...options, withoutKey: 'allow' }));
+  app.use(requireLiveKey(options));
   app.post(['/login/challenge', '/keys/challenge'], challenge(options));
   app.post('/login', login(passport), (req, res) => void res.json(req.user));
   app.post(

@@ -4,7 +4,7 @@ import { fromBase64url, toBase64url, utf8 } from '../../../lib/base/bytes.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
 import { makeChallenge, verifyChallenge } from '../../../lib/strategy/challenge.ts';
 import { parseLogin, parseRegistration } from '../../../lib/strategy/compact-jws.ts';
-import { verifyLogin, verifyRegistration } from '../../../lib/strategy/proof.ts';
+import { readRegistration, verifyLogin, verifyRegistration } from '../../../lib/strategy/proof.ts';
 import { readSentJwk } from '../../../lib/strategy/public-key.ts';
 import { relyingParty } from '../../../lib/strategy/relying-party.ts';
 import { asText, type FuzzTarget, must, once, unless } from '../target.ts';
@@ -93,7 +93,9 @@ export const proofs: readonly FuzzTarget[] = [
     seeds: async () => [`${registerHeader()}\n${claims({ u: U })}`],
     async run(input) {
       const proof = signed(input);
-      const proven = await unless(VERDICTS, () => verifyRegistration(party(), { proof }, 'ada'));
+      const proven = await unless(VERDICTS, () =>
+        verifyRegistration(party(), readRegistration({ proof }), 'ada'),
+      );
       must(proven === undefined || proven.jkt === key().jkt, 'a key registered that has signed nothing');
     },
   },

@@ -16,7 +16,15 @@ import { mixture } from '../test/cluster/mixture.ts';
 import { fullDisk, hangs, restarts } from '../test/cluster/outages.ts';
 
 const ENGINES: readonly EngineName[] = ['sqlite', 'redis', 'postgres'];
-const POLICY = { free: 5, firstWait: 1, maxWait: 4, limit: 15, window: 86_400, reservationTimeout: 60 };
+const POLICY = {
+  free: 5,
+  firstWait: 1,
+  maxWait: 4,
+  limit: 15,
+  window: 86_400,
+  reservationTimeout: 60,
+  knownFor: 2_000,
+};
 
 const { values } = parseArgs({
   options: { store: { type: 'string', default: 'all' }, scale: { type: 'string', default: '1' } },

@@ -321,7 +321,7 @@ describe('the assistant', () => {
       expect(await openDirect(body.response, 'rk-response+jwe', random(32))).toBeUndefined();
     }
     await expect(device.unlock(PASSWORD)).rejects.toMatchObject({ code: 'disabled' });
-    expect(await world.store.isDisabled(record.u)).toBe(true);
+    expect(await world.store.isDisabled([record.u])).toBe(true);
     const { body: feed } = await request(world.app).get('/assistant/disabled').expect(200);
     expect(feed.disabled.filter((t: string) => t === kit.t)).toHaveLength(1);
   });

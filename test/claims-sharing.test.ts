@@ -230,7 +230,7 @@ describe('the device', () => {
       pathname.endsWith('/disable') ? forgedProblem('disabled', 403) : undefined,
     );
     await expect(disable(kit, { fetch: refusing })).rejects.toMatchObject({ code: 'bad_response' });
-    expect(await world.store.isDisabled(record.u)).toBe(false);
+    expect(await world.store.isDisabled([record.u])).toBe(false);
     for (let times = 0; times < 2; times++) {
       const { body, rho } = await makeDisabling(world.keys.active.jwk, { t: bytes(kit.t) });
       const { json } = await post(world, '/disable', body);

@@ -194,8 +194,7 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
   async function withMarks<T extends { readonly u: readonly string[] }>(keys: readonly T[]) {
     return Promise.all(
       keys.map(async ({ u, ...key }) => {
-        const marks = await Promise.all(u.map((name) => disabled.isDisabled(name).catch(() => false)));
-        return { ...key, isDisabled: marks.includes(true) };
+        return { ...key, isDisabled: await disabled.isDisabled(u).catch(() => false) };
       }),
     );
   }

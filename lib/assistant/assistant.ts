@@ -433,9 +433,12 @@ export class Assistant {
           ...(retryAt !== undefined && { retryAt }),
         });
       }
-      case 'busy':
+      case 'new':
+      case 'busy': {
+        const retryAt = reserved.answer === 'busy' ? reserved.retryAt : reserved.now + 1;
         this.#emit({ type: 'busy', ...about });
-        throw new RoamingKeyError('busy', 'too many requests at a time', { retryAt: reserved.retryAt });
+        throw new RoamingKeyError('busy', 'too many requests at a time', { retryAt });
+      }
     }
   }
 

@@ -39,7 +39,7 @@ export async function checkRecord(record: DeviceRecord, options: CheckOptions): 
   if (isOffline) return { assistantKey: 'unasked', warnings };
   const at = (await client.keys()).findIndex(({ kid }) => kid === jwk.kid);
   if (at < 0) throw new RoamingKeyError('bad_record', 'the assistant has no such key (any more): enrol anew');
-  if (await disabledFeed({ url, timeout }).isDisabled(record.u)) {
+  if (await disabledFeed({ url, timeout }).isDisabled([record.u])) {
     throw new RoamingKeyError('disabled', 'this key was disabled by its owner');
   }
   if (at > 0)

@@ -330,7 +330,7 @@ export class RecordService {
     for (;;) {
       const names = await this.#store.names({ after, limit: SWEEP_PAGE });
       for (const u of names)
-        if (await this.#options.disabled.isDisabled(u)) sum += await this.#deleteDisabled(u);
+        if (await this.#options.disabled.isDisabled([u])) sum += await this.#deleteDisabled(u);
       const last = names.at(-1);
       if (last === undefined) return sum;
       after = last;
@@ -359,7 +359,7 @@ export class RecordService {
   /** Whether a key is known to be disabled. A list that cannot be read stops nobody here: the assistant has its own say. */
   async #isDisabled(u: string): Promise<boolean> {
     try {
-      return (await this.#options.disabled?.isDisabled(u)) === true;
+      return (await this.#options.disabled?.isDisabled([u])) === true;
     } catch (error) {
       this.#emit({ type: 'unavailable', part: 'records', error });
       return false;

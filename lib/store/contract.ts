@@ -4,6 +4,7 @@ import { FEED } from './contract/feed.ts';
 import type { StoreUnderTest } from './contract/harness.ts';
 import { HISTORIES } from './contract/histories.ts';
 import { HOUSEKEEPING } from './contract/housekeeping.ts';
+import { KNOWN } from './contract/known.ts';
 import { LIMITS } from './contract/limits.ts';
 import { MARKS } from './contract/marks.ts';
 import { RESERVATIONS } from './contract/reservations.ts';
@@ -19,6 +20,7 @@ export interface StoreContractCase {
 const CASES = {
   ...COUNTING,
   ...RESERVATIONS,
+  ...KNOWN,
   ...MARKS,
   ...FEED,
   ...HOUSEKEEPING,

@@ -13,8 +13,10 @@ export interface GuessPolicy {
   readonly limit: number;
   /** The sliding window for `limit`, whatever the successes. Default 2592000, thirty days. */
   readonly window: number;
-  /** After how long a reservation that nobody closed becomes a failure. Default 60. */
+  /** After how long an open reservation becomes a failure. Default 60. */
   readonly reservationTimeout: number;
+  /** How long an id stays known after a success, so that it is served where new ids are not; 0: not. Default 7776000, ninety days. */
+  readonly knownFor: number;
 }
 
 export const DEFAULT_GUESS_POLICY: GuessPolicy = {
@@ -24,7 +26,11 @@ export const DEFAULT_GUESS_POLICY: GuessPolicy = {
   limit: 100,
   window: 30 * 86_400,
   reservationTimeout: 60,
+  knownFor: 90 * 86_400,
 };
+
+/** A tally holds up to `limit` times, and is read and written at every guess. */
+const MAX_LIMIT = 10_000;
 
 /** What a store knows of one id when a guess arrives, lapsed reservations already turned into failures. */
 export interface GuessState {
@@ -99,16 +105,18 @@ export function nextGuessAt(state: GuessState, now: number, policy: GuessPolicy)
 /**
  * Fills in defaults and refuses a policy that protects nothing.
  *
- * @throws TypeError naming the member that is not a whole positive number
+ * @throws TypeError naming the member that is not a whole number, or not known
  * @throws RangeError where the members contradict each other
  */
 export function guessPolicy(options: Partial<GuessPolicy> = {}): GuessPolicy {
   const policy = { ...DEFAULT_GUESS_POLICY, ...options };
   for (const [name, value] of Object.entries(policy)) {
-    if (!Object.hasOwn(DEFAULT_GUESS_POLICY, name)) throw new TypeError(`policy.${name} is no option`);
-    if (!Number.isSafeInteger(value) || value < 1)
-      throw new TypeError(`policy.${name} must be a whole number from 1`);
+    if (!Object.hasOwn(DEFAULT_GUESS_POLICY, name)) throw new TypeError(`unknown option policy.${name}`);
+    const least = name === 'knownFor' ? 0 : 1;
+    if (!Number.isSafeInteger(value) || value < least)
+      throw new TypeError(`policy.${name} must be a whole number from ${least}, not ${String(value)}`);
   }
+  if (policy.limit > MAX_LIMIT) throw new RangeError(`policy.limit must not be above ${MAX_LIMIT}`);
   if (policy.limit < policy.free) throw new RangeError('policy.limit must not be below policy.free');
   if (policy.maxWait < policy.firstWait)
     throw new RangeError('policy.maxWait must not be below policy.firstWait');

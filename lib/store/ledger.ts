@@ -9,6 +9,7 @@ import {
 } from './guess-policy.ts';
 import type {
   FailAnswer,
+  Reissues,
   ReservationKey,
   ReserveAnswer,
   ReserveRequest,
@@ -33,19 +34,36 @@ export interface Tally {
   readonly open: readonly (readonly [jti: string, deadline: number])[];
   /** Whether the limit was ever reached. */
   readonly stopped: boolean;
+  /** When the last success happened, and until when the id is known by it; null if it is not. */
+  readonly used: { readonly at: number; readonly until: number } | null;
+  /** How often the ticket was reissued, and when last; null if never. */
+  readonly reissues: Reissues | null;
 }
 
-const EMPTY: Tally = { failures: 0, last: null, recent: [], open: [], stopped: false };
+const EMPTY: Tally = {
+  failures: 0,
+  last: null,
+  recent: [],
+  open: [],
+  stopped: false,
+  used: null,
+  reissues: null,
+};
 
-/** Whether nothing in a tally is worth keeping. */
-function isEmpty(tally: Tally): boolean {
-  return tally.failures === 0 && !tally.stopped && tally.recent.length === 0 && tally.open.length === 0;
+/** Whether a tally holds no failure. */
+function isClean(tally: Tally): boolean {
+  return tally.failures === 0 && !tally.stopped && tally.recent.length === 0;
+}
+
+/** Whether an id has neither a guess nor a success to be known by. */
+function isUnknown(tally: Tally): boolean {
+  return isClean(tally) && tally.open.length === 0 && tally.used === null;
 }
 
 /** When a tally is empty by the passing of time alone; null where that never happens. */
-export function emptyAt(tally: Tally, policy: GuessPolicy): number | null {
-  if (tally.failures > 0 || tally.stopped || tally.open.length > 0) return null;
-  return Math.max(0, ...tally.recent) + policy.window;
+export function emptyAt(tally: Tally, window: number): number | null {
+  if (tally.failures > 0 || tally.stopped || tally.open.length > 0 || tally.reissues) return null;
+  return tally.recent.reduce((latest, at) => Math.max(latest, at + window), tally.used?.until ?? 0);
 }
 
 function withFailure(tally: Tally, at: number, policy: GuessPolicy): Tally {
@@ -60,14 +78,15 @@ function withFailure(tally: Tally, at: number, policy: GuessPolicy): Tally {
 
 /** A tally as it stands at `now`: lapsed reservations have become failures, each at its own deadline. */
 export function tallyAt(kept: Tally | undefined, now: number, policy: GuessPolicy): Tally {
-  if (kept === undefined) return EMPTY;
-  const lapsed = kept.open.map(([, deadline]) => deadline).filter((deadline) => deadline <= now);
-  let tally: Tally = kept;
+  // Tallies of earlier versions have neither `used` nor `reissues`.
+  let tally: Tally = { ...EMPTY, ...kept };
+  const lapsed = tally.open.map(([, deadline]) => deadline).filter((deadline) => deadline <= now);
   if (lapsed.length > 0) {
-    tally = { ...kept, open: kept.open.filter(([, deadline]) => deadline > now) };
+    tally = { ...tally, open: tally.open.filter(([, deadline]) => deadline > now) };
     for (const deadline of lapsed.sort((a, b) => a - b)) tally = withFailure(tally, deadline, policy);
   }
-  return { ...tally, recent: tally.recent.filter((then) => then > now - policy.window) };
+  const used = tally.used && tally.used.until > now ? tally.used : null;
+  return { ...tally, used, recent: tally.recent.filter((then) => then > now - policy.window) };
 }
 
 function stateOf(tally: Tally): GuessState {
@@ -88,7 +107,7 @@ function without(tally: Tally, jti: string): Tally {
 export type TallyUpdate = Tally | null | undefined;
 
 function update(tally: Tally): TallyUpdate {
-  return isEmpty(tally) ? null : tally;
+  return isUnknown(tally) && !tally.reissues ? null : tally;
 }
 
 /** What a store knows when a request arrives, all read in one atomic step with what it writes afterwards. */
@@ -99,7 +118,7 @@ export interface Known {
 }
 
 /**
- * Decides {@link Store.reserve}. The caller marks the jti as seen whatever the answer.
+ * Decides {@link Store.reserve}. The caller marks the jti as seen whatever the answer, but for `new`.
  *
  * @throws RoamingKeyError `unavailable` where `seenUntil` is past already: nothing would notice a replay, so the
  * clocks of store and assistant are too far apart for any help.
@@ -118,7 +137,7 @@ export function decideReserve(
   if (known.retired) return refuse({ answer: 'retired', now });
   const tally = tallyAt(known.tally, now, policy);
   if (known.seen || tally.open.some(([name]) => name === jti)) return refuse({ answer: 'replayed', now });
-  if (!admitNew && isEmpty(tally)) return refuse({ answer: 'busy', now, retryAt: now + 1 });
+  if (!admitNew && isUnknown(tally)) return refuse({ answer: 'new', now });
   const judged = judgeGuess(stateOf(tally), now, policy);
   if (judged.verdict === 'stop') return refuse({ answer: 'locked', now });
   if (judged.verdict === 'wait') return refuse({ answer: 'locked', now, retryAt: judged.retryAt });
@@ -152,18 +171,30 @@ export function decideFail(
 /** Decides {@link Store.settle}; `retire` tells the store to set the mark. */
 export function decideSettle(
   known: Known,
-  { jti, policy, retire = false }: SettleRequest,
+  { jti, policy, retire = false, reissue = false, remember = true }: SettleRequest,
   now: number,
 ): { readonly answer: SettleAnswer; readonly tally: TallyUpdate; readonly retire: boolean } {
   const tally = without(tallyAt(known.tally, now, policy), jti);
   const marked = known.disabled ? 'disabled' : known.retired ? 'retired' : undefined;
   if (marked) return { answer: { answer: marked, now }, tally: update(tally), retire: false };
-  const failedSince = { count: tally.failures, last: tally.failures > 0 ? tally.last : null };
-  return {
-    answer: { answer: 'settled', now, failedSince },
-    tally: update({ ...tally, failures: 0 }),
-    retire,
+  const { used, reissues } = tally;
+  // A retired id is never asked for again.
+  const isRemembered = policy.knownFor > 0 && !retire && (remember || used !== null);
+  const answer = {
+    answer: 'settled',
+    now,
+    failedSince: { count: tally.failures, last: tally.failures > 0 ? tally.last : null },
+    lastUsed: used?.at ?? null,
+    ...(reissues && { reissues }),
+    isNew: isClean(tally) && used === null && (isRemembered || (reissue && reissues === null)),
+  } as const;
+  const after = {
+    ...tally,
+    failures: 0,
+    used: isRemembered ? { at: now, until: now + policy.knownFor } : used,
+    reissues: reissue ? { count: (reissues?.count ?? 0) + 1, last: now } : reissues,
   };
+  return { answer, tally: update(after), retire };
 }
 
 /** Decides {@link Store.release}. */
@@ -176,7 +207,9 @@ export function decideRelease(
   return tally.open.some(([name]) => name === jti) ? update(without(tally, jti)) : undefined;
 }
 
-/** Decides {@link Store.unlock}: only the reservations that are still open stay. */
+/** Decides {@link Store.unlock}: open reservations, the last success and the reissues stay. */
 export function decideUnlock(kept: Tally, now: number): TallyUpdate {
-  return update({ ...EMPTY, open: kept.open.filter(([, deadline]) => deadline > now) });
+  const { used, reissues } = { ...EMPTY, ...kept };
+  const open = kept.open.filter(([, deadline]) => deadline > now);
+  return update({ ...EMPTY, open, used, reissues });
 }

@@ -1,5 +1,6 @@
 import { epochSeconds } from '../base/clock.ts';
 import { RoamingKeyError } from '../base/errors.ts';
+import { checkNames } from '../base/options.ts';
 import { Counters } from './counters.ts';
 import {
   decideFail,
@@ -91,6 +92,7 @@ export class MemoryStore implements Store {
     const { id, u, jti, seenUntil } = request;
     const name = `${id} ${jti}`;
     const decided = decideReserve({ ...this.#known(id, u), seen: this.#seen.has(name, now) }, request, now);
+    if (decided.answer.answer === 'new') return decided.answer;
     this.#seen.makeRoom(now);
     this.#keep(id, decided.tally, request, now);
     this.#seen.add(name, seenUntil);
@@ -121,8 +123,9 @@ export class MemoryStore implements Store {
     return { isNew: this.#disable(u, t, this.#now()) };
   }
 
-  async isDisabled(u: string): Promise<boolean> {
-    return this.#disabled.has(u);
+  async isDisabled(names: readonly string[]): Promise<boolean> {
+    checkNames(names);
+    return names.some((u) => this.#disabled.has(u));
   }
 
   async feed({ after, limit }: { readonly after?: string; readonly limit: number }): Promise<FeedPage> {
@@ -157,7 +160,7 @@ export class MemoryStore implements Store {
     const kept = this.#tallies.get(id);
     if (!kept || (kept.emptyAt !== null && kept.emptyAt <= now)) return false;
     const tally = decideUnlock(kept.tally, now);
-    if (tally) this.#tallies.set(id, { tally, emptyAt: null });
+    if (tally) this.#tallies.set(id, { tally, emptyAt: emptyAt(tally, 0) });
     else this.#tallies.delete(id);
     return true;
   }
@@ -215,7 +218,7 @@ export class MemoryStore implements Store {
       if (this.#swept !== now) this.#sweepTallies(now);
       if (this.#tallies.size >= this.#maxIds) throw new RoamingKeyError('unavailable', 'The store is full.');
     }
-    this.#tallies.set(id, { tally, emptyAt: emptyAt(tally, policy) });
+    this.#tallies.set(id, { tally, emptyAt: emptyAt(tally, policy.window) });
   }
 
   #sweepTallies(now: number): number {

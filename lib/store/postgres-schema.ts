@@ -92,7 +92,7 @@ export function statements(schema: string) {
     retire: `INSERT INTO ${schema}.retired (id, at)
       SELECT id, coalesce(at, ${NOW}) FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS new (id, at, o)
       ORDER BY o ON CONFLICT (id) DO NOTHING`,
-    isDisabled: `SELECT EXISTS (SELECT FROM ${schema}.disabled WHERE u = $1) AS found`,
+    isDisabled: `SELECT EXISTS (SELECT FROM ${schema}.disabled WHERE u = ANY ($1::text[])) AS found`,
     feedTag: `SELECT tag FROM ${schema}.disabled WHERE seq = $1`,
     feed: `SELECT seq, tag, u, t, at FROM ${schema}.disabled WHERE seq > $1 ORDER BY seq LIMIT $2`,
     retired: `SELECT seq, id, at FROM ${schema}.retired WHERE seq > $1 ORDER BY seq LIMIT $2`,

@@ -1,3 +1,4 @@
+import { checkNames } from '../base/options.ts';
 import { Bound, type BoundOptions, type CheckOptions, report } from '../databases/bounded.ts';
 import { Connections, ignore, type Lock, type PgPool, type Query } from '../databases/postgres-connection.ts';
 import { findings, migrate } from '../databases/postgres-setup.ts';
@@ -105,6 +106,7 @@ export class PostgresStore implements Store {
     const answer = await this.#transaction([this.#idLock(id)], false, async (query) => {
       const { now, known } = await this.#known(query, u, id, jti);
       const decided = decideReserve(known, request, now);
+      if (decided.answer.answer === 'new') return decided.answer;
       const tally = this.#tallyRow(id, decided.tally, request);
       if (tally) await query(this.#sql.takeAndKeepTally, [id, jti, seenUntil, ...tally]);
       else await query(this.#sql.take, [id, jti, seenUntil]);
@@ -124,9 +126,9 @@ export class PostgresStore implements Store {
   }
 
   settle(request: SettleRequest): Promise<SettleAnswer> {
-    const { id, u, jti, retire = false } = request;
+    const { id, u, jti, retire = false, reissue = false } = request;
     const locks = [this.#idLock(id), { ...this.#uLock(u), shared: true }];
-    return this.#transaction(locks, retire, async (query) => {
+    return this.#transaction(locks, retire || reissue, async (query) => {
       const { now, known } = await this.#known(query, u, id, jti);
       const decided = decideSettle(known, request, now);
       if (decided.retire) await query(this.#sql.retire, [[id], [now]]);
@@ -150,8 +152,9 @@ export class PostgresStore implements Store {
     return { isNew: rowCount === 1 };
   }
 
-  async isDisabled(u: string): Promise<boolean> {
-    const { rows } = await this.#one((query) => query(this.#sql.isDisabled, [u]));
+  async isDisabled(names: readonly string[]): Promise<boolean> {
+    checkNames(names);
+    const { rows } = await this.#one((query) => query(this.#sql.isDisabled, [names]));
     return (rows[0] as { found: boolean }).found;
   }
 
@@ -197,7 +200,7 @@ export class PostgresStore implements Store {
       const { now, tally } = await this.#tally(query, id, this.#sql.liveTally);
       if (!tally) return false;
       const left = decideUnlock(tally, now);
-      if (left) await query(this.#sql.keepTally, [id, JSON.stringify(left), null]);
+      if (left) await query(this.#sql.keepTally, [id, JSON.stringify(left), emptyAt(left, 0)]);
       else await query(this.#sql.dropTally, [id]);
       return true;
     });
@@ -308,7 +311,7 @@ export class PostgresStore implements Store {
   }
 
   #tallyRow(id: string, tally: TallyUpdate, { policy }: ReservationKey) {
-    return tally ? [id, JSON.stringify(tally), emptyAt(tally, policy)] : undefined;
+    return tally ? [id, JSON.stringify(tally), emptyAt(tally, policy.window)] : undefined;
   }
 
   async #keep(query: Query, id: string, tally: TallyUpdate, request: ReservationKey): Promise<void> {

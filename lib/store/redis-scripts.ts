@@ -5,7 +5,8 @@ import { type GuessPolicy, waitAfter } from './guess-policy.ts';
  * What every script begins with: the server's clock and the tally of `ledger.ts`, step for step, since a script cannot
  * call it; a test holds the two against each other on random histories. The waits come from `waitAfter`, as a table.
  *
- * A tally is JSON: f failures, l last failure (0: none), s stopped, r recent failures, o open reservations [jti, deadline].
+ * A tally is JSON: f failures, l last failure (0: none), s stopped, r recent failures, o open reservations [jti, deadline],
+ * u last success (0: none) and k until when it is known, c reissues and i the last of them.
  */
 const PRELUDE = `
 local now = tonumber(redis.call('TIME')[1])
@@ -39,12 +40,15 @@ end
 
 local function load(key)
   local kept = redis.call('GET', key)
-  return kept and cjson.decode(kept)
+  local tally = kept and cjson.decode(kept)
+  -- Tallies of earlier versions lack these.
+  for _, name in ipairs(tally and { 'u', 'k', 'c', 'i' } or {}) do tally[name] = tally[name] or 0 end
+  return tally
 end
 
 local function current(key)
   local tally = load(key)
-  if not tally then return { f = 0, l = 0, s = false, r = {}, o = {} } end
+  if not tally then return { f = 0, l = 0, s = false, r = {}, o = {}, u = 0, k = 0, c = 0, i = 0 } end
   local open, lapsed = {}, {}
   for _, one in ipairs(tally.o) do
     if one[2] <= now then lapsed[#lapsed + 1] = one[2] else open[#open + 1] = one end
@@ -53,21 +57,28 @@ local function current(key)
   tally.o = open
   for _, deadline in ipairs(lapsed) do add_failure(tally, deadline) end
   tally.r = later_than(tally.r, now - policy.window)
+  if tally.k <= now then tally.u, tally.k = 0, 0 end
   return tally
 end
 
-local function is_empty(tally)
-  return tally.f == 0 and not tally.s and #tally.r == 0 and #tally.o == 0
+local function is_clean(tally)
+  return tally.f == 0 and not tally.s and #tally.r == 0
+end
+
+local function is_unknown(tally)
+  return is_clean(tally) and #tally.o == 0 and tally.u == 0
 end
 
 local function keep(key, tally)
-  if is_empty(tally) then
+  if is_unknown(tally) and tally.c == 0 then
     redis.call('DEL', key)
     return
   end
   redis.call('SET', key, cjson.encode(tally))
-  if tally.f == 0 and not tally.s and #tally.o == 0 then
-    redis.call('EXPIREAT', key, math.max(unpack(tally.r)) + policy.window)
+  if tally.f == 0 and not tally.s and #tally.o == 0 and tally.c == 0 then
+    local ends = tally.k
+    for _, at in ipairs(tally.r) do ends = math.max(ends, at + policy.window) end
+    redis.call('EXPIREAT', key, ends)
   end
 end
 
@@ -82,22 +93,23 @@ local disabled, retired, seen, guesses = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local u, id, jti, until_, admit_new = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6] == '1'
 if until_ <= now then return redis.error_reply('CLOCK the clocks of the store and of the assistant differ too much') end
 
--- The first write is one that a server out of memory refuses: after any other it would let all further ones pass.
+local function answer(name, retry_at)
+  return cjson.encode({ answer = name, now = now, retryAt = retry_at })
+end
 local score = tonumber(redis.call('ZSCORE', seen, jti) or 0)
-local before = score > now
+local tally = current(guesses)
+local _, is_open = without(tally.o, jti)
+local refused = redis.call('HEXISTS', disabled, u) == 1 and 'disabled'
+  or redis.call('ZSCORE', retired, id) and 'retired'
+  or (score > now or is_open) and 'replayed'
+if not refused and not admit_new and is_unknown(tally) then return answer('new') end
+
+-- The first write is one that a server out of memory refuses: after any other it would let all further ones pass.
 redis.call('ZADD', seen, math.max(score, until_), jti)
 redis.call('ZREMRANGEBYSCORE', seen, '-inf', now)
 redis.call('EXPIREAT', seen, redis.call('ZREVRANGE', seen, 0, 0, 'WITHSCORES')[2])
 
-local function answer(name, retry_at)
-  return cjson.encode({ answer = name, now = now, retryAt = retry_at })
-end
-if redis.call('HEXISTS', disabled, u) == 1 then return answer('disabled') end
-if redis.call('ZSCORE', retired, id) then return answer('retired') end
-local tally = current(guesses)
-local _, is_open = without(tally.o, jti)
-if before or is_open then return answer('replayed') end
-if not admit_new and is_empty(tally) then return answer('busy', now + 1) end
+if refused then return answer(refused) end
 if is_stopped(tally) then return answer('locked') end
 local retry_at = tally.l + wait_after(tally.f)
 if tally.f >= policy.free and now < retry_at then return answer('locked', retry_at) end
@@ -130,7 +142,7 @@ return cjson.encode(answer)
 
 const SETTLE = `
 local disabled, retired, guesses = KEYS[1], KEYS[2], KEYS[3]
-local u, id, jti, retire = ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
+local u, id, jti, retire, reissue, remember = ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1', ARGV[6] == '1', ARGV[7] == '1'
 local tally = current(guesses)
 tally.o = without(tally.o, jti)
 local marked = redis.call('HEXISTS', disabled, u) == 1 and 'disabled' or redis.call('ZSCORE', retired, id) and 'retired'
@@ -138,11 +150,21 @@ if marked then
   keep(guesses, tally)
   return cjson.encode({ answer = marked, now = now })
 end
-local since = { count = tally.f, last = tally.f > 0 and tally.l or cjson.null }
+local is_remembered = policy.known > 0 and not retire and (remember or tally.u > 0)
+local answer = {
+  answer = 'settled',
+  now = now,
+  failedSince = { count = tally.f, last = tally.f > 0 and tally.l or cjson.null },
+  lastUsed = tally.u > 0 and tally.u or cjson.null,
+  reissues = tally.c > 0 and { count = tally.c, last = tally.i } or nil,
+  isNew = is_clean(tally) and tally.u == 0 and (is_remembered or reissue and tally.c == 0),
+}
 tally.f = 0
+if is_remembered then tally.u, tally.k = now, now + policy.known end
+if reissue then tally.c, tally.i = tally.c + 1, now end
 keep(guesses, tally)
 if retire then redis.call('ZADD', retired, now, id) end
-return cjson.encode({ answer = 'settled', now = now, failedSince = since })
+return cjson.encode(answer)
 `;
 
 const RELEASE = `
@@ -164,7 +186,12 @@ return 1
 
 const RETIRE = `return redis.call('ZADD', KEYS[1], 'NX', ARGV[3], ARGV[2])`;
 
-const IS_DISABLED = `return redis.call('HEXISTS', KEYS[1], ARGV[2])`;
+const IS_DISABLED = `
+for i = 2, #ARGV do
+  if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then return 1 end
+end
+return 0
+`;
 
 const FEED = `
 local after = tonumber(ARGV[2])
@@ -211,7 +238,7 @@ local kept = load(KEYS[1])
 if not kept then return 0 end
 local open = {}
 for _, one in ipairs(kept.o) do if one[2] > now then open[#open + 1] = one end end
-keep(KEYS[1], { f = 0, l = 0, s = false, r = {}, o = open })
+keep(KEYS[1], { f = 0, l = 0, s = false, r = {}, o = open, u = kept.u, k = kept.k, c = kept.c, i = kept.i })
 return 1
 `;
 
@@ -259,8 +286,8 @@ export function spellPolicy(policy: GuessPolicy): string {
   if (text === undefined) {
     const waits: number[] = [];
     for (let n = policy.free; waits.at(-1) !== policy.maxWait; n++) waits.push(waitAfter(n, policy));
-    const { free, limit, window, reservationTimeout: timeout } = policy;
-    text = JSON.stringify({ free, limit, window, timeout, waits });
+    const { free, limit, window, reservationTimeout: timeout, knownFor: known } = policy;
+    text = JSON.stringify({ free, limit, window, timeout, known, waits });
     spelled.set(policy, text);
   }
   return text;

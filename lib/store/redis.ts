@@ -1,3 +1,4 @@
+import { checkNames } from '../base/options.ts';
 import { Bound, type BoundOptions, type CheckOptions, report } from '../databases/bounded.ts';
 import { backedBy } from './backing.ts';
 import { checkCount, MAX_COUNT } from './counters.ts';
@@ -128,11 +129,13 @@ export class RedisStore implements Store {
     return this.#ask(SCRIPTS.fail, [this.#key('guesses', id)], [spellPolicy(policy), jti]);
   }
 
-  settle({ id, u, jti, policy, retire = false }: SettleRequest): Promise<SettleAnswer> {
+  settle(request: SettleRequest): Promise<SettleAnswer> {
+    const { id, u, jti, policy, retire = false, reissue = false, remember = true } = request;
+    const flags = [retire, reissue, remember].map((flag) => (flag ? '1' : '0'));
     return this.#ask(
       SCRIPTS.settle,
       [this.#key('disabled'), this.#key('retired'), this.#key('guesses', id)],
-      [spellPolicy(policy), u, id, jti, retire ? '1' : '0'],
+      [spellPolicy(policy), u, id, jti, ...flags],
     );
   }
 
@@ -144,8 +147,9 @@ export class RedisStore implements Store {
     return { isNew: (await this.#disable(u, t, '')) === 1 };
   }
 
-  async isDisabled(u: string): Promise<boolean> {
-    return (await this.#run(SCRIPTS.isDisabled, [this.#key('disabled')], ['', u])) === 1;
+  async isDisabled(names: readonly string[]): Promise<boolean> {
+    checkNames(names);
+    return (await this.#run(SCRIPTS.isDisabled, [this.#key('disabled')], ['', ...names])) === 1;
   }
 
   async feed({ after, limit }: { readonly after?: string; readonly limit: number }): Promise<FeedPage> {

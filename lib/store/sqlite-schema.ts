@@ -76,7 +76,8 @@ export function prepareAll(db: SqliteHandle) {
       (SELECT id FROM roaming_key_guesses WHERE empty_at <= ? LIMIT ?)`),
     disable: db.prepare(`INSERT INTO roaming_key_disabled (u, t, at, tag) VALUES (?, ?, ?, ?)
       ON CONFLICT (u) DO NOTHING`),
-    isDisabled: db.prepare('SELECT EXISTS (SELECT 1 FROM roaming_key_disabled WHERE u = ?) AS found'),
+    isDisabled: db.prepare(`SELECT EXISTS (SELECT 1 FROM roaming_key_disabled
+      WHERE u IN (SELECT value FROM json_each(?))) AS found`),
     retire: db.prepare('INSERT INTO roaming_key_retired (id, at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING'),
     feedTag: db.prepare('SELECT tag FROM roaming_key_disabled WHERE seq = ?'),
     feed: db.prepare(

@@ -1,5 +1,6 @@
 import { epochSeconds } from '../base/clock.ts';
 import { isRoamingKeyError } from '../base/errors.ts';
+import { checkNames } from '../base/options.ts';
 import { openSqlite, patiently, type SqliteHandle } from '../databases/sqlite-driver.ts';
 import { backedBy } from './backing.ts';
 import { type Counter, checkCount, counted } from './counters.ts';
@@ -128,6 +129,7 @@ export class SqliteStore implements Store {
       const row = sql.known.get(u, id, id, jti, id) as KnownRow;
       const known = { disabled: row.disabled === 1, retired: row.retired === 1, tally: parse(row.tally) };
       const decided = decideReserve({ ...known, seen: (row.seen ?? 0) > now }, request, now);
+      if (decided.answer.answer === 'new') return decided.answer;
       sql.take.run(id, jti, seenUntil);
       this.#keep(id, decided.tally, request);
       this.#pruneSometimes(now);
@@ -152,7 +154,7 @@ export class SqliteStore implements Store {
       if (decided.retire) sql.retire.run(id, now);
       this.#keep(id, decided.tally, request);
       return decided.answer;
-    }, request.retire);
+    }, request.retire || request.reissue);
   }
 
   release(request: ReservationKey): Promise<void> {
@@ -165,8 +167,9 @@ export class SqliteStore implements Store {
     return this.#write((sql, now) => ({ isNew: changed(sql.disable.run(u, t, now, newTag())) }), true);
   }
 
-  isDisabled(u: string): Promise<boolean> {
-    return this.#read((sql) => (sql.isDisabled.get(u) as { found: number }).found === 1);
+  async isDisabled(names: readonly string[]): Promise<boolean> {
+    checkNames(names);
+    return this.#read((sql) => (sql.isDisabled.get(JSON.stringify(names)) as { found: number }).found === 1);
   }
 
   feed({ after, limit }: { readonly after?: string; readonly limit: number }): Promise<FeedPage> {
@@ -207,7 +210,7 @@ export class SqliteStore implements Store {
       const kept = parse((sql.liveTally.get(id, now) as { tally: string } | undefined)?.tally);
       if (!kept) return false;
       const tally = decideUnlock(kept, now);
-      if (tally) sql.keepTally.run(id, JSON.stringify(tally), null);
+      if (tally) sql.keepTally.run(id, JSON.stringify(tally), emptyAt(tally, 0));
       else sql.dropTally.run(id);
       return true;
     });
@@ -384,7 +387,7 @@ export class SqliteStore implements Store {
 
   #keep(id: string, tally: TallyUpdate, { policy }: ReservationKey): void {
     const sql = this.#statements();
-    if (tally) sql.keepTally.run(id, JSON.stringify(tally), emptyAt(tally, policy));
+    if (tally) sql.keepTally.run(id, JSON.stringify(tally), emptyAt(tally, policy.window));
     else if (tally === null) sql.dropTally.run(id);
   }
 

@@ -17,8 +17,9 @@ export interface Store {
 
   /**
    * Before the password is looked at: checks `u` and `id` for marks, marks `jti` as seen for `id` until `seenUntil`
-   * (whatever else is answered), and opens a reservation if the policy allows another guess.
-   * The answers are tried in this order: `disabled`, `retired`, `replayed`, `locked` or `busy`, `reserved`.
+   * (whatever else is answered, but for `new`, which writes nothing), and opens a reservation if the policy allows
+   * another guess. The answers are tried in this order: `disabled`, `retired`, `replayed`, `new`, `locked` or `busy`,
+   * `reserved`.
    * Rejects where `seenUntil` is past by the store's clock: a replay would go unnoticed.
    */
   reserve(request: ReserveRequest): Promise<ReserveAnswer>;
@@ -31,8 +32,8 @@ export interface Store {
 
   /**
    * The password was right and the work is done: closes the reservation, sets the failures since the last success
-   * to 0 and, for `retire`, marks `id` for good, durably. Not where a mark was set meanwhile: then nothing but the
-   * closing. A reservation that has lapsed stays one failure within the window.
+   * to 0, makes the id known for `policy.knownFor` and, for `retire`, marks it for good, durably. Not where a mark was
+   * set meanwhile: then nothing but the closing. A reservation that has lapsed stays one failure within the window.
    */
   settle(request: SettleRequest): Promise<SettleAnswer>;
 
@@ -45,12 +46,12 @@ export interface Store {
    */
   disable(mark: { readonly u: string; readonly t: string }): Promise<{ readonly isNew: boolean }>;
 
-  /** Whether `u` bears the disabled mark. */
-  isDisabled(u: string): Promise<boolean>;
+  /** Whether any of the names bears the disabled mark; one step for all. Rejects with a TypeError for anything but an array. */
+  isDisabled(names: readonly string[]): Promise<boolean>;
 
   /**
-   * Disabling secrets in the order in which they were marked, after `cursor`, at most `limit`.
-   * `next` is the cursor to go on with; with nothing new it equals `cursor`. A cursor this store never gave
+   * Disabling secrets in the order in which they were marked, after `cursor`: exactly `limit`, or fewer where the page
+   * ends the list at the time of the call. An entry becomes visible only after all before it. `next` is the cursor to go on with; with nothing new it equals `cursor`. A cursor this store never gave
    * (or one from before a restore) starts over: an entry too many does no harm, one too few would.
    */
   feed(request: { readonly after?: string; readonly limit: number }): Promise<FeedPage>;
@@ -72,7 +73,7 @@ export interface Store {
    */
   count(request: CountRequest): Promise<CountAnswer>;
 
-  /** Operator: lifts the lock of an id (failures to 0, recent failures forgotten, stop lifted). False if unknown. */
+  /** Operator: lifts the lock of an id (failures to 0, recent failures forgotten, stop lifted). False if nothing is kept of it. */
   unlock(id: string): Promise<boolean>;
 
   /** Data protection: forgets everything about an id but a retired mark. False if there was nothing. */
@@ -109,8 +110,8 @@ export interface ReserveRequest extends ReservationKey {
   /** Until when the jti stays seen. */
   readonly seenUntil: number;
   /**
-   * False refuses ids that have no entry yet with `busy`: strangers can make tickets at will, so
-   * the caller limits how many entries an address may create. The jti is marked seen all the same.
+   * False answers `new` for an id that is not known by a success and has no open or failed guess: anyone can make tickets,
+   * so the caller limits how many entries an address creates. Nothing is written, and the caller may ask again.
    */
   readonly admitNew: boolean;
 }
@@ -120,7 +121,7 @@ export interface ReserveRequest extends ReservationKey {
  */
 export type ReserveAnswer =
   | { readonly answer: 'reserved'; readonly now: number }
-  | { readonly answer: 'disabled' | 'retired' | 'replayed'; readonly now: number }
+  | { readonly answer: 'disabled' | 'retired' | 'replayed' | 'new'; readonly now: number }
   | { readonly answer: 'locked'; readonly now: number; readonly retryAt?: number }
   | { readonly answer: 'busy'; readonly now: number; readonly retryAt: number };
 
@@ -140,16 +141,36 @@ export interface FailAnswer {
 export interface SettleRequest extends ReservationKey {
   readonly u: string;
   readonly retire?: boolean;
+  /** Counts one reissue of the ticket, durably. Default false. */
+  readonly reissue?: boolean;
+  /** Whether the success makes an id known that is not known yet. Default true. */
+  readonly remember?: boolean;
 }
 
 export type SettleAnswer =
-  | { readonly answer: 'settled'; readonly now: number; readonly failedSince: FailedSince }
+  | {
+      readonly answer: 'settled';
+      readonly now: number;
+      readonly failedSince: FailedSince;
+      /** When the last success before this one happened, if the id was known by it. */
+      readonly lastUsed: number | null;
+      /** How often the ticket was reissued before this request; absent where it never was. */
+      readonly reissues?: Reissues;
+      /** Whether this call made an entry for an id that had neither a failure nor a known success. */
+      readonly isNew: boolean;
+    }
   | { readonly answer: 'disabled' | 'retired'; readonly now: number };
 
 /** Wrong passwords since the last success; `last` in seconds since the epoch, null where there was none. */
 export interface FailedSince {
   readonly count: number;
   readonly last: number | null;
+}
+
+/** Reissues of a ticket; `last` in seconds since the epoch. */
+export interface Reissues {
+  readonly count: number;
+  readonly last: number;
 }
 
 export interface CountRequest {

@@ -8,6 +8,7 @@
 import * as v from 'valibot';
 import { toBase64url } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
+import { checkNames } from '../base/options.ts';
 import { readSecureUrl } from '../base/url.ts';
 import { systemClock } from '../http/problem.ts';
 import { quiet } from '../observe/listeners.ts';
@@ -56,10 +57,10 @@ export interface DisabledFeed extends Pick<Store, 'isDisabled'> {
   /** Reads up to the list's end; calls at the same time share one reading. Rejects with `unavailable`. */
   refresh(): Promise<void>;
   /**
-   * Whether `u` is disabled. Reads first if no reading is good and none was tried lately.
+   * Whether any of the names is disabled. Reads first if no reading is good and none was tried lately.
    * Rejects with `unavailable` where that cannot be told (`closed`).
    */
-  isDisabled(u: string): Promise<boolean>;
+  isDisabled(names: readonly string[]): Promise<boolean>;
   /** How good what is known is; for monitoring. */
   readonly status: FeedStatus;
 }
@@ -171,10 +172,11 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
     get status() {
       return { readAt, isStale: !isWithin(maxStale, readAt) };
     },
-    async isDisabled(u) {
+    async isDisabled(names) {
+      checkNames(names);
       if (!isWithin(maxStale, readAt) && (reading || !isWithin(every, triedAt)))
         await refresh().catch(() => {});
-      if (await marks.isDisabled(u)) return true;
+      if (await marks.isDisabled(names)) return true;
       if (whenStale === 'closed' && !isWithin(maxStale, readAt))
         throw new RoamingKeyError('unavailable', 'the list of disabled keys was not read for too long');
       return false;
@@ -183,15 +185,15 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
 }
 
 function marksInMemory(): Pick<Store, 'disable' | 'isDisabled'> {
-  const names = new Set<string>();
+  const marked = new Set<string>();
   return {
     async disable({ u }) {
-      const isNew = !names.has(u);
-      names.add(u);
+      const isNew = !marked.has(u);
+      marked.add(u);
       return { isNew };
     },
-    async isDisabled(u) {
-      return names.has(u);
+    async isDisabled(names) {
+      return names.some((u) => marked.has(u));
     },
   };
 }

@@ -109,13 +109,13 @@ export async function assertNotDisabled(
   names: readonly string[],
   disabled: Pick<Store, 'isDisabled'>,
 ): Promise<void> {
-  let marks: boolean[];
+  let isDisabled: boolean;
   try {
-    marks = await Promise.all(names.map(async (u) => disabled.isDisabled(u)));
+    isDisabled = await disabled.isDisabled(names);
   } catch (error) {
     throw unavailable('it cannot be found out whether the key is disabled', error);
   }
-  if (marks.some((mark) => mark !== false)) throw new RoamingKeyError('disabled', 'the key is disabled');
+  if (isDisabled !== false) throw new RoamingKeyError('disabled', 'the key is disabled');
 }
 
 /** The error for a part of the app that has failed; one that is `unavailable` already stays as it is. */

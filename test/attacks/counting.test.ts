@@ -260,6 +260,7 @@ function reservation(id: string, u: string) {
     limit: 100,
     window: 2_592_000,
     reservationTimeout: 60,
+    knownFor: 5_000,
   };
   return { id, u, jti: b64(random(16)), policy, seenUntil: unixNow() + 900, admitNew: true };
 }

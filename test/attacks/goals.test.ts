@@ -307,7 +307,7 @@ describe('G7: without t', () => {
     for (const { body } of requests) answers.push((await post(world, '/disable', body)).status);
     expect(answers).toEqual([200, 400, 400, 200]);
     await device.unlock(PASSWORD);
-    expect(await world.store.isDisabled(record.u)).toBe(false);
+    expect(await world.store.isDisabled([record.u])).toBe(false);
   });
 
   it('an assistant that lies in its feed disables nobody at a relying party', async () => {
@@ -321,7 +321,7 @@ describe('G7: without t', () => {
     };
     const feed = disabledFeed({ url: world.url, fetch: liar });
     await feed.refresh();
-    expect(await feed.isDisabled(record.u)).toBe(false);
+    expect(await feed.isDisabled([record.u])).toBe(false);
     await device.unlock(PASSWORD);
   });
 

@@ -10,6 +10,7 @@ const POLICY = {
   limit: 100,
   window: 86_400,
   reservationTimeout: 60,
+  knownFor: 5_000,
 };
 
 /**

@@ -11,6 +11,7 @@ const POLICY = {
   limit: 100,
   window: 86_400,
   reservationTimeout: 2,
+  knownFor: 5_000,
 };
 
 /**

@@ -59,7 +59,7 @@ export class Load {
       }
       let lost = 0;
       for (const t of this.#acknowledged) {
-        const isMarked = await store.isDisabled(toBase64url(disablingName(t)));
+        const isMarked = await store.isDisabled([toBase64url(disablingName(t))]);
         if (!isMarked || !feed.has(toBase64url(t))) lost += 1;
       }
       findings.equal('acknowledged disablings lost', lost, 0);

@@ -31,6 +31,7 @@ const POLICY = {
   limit: 1_000_000,
   window: 86_400,
   reservationTimeout: 60,
+  knownFor: 5_000,
 };
 const ROUND = 40;
 const KNOWN = new Set(['ok', 'wrong_password', 'replayed', 'locked', 'busy', 'disabled']);

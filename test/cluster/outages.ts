@@ -13,6 +13,7 @@ const POLICY = {
   limit: 100,
   window: 86_400,
   reservationTimeout: 2,
+  knownFor: 5_000,
 };
 const TIMEOUT = 1000;
 const PATIENCE = 15_000;

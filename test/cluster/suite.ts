@@ -6,7 +6,15 @@ import { kills } from './kills.ts';
 import { mixture } from './mixture.ts';
 import { fullDisk, hangs, restarts } from './outages.ts';
 
-const POLICY = { free: 5, firstWait: 1, maxWait: 2, limit: 7, window: 86_400, reservationTimeout: 60 };
+const POLICY = {
+  free: 5,
+  firstWait: 1,
+  maxWait: 2,
+  limit: 7,
+  window: 86_400,
+  reservationTimeout: 60,
+  knownFor: 2_000,
+};
 
 /** The short forms of what `npm run soak` does at length. */
 export function clusterSuite(name: EngineName): void {

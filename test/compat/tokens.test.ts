@@ -25,7 +25,7 @@ const requireToken =
     const token = /^Bearer (.+)$/.exec(req.get('authorization') ?? '')?.[1] ?? '';
     const verified = await jwtVerify<{ u: string[] }>(token, tokenKey).catch(() => undefined);
     if (!verified) return void res.sendStatus(401);
-    const marks = await Promise.all(verified.payload.u.map((u) => store.isDisabled(u)));
+    const marks = await Promise.all(verified.payload.u.map((u) => store.isDisabled([u])));
     if (marks.some((mark) => mark !== false)) return void res.sendStatus(403);
     req.user = { account: verified.payload.sub } as Express.User;
     next();

@@ -11,7 +11,7 @@ async function start() {
   const world = await startAssistant();
   const t = random(16);
   const kit = { version: 1, assistant: { url: world.url }, t: b64(t) } as const;
-  const isDisabled = () => world.store.isDisabled(b64(disablingName(t)));
+  const isDisabled = () => world.store.isDisabled([b64(disablingName(t))]);
   return { world, kit, isDisabled };
 }
 

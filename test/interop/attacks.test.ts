@@ -63,8 +63,8 @@ describe.skipIf(isSkipped)('what the peer sends', () => {
     const kits = await Promise.all(Array.from({ length: 4 }, () => ourDevice.enroll({ assistant: url })));
     for (const { kit } of kits.slice(0, 3)) await theirDevice.disable(kit);
     expect(await failureOf(theirDevice.disable((kits[3] as Made).kit))).toMatchObject({ code: 'busy' });
-    expect(await store.isDisabled((kits[2] as Made).record.u)).toBe(true);
-    expect(await store.isDisabled((kits[3] as Made).record.u)).toBe(false);
+    expect(await store.isDisabled([(kits[2] as Made).record.u])).toBe(true);
+    expect(await store.isDisabled([(kits[3] as Made).record.u])).toBe(false);
   });
 
   it.each(groupsOf('X25519'))('is answered by the peer in the same way: %s (%i)', async (group, size) => {

@@ -52,8 +52,8 @@ describe.skipIf(isSkipped)('proofs', () => {
     it('until the key is disabled at an assistant the app has heard of by its feed alone', async () => {
       const marks = disabledFeed({ url: peers.assistant.url });
       class StoreOfTheApp extends MemoryStore {
-        override isDisabled(u: string): Promise<boolean> {
-          return marks.isDisabled(u);
+        override isDisabled(names: readonly string[]): Promise<boolean> {
+          return marks.isDisabled(names);
         }
       }
       const { origin } = await startRelyingParty(new StoreOfTheApp());
@@ -74,7 +74,7 @@ describe.skipIf(isSkipped)('proofs', () => {
       await marks.refresh();
       // It still holds the key, and that helps it no more.
       expect(await failureOf(device.login(party))).toMatchObject({ code: 'disabled' });
-      for (const other of others) expect(await marks.isDisabled(other.record.u)).toBe(true);
+      for (const other of others) expect(await marks.isDisabled([other.record.u])).toBe(true);
       const { pages } = await peers.device.do<{ pages: number }>('feed', { assistant: peers.assistant.url });
       expect(pages).toBe(3);
     });

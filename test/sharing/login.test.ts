@@ -155,8 +155,8 @@ describe('disabling', () => {
     const world = await startAssistant({ workers: { size: 1 } });
     const feed: DisabledFeed = disabledFeed({ url: world.url });
     class FeedStore extends MemoryStore {
-      override isDisabled(u: string) {
-        return feed.isDisabled(u);
+      override isDisabled(names: readonly string[]) {
+        return feed.isDisabled(names);
       }
     }
     const rp = await startRelyingParty(new FeedStore());

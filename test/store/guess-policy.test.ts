@@ -120,6 +120,7 @@ describe('a policy', () => {
       limit: 100,
       window: 2_592_000,
       reservationTimeout: 60,
+      knownFor: 7_776_000,
     });
     expect(guessPolicy({ free: 3 })).toEqual({ ...DEFAULT, free: 3 });
   });
@@ -129,7 +130,7 @@ describe('a policy', () => {
     (name) => {
       for (const bad of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '5', null, undefined]) {
         expect(() => guessPolicy({ [name]: bad })).toThrow(
-          new TypeError(`policy.${name} must be a whole number from 1`),
+          new TypeError(`policy.${name} must be a whole number from 1, not ${String(bad)}`),
         );
       }
     },
@@ -138,6 +139,9 @@ describe('a policy', () => {
   it('refuses what contradicts itself and what it does not know', () => {
     expect(() => guessPolicy({ free: 101 })).toThrow(RangeError);
     expect(() => guessPolicy({ maxWait: 29 })).toThrow(RangeError);
-    expect(() => guessPolicy({ tries: 3 } as object)).toThrow(new TypeError('policy.tries is no option'));
+    expect(() => guessPolicy({ limit: 10_001 })).toThrow(RangeError);
+    expect(() => guessPolicy({ knownFor: -1 })).toThrow(TypeError);
+    expect(guessPolicy({ knownFor: 0 }).knownFor).toBe(0);
+    expect(() => guessPolicy({ tries: 3 } as object)).toThrow(new TypeError('unknown option policy.tries'));
   });
 });

@@ -69,7 +69,7 @@ describe('MemoryStore is bounded', () => {
     const { store } = openMemory({ maxMarks: 1, maxSeen: 1 });
     await store.disable({ u: 'a', t: 'a' });
     await expect(store.disable({ u: 'b', t: 'b' })).rejects.toMatchObject({ code: 'unavailable' });
-    expect(await store.isDisabled('b')).toBe(false);
+    expect(await store.isDisabled(['b'])).toBe(false);
     await store.settle({ ...request('a', '1'), u: 'c', retire: true });
     await expect(store.settle({ ...request('b', '1'), u: 'c', retire: true })).rejects.toMatchObject({
       code: 'unavailable',
@@ -128,6 +128,7 @@ class Model {
     limit: 3,
     window: 5,
     reservationTimeout: 2,
+    knownFor: 4,
   };
   static readonly #waits = new Map([
     [2, 3],
@@ -137,6 +138,7 @@ class Model {
   #inARow = 0;
   #dates: number[] = [];
   #stopped = false;
+  #usedAt: number | undefined;
   #disabled = false;
   readonly #seen = new Set<string>();
   readonly #open = new Map<string, number>();
@@ -157,8 +159,19 @@ class Model {
     return this.#dates.filter((date) => this.now - date < 5).length;
   }
 
-  reserve(jti: string) {
+  /** The last success, if it is less than four seconds ago. */
+  get #used() {
+    return this.#usedAt !== undefined && this.now - this.#usedAt < 4 ? this.#usedAt : null;
+  }
+
+  get #isClean() {
+    return this.#inARow === 0 && this.#recent() === 0 && !this.#stopped;
+  }
+
+  reserve(jti: string, admitNew: boolean) {
     const isSeen = this.#seen.has(jti);
+    const isUnknown = this.#isClean && this.#open.size === 0 && this.#used === null;
+    if (!this.#disabled && !isSeen && !admitNew && isUnknown) return 'new';
     this.#seen.add(jti);
     if (this.#disabled) return 'disabled';
     if (isSeen) return 'replayed';
@@ -183,8 +196,11 @@ class Model {
     this.#open.delete(jti);
     if (this.#disabled) return 'disabled';
     const count = this.#inARow;
+    const used = this.#used;
+    const isNew = this.#isClean && used === null;
     this.#inARow = 0;
-    return `${count} ${count > 0 ? this.#dates.at(-1) : null}`;
+    this.#usedAt = this.now;
+    return `${count} ${count > 0 ? this.#dates.at(-1) : null} ${used} ${isNew}`;
   }
 
   release(jti: string) {
@@ -199,7 +215,8 @@ class Model {
 describe('every order of a few operations', () => {
   const { policy } = Model;
   const LETTERS = ['r', 'again', 'f0', 'f1', 's0', 's1', 'x0', 'D', 't1', 't3'] as const;
-  type Letter = (typeof LETTERS)[number];
+  const ADMITTING = ['r', 'old', 'f0', 's0', 'x0', 't1', 't3'] as const;
+  type Letter = (typeof LETTERS | typeof ADMITTING)[number];
 
   async function play(letters: readonly Letter[]): Promise<string | undefined> {
     const model = new Model();
@@ -210,11 +227,11 @@ describe('every order of a few operations', () => {
       const named = { id: 'id', u: 'u', jti, policy };
       let expected: string | undefined;
       let actual: string | undefined;
-      if (letter === 'r' || letter === 'again') {
-        const asked = letter === 'r' ? `jti${names.push(`jti${names.length}`) - 1}` : jti;
-        expected = model.reserve(asked);
-        actual = (await store.reserve({ ...named, jti: asked, seenUntil: START + 999, admitNew: true }))
-          .answer;
+      if (letter === 'r' || letter === 'again' || letter === 'old') {
+        const asked = letter === 'again' ? jti : `jti${names.push(`jti${names.length}`) - 1}`;
+        const admitNew = letter !== 'old';
+        expected = model.reserve(asked, admitNew);
+        actual = (await store.reserve({ ...named, jti: asked, seenUntil: START + 999, admitNew })).answer;
       } else if (letter === 'f0' || letter === 'f1') {
         expected = model.fail(jti);
         const failed = await store.fail(named);
@@ -224,7 +241,7 @@ describe('every order of a few operations', () => {
         const settled = await store.settle(named);
         actual =
           settled.answer === 'settled'
-            ? `${settled.failedSince.count} ${settled.failedSince.last}`
+            ? `${settled.failedSince.count} ${settled.failedSince.last} ${settled.lastUsed} ${settled.isNew}`
             : settled.answer;
       } else if (letter === 'x0') {
         model.release(jti);
@@ -240,13 +257,17 @@ describe('every order of a few operations', () => {
     return undefined;
   }
 
-  async function playAll(prefix: readonly Letter[], more: number): Promise<number> {
+  async function playAll(
+    prefix: readonly Letter[],
+    more: number,
+    letters: readonly Letter[] = LETTERS,
+  ): Promise<number> {
     if (more === 0) {
       expect(await play(prefix)).toBeUndefined();
       return 1;
     }
     let played = 0;
-    for (const letter of LETTERS) played += await playAll([...prefix, letter], more - 1);
+    for (const letter of letters) played += await playAll([...prefix, letter], more - 1, letters);
     return played;
   }
 
@@ -256,5 +277,6 @@ describe('every order of a few operations', () => {
     expect(await playAll(['r', 'f0', 's1', 'r', 'f1', 't3'], 4)).toBe(10_000);
     expect(await playAll(['r', 'f0', 'r', 'f1', 't3', 'r'], 4)).toBe(10_000);
     expect(await playAll(['r', 'f0', 's1', 'r', 'f1', 's1', 't3', 'r'], 4)).toBe(10_000);
+    expect(await playAll([], 5, ADMITTING)).toBe(7 ** 5);
   }, 30_000);
 });

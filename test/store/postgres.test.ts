@@ -24,6 +24,8 @@ interface StoredTally {
   readonly last: number | null;
   readonly recent: number[];
   readonly open: [string, number][];
+  readonly used: { readonly at: number; readonly until: number } | null;
+  readonly reissues: { readonly count: number; readonly last: number } | null;
 }
 
 /** Moves every time that the store holds into the past: the server's clock cannot be set. */
@@ -38,6 +40,8 @@ async function shift(schema: string, by: number): Promise<void> {
       last: old.last === null ? null : old.last - by,
       recent: old.recent.map((at) => at - by),
       open: old.open.map(([jti, deadline]) => [jti, deadline - by]),
+      used: old.used && { at: old.used.at - by, until: old.used.until - by },
+      reissues: old.reissues && { ...old.reissues, last: old.reissues.last - by },
     };
     await shared.query(`UPDATE ${schema}.guesses SET tally = $2, empty_at = empty_at - $3 WHERE id = $1`, [
       id,
@@ -52,13 +56,13 @@ async function shift(schema: string, by: number): Promise<void> {
 const open = async () => {
   opened += 1;
   const schema = `test_${process.pid}_${opened}`;
-  const store = new PostgresStore({ pool: shared, schema, strict: true });
+  const store = new PostgresStore({ pool: shared, schema, strict: true, timeout: 60_000 });
   const stores = [store];
   return {
     store,
     async another() {
       const pool = new Pool({ connectionString: postgres.url, max: 4 });
-      const other = new PostgresStore({ pool, schema, owned: true });
+      const other = new PostgresStore({ pool, schema, owned: true, timeout: 60_000 });
       stores.push(other);
       return other;
     },
@@ -141,7 +145,7 @@ describe('the schema', () => {
     });
     const counts = await Promise.all(others.map((one) => one.count({ name: 'name', seconds: 60, by: 1 })));
     expect(new Set(counts.map(({ count }) => count))).toEqual(new Set([1, 2, 3, 4]));
-    expect(await others[0]?.isDisabled('u')).toBe(true);
+    expect(await others[0]?.isDisabled(['u'])).toBe(true);
     for (const one of [store, ...others]) await one.close();
   });
 
@@ -151,7 +155,7 @@ describe('the schema', () => {
     await pool.query(`UPDATE ${schema}.schema_version SET version = 99`);
     const later = new PostgresStore({ pool, schema });
     await expect(later.init()).rejects.toThrow('version 99');
-    await expect(later.isDisabled('u')).rejects.toThrow('version 99');
+    await expect(later.isDisabled(['u'])).rejects.toThrow('version 99');
     await later.close();
     await store.close();
   });
@@ -403,7 +407,7 @@ describe('options of PostgresStore', () => {
     expect(shared.listenerCount('error')).toBe(before + 1);
     await store.close();
     expect(shared.listenerCount('error')).toBe(before);
-    await expect(store.isDisabled('u')).rejects.toThrow('closed');
+    await expect(store.isDisabled(['u'])).rejects.toThrow('closed');
     expect((await shared.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   });
 });

@@ -6,6 +6,7 @@ for _, key in ipairs(redis.call('KEYS', ARGV[2])) do
   if string.find(key, ':guesses:', 1, true) then
     local tally = cjson.decode(redis.call('GET', key))
     if tally.l > 0 then tally.l = tally.l - by end
+    for _, name in ipairs({ 'u', 'k', 'i' }) do if tally[name] > 0 then tally[name] = tally[name] - by end end
     for i, at in ipairs(tally.r) do tally.r[i] = at - by end
     for _, one in ipairs(tally.o) do one[2] = one[2] - by end
     redis.call('SET', key, cjson.encode(tally))

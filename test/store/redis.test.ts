@@ -51,12 +51,12 @@ const guess = (jti: string, policy: GuessPolicy = DEFAULT_GUESS_POLICY) => ({
 describe.skipIf(isSkipped)('RedisStore keeps the contract', () => {
   const open = async () => {
     const prefix = freshPrefix();
-    const store = new RedisStore({ client: shared, prefix, strict: true });
+    const store = new RedisStore({ client: shared, prefix, strict: true, timeout: 60_000 });
     const stores = [store];
     return {
       store,
       async another() {
-        const other = new RedisStore({ client: client(redis), prefix, owned: true });
+        const other = new RedisStore({ client: client(redis), prefix, owned: true, timeout: 60_000 });
         stores.push(other);
         return other;
       },
@@ -73,13 +73,13 @@ describe.skipIf(isSkipped)('RedisStore keeps the contract', () => {
 });
 
 describe.skipIf(isSkipped)('what RedisStore leaves in Redis', () => {
-  it('is nothing after a success but the seen request, and that for its time only', async () => {
+  it('is the seen request after a success that is not remembered, and that for its time only', async () => {
     const prefix = freshPrefix();
     const store = new RedisStore({ client: shared, prefix, strict: true });
     const { now } = (await store.reserve(guess('other'))) as { now: number };
-    await store.settle(guess('other'));
+    await store.settle({ ...guess('other'), remember: false });
     await store.reserve({ ...guess('one'), id: 'alone', seenUntil: now + 500 });
-    await store.settle({ ...guess('one'), id: 'alone' });
+    await store.settle({ ...guess('one'), id: 'alone', remember: false });
     expect((await shared.keys(`{${prefix}}*`)).sort()).toEqual([
       `{${prefix}}:seen:alone`,
       `{${prefix}}:seen:id`,
@@ -104,10 +104,29 @@ describe.skipIf(isSkipped)('what RedisStore leaves in Redis', () => {
     const { now } = await store.fail(guess('a'));
     const key = `{${prefix}}:guesses:id`;
     expect(await shared.expireTime(key)).toBe(-1);
-    await store.settle(guess('none'));
+    await store.settle({ ...guess('none'), remember: false });
     expect(await shared.expireTime(key)).toBe(now + DEFAULT_GUESS_POLICY.window);
+    const settled = await store.settle(guess('none'));
+    expect(await shared.expireTime(key)).toBe(settled.now + DEFAULT_GUESS_POLICY.knownFor);
     await store.reserve(guess('b'));
     expect(await shared.expireTime(key)).toBe(-1);
+    await store.settle({ ...guess('b'), reissue: true });
+    await store.unlock('id');
+    expect(await shared.expireTime(key)).toBe(-1);
+    await store.close();
+  });
+
+  it('reads and writes tallies of thousands of failures', async () => {
+    const prefix = freshPrefix();
+    const store = new RedisStore({ client: shared, prefix });
+    const policy = { ...DEFAULT_GUESS_POLICY, free: 9000, limit: 10_000 };
+    const named = { id: 'id', u: 'u', policy };
+    const failures = 8200;
+    const recent = Array.from({ length: failures }, () => 3_999_999_999);
+    const tally = { f: failures, l: 3_999_999_999, s: false, r: recent, o: {} };
+    await shared.set(`{${prefix}}:guesses:id`, JSON.stringify(tally));
+    expect(await store.settle({ ...named, jti: 'a' })).toMatchObject({ failedSince: { count: failures } });
+    expect(await store.settle({ ...named, jti: 'b' })).toMatchObject({ failedSince: { count: 0 } });
     await store.close();
   });
 
@@ -219,7 +238,7 @@ describe.skipIf(isSkipped)('the settings of the server', () => {
     } finally {
       await shared.configSet('maxmemory', '0');
     }
-    expect(await store.isDisabled('u')).toBe(false);
+    expect(await store.isDisabled(['u'])).toBe(false);
     expect((await store.reserve(guess('a'))).answer).toBe('reserved');
     await store.close();
   });
@@ -280,7 +299,7 @@ describe.skipIf(isSkipped)('a server that cannot be reached', () => {
       ['settle', store.settle(guess('first'))],
       ['release', store.release(guess('first'))],
       ['disable', store.disable({ u: 'u', t: 't' })],
-      ['isDisabled', store.isDisabled('u')],
+      ['isDisabled', store.isDisabled(['u'])],
       ['feed', store.feed({ limit: 1 })],
       ['count', store.count({ name: 'name', seconds: 60, by: 1 })],
       ['claimOnce', store.claimOnce({ name: 'name', expiresAt: 4_000_000_000 })],
@@ -295,7 +314,7 @@ describe.skipIf(isSkipped)('a server that cannot be reached', () => {
     await line.mend();
     await vi.waitFor(() => store.health());
     expect((await store.reserve(guess('a'))).answer).toBe('reserved');
-    expect(await store.isDisabled('u')).toBe(false);
+    expect(await store.isDisabled(['u'])).toBe(false);
     await store.close();
     await line.cut();
   });
@@ -358,7 +377,7 @@ describe('options of RedisStore', () => {
   it.skipIf(isSkipped)('leaves the app its client, and closes its own', async () => {
     const store = new RedisStore({ client: shared, prefix: freshPrefix() });
     await store.close();
-    await expect(store.isDisabled('u')).rejects.toThrow('closed');
+    await expect(store.isDisabled(['u'])).rejects.toThrow('closed');
     expect(await shared.ping()).toBe('PONG');
     const own = client(redis);
     const owner = new RedisStore({ client: own, prefix: freshPrefix(), owned: true });

@@ -82,7 +82,7 @@ describe('the file', () => {
 
   it('is created by many processes at once', async () => {
     await Promise.all(Array.from({ length: 8 }, () => open().init()));
-    expect(await stores[0]?.isDisabled('u')).toBe(false);
+    expect(await stores[0]?.isDisabled(['u'])).toBe(false);
   });
 
   it('keeps everything when it is closed and opened', async () => {
@@ -103,7 +103,7 @@ describe('the file', () => {
     const second = open();
     expect((await second.reserve(request)).answer).toBe('replayed');
     expect(await second.settle(request)).toMatchObject({ failedSince: { count: 1 } });
-    expect(await second.isDisabled('v')).toBe(true);
+    expect(await second.isDisabled(['v'])).toBe(true);
     expect(await second.feed({ after: next, limit: 10 })).toEqual({ disabled: [], next });
   });
 
@@ -113,10 +113,10 @@ describe('the file', () => {
     const { version } = handle.prepare('SELECT version FROM roaming_key_schema').get() as { version: number };
     handle.exec('UPDATE roaming_key_schema SET version = 99');
     await expect(open().init()).rejects.toThrow('version 99');
-    await expect(open().isDisabled('u')).rejects.toThrow('version 99');
+    await expect(open().isDisabled(['u'])).rejects.toThrow('version 99');
     handle.exec(`UPDATE roaming_key_schema SET version = ${version}`);
     handle.close();
-    expect(await open().isDisabled('u')).toBe(false);
+    expect(await open().isDisabled(['u'])).toBe(false);
   });
 
   it('of the first version is brought up to date, by several processes at once, with all that it holds', async () => {
@@ -128,7 +128,7 @@ describe('the file', () => {
       Array.from({ length: 4 }, () => open().count({ name: 'name', seconds: 60, by: 1 })),
     );
     expect(new Set(counts.map(({ count }) => count))).toEqual(new Set([1, 2, 3, 4]));
-    expect(await open().isDisabled('u')).toBe(true);
+    expect(await open().isDisabled(['u'])).toBe(true);
   });
 
   it('that cannot be opened makes every operation reject, until it can', async () => {
@@ -136,7 +136,7 @@ describe('the file', () => {
     const blocker = await openSqlite(path.join(folder, 'missing'));
     blocker.exec('CREATE TABLE a (b)');
     blocker.close();
-    await expect(store.isDisabled('u')).rejects.toThrow();
+    await expect(store.isDisabled(['u'])).rejects.toThrow();
     await expect(store.health()).rejects.toThrow();
     rmSync(path.join(folder, 'missing'));
     await store.health();
@@ -145,7 +145,7 @@ describe('the file', () => {
   it('may be no file at all', async () => {
     const store = open(':memory:');
     expect(await store.disable({ u: 'u', t: 't' })).toEqual({ isNew: true });
-    expect(await store.isDisabled('u')).toBe(true);
+    expect(await store.isDisabled(['u'])).toBe(true);
     expect(existsSync(':memory:')).toBe(false);
   });
 });
@@ -156,7 +156,7 @@ describe('a closed store', () => {
       const store = open();
       if (isUsed) await store.init();
       await store.close();
-      await expect(store.isDisabled('u')).rejects.toThrow('closed');
+      await expect(store.isDisabled(['u'])).rejects.toThrow('closed');
       await expect(store.disable({ u: 'u', t: 't' })).rejects.toThrow('closed');
       await store.close();
     }
@@ -294,7 +294,7 @@ describe('steps that are asked for at once', () => {
       reserve(store, 1),
     ]);
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-    expect(await store.isDisabled('v')).toBe(true);
+    expect(await store.isDisabled(['v'])).toBe(true);
     expect((await store.fail(guess(1))).isNew).toBe(true);
   });
 
@@ -302,7 +302,7 @@ describe('steps that are asked for at once', () => {
     const [store, reader] = [open(), open()];
     await Promise.all([store.init(), reader.init()]);
     const marked = store.disable({ u: 'u', t: 't' });
-    for (let reads = 0; !(await reader.isDisabled('u')); reads++) expect(reads).toBeLessThan(10_000);
+    for (let reads = 0; !(await reader.isDisabled(['u'])); reads++) expect(reads).toBeLessThan(10_000);
     expect(await marked).toEqual({ isNew: true });
   });
 });
@@ -332,7 +332,7 @@ describe('a locked database', () => {
     expect(results.every(({ status }) => status === 'rejected')).toBe(true);
     // The process ran on while it waited; how often the timer came is the machine's affair.
     expect(tick).toHaveBeenCalled();
-    expect(await store.isDisabled('u')).toBe(false);
+    expect(await store.isDisabled(['u'])).toBe(false);
     const pending = store.disable({ u: 'u', t: 't' });
     other.exec('COMMIT');
     other.close();
@@ -375,7 +375,7 @@ describe('a full disk', () => {
       Array.from({ length: 100 }, (_, i) => store.disable({ u: `${i}`.padEnd(100, 'u'), t: 't' })),
     );
     for (const [i, { status }] of marks.entries()) {
-      expect(await store.isDisabled(`${i}`.padEnd(100, 'u'))).toBe(status === 'fulfilled');
+      expect(await store.isDisabled([`${i}`.padEnd(100, 'u')])).toBe(status === 'fulfilled');
     }
     expect(marks.some(({ status }) => status === 'rejected')).toBe(true);
     handle.exec('PRAGMA max_page_count = 100000');
@@ -475,7 +475,7 @@ describe('several processes', () => {
     const store = open(file, { now: () => Math.floor(Date.now() / 1000) + 61 });
     const feed = new Set((await store.feed({ limit: 1_000_000 })).disabled);
     for (const { u, t } of disabled) {
-      expect(await store.isDisabled(u)).toBe(true);
+      expect(await store.isDisabled([u])).toBe(true);
       expect(feed.has(t)).toBe(true);
     }
     const policy = { ...DEFAULT_GUESS_POLICY, free: 1_000_000, limit: 1_000_000 };

@@ -65,8 +65,8 @@ describe('the list of disabled keys', () => {
     await store.disable(FIRST);
     const disabled = feed();
     await disabled.refresh();
-    expect(await disabled.isDisabled(FIRST.u)).toBe(true);
-    expect(await disabled.isDisabled(SECOND.u)).toBe(false);
+    expect(await disabled.isDisabled([FIRST.u])).toBe(true);
+    expect(await disabled.isDisabled([SECOND.u])).toBe(false);
     expect(paths[0]).toBe('/assistant/disabled');
   });
 
@@ -75,7 +75,7 @@ describe('the list of disabled keys', () => {
     for (const mark of MARKS) await store.disable(mark);
     const disabled = feed();
     await disabled.refresh();
-    for (const { u } of MARKS) expect(await disabled.isDisabled(u)).toBe(true);
+    for (const { u } of MARKS) expect(await disabled.isDisabled([u])).toBe(true);
     expect(paths).toHaveLength(4);
     await disabled.refresh();
     expect(paths).toHaveLength(5);
@@ -93,8 +93,8 @@ describe('the list of disabled keys', () => {
         JSON.stringify({ disabled: req.url?.includes('after') ? [] : liar.disabled.slice(1), next: 'x' }),
       )(req, res);
     await disabled.refresh();
-    expect(await disabled.isDisabled(FIRST.u)).toBe(false);
-    expect(await disabled.isDisabled(SECOND.u)).toBe(true);
+    expect(await disabled.isDisabled([FIRST.u])).toBe(false);
+    expect(await disabled.isDisabled([SECOND.u])).toBe(true);
   });
 
   it('starts over when the assistant was restored, and forgets nothing', async () => {
@@ -104,24 +104,24 @@ describe('the list of disabled keys', () => {
     store = new MemoryStore({ now: () => now });
     await store.disable(SECOND);
     await disabled.refresh();
-    expect(await disabled.isDisabled(FIRST.u)).toBe(true);
-    expect(await disabled.isDisabled(SECOND.u)).toBe(true);
+    expect(await disabled.isDisabled([FIRST.u])).toBe(true);
+    expect(await disabled.isDisabled([SECOND.u])).toBe(true);
   });
 
   it('may be kept in the relying party’s own store', async () => {
     const marks = new MemoryStore();
     await store.disable(FIRST);
     await feed({ marks }).refresh();
-    expect(await marks.isDisabled(FIRST.u)).toBe(true);
+    expect(await marks.isDisabled([FIRST.u])).toBe(true);
     answer = serve('', 500);
-    await expect(feed({ marks }).isDisabled(FIRST.u)).resolves.toBe(true);
-    await expect(feed({ marks }).isDisabled(SECOND.u)).rejects.toMatchObject({ code: 'unavailable' });
-    await expect(feed({ marks, whenStale: 'open' }).isDisabled(SECOND.u)).resolves.toBe(false);
+    await expect(feed({ marks }).isDisabled([FIRST.u])).resolves.toBe(true);
+    await expect(feed({ marks }).isDisabled([SECOND.u])).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(feed({ marks, whenStale: 'open' }).isDisabled([SECOND.u])).resolves.toBe(false);
   });
 
   it('is read once by many who ask at the same time', async () => {
     const disabled = feed();
-    await Promise.all(Array.from({ length: 50 }, () => disabled.isDisabled(NOBODY)));
+    await Promise.all(Array.from({ length: 50 }, () => disabled.isDisabled([NOBODY])));
     expect(paths).toHaveLength(1);
   });
 
@@ -131,7 +131,7 @@ describe('the list of disabled keys', () => {
     disabled.start();
     await expect.poll(() => paths.length, { timeout: 5000 }).toBeGreaterThanOrEqual(2);
     await store.disable(THIRD);
-    await expect.poll(() => disabled.isDisabled(THIRD.u), { timeout: 5000 }).toBe(true);
+    await expect.poll(() => disabled.isDisabled([THIRD.u]), { timeout: 5000 }).toBe(true);
     disabled.stop();
     await new Promise((resolve) => setTimeout(resolve, 50));
     const read = paths.length;
@@ -147,7 +147,7 @@ describe('the list of disabled keys', () => {
     await expect.poll(() => errors.length, { timeout: 5000 }).toBeGreaterThan(0);
     answer = serveFeed;
     await expect
-      .poll(() => disabled.isDisabled(NOBODY).catch(() => 'unavailable'), { timeout: 5000 })
+      .poll(() => disabled.isDisabled([NOBODY]).catch(() => 'unavailable'), { timeout: 5000 })
       .toBe(false);
     disabled.stop();
   });
@@ -160,10 +160,10 @@ describe('when the list cannot be read', () => {
     await disabled.refresh();
     answer = serve('', 500);
     now += 300;
-    expect(await disabled.isDisabled(SECOND.u)).toBe(false);
+    expect(await disabled.isDisabled([SECOND.u])).toBe(false);
     now += 1;
-    await expect(disabled.isDisabled(SECOND.u)).rejects.toMatchObject({ code: 'unavailable' });
-    expect(await disabled.isDisabled(FIRST.u)).toBe(true);
+    await expect(disabled.isDisabled([SECOND.u])).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await disabled.isDisabled([FIRST.u])).toBe(true);
   });
 
   it('keys are accepted on and on, but not those known to be disabled (open)', async () => {
@@ -172,19 +172,19 @@ describe('when the list cannot be read', () => {
     await disabled.refresh();
     answer = serve('', 500);
     now += 86_400;
-    expect(await disabled.isDisabled(SECOND.u)).toBe(false);
-    expect(await disabled.isDisabled(FIRST.u)).toBe(true);
+    expect(await disabled.isDisabled([SECOND.u])).toBe(false);
+    expect(await disabled.isDisabled([FIRST.u])).toBe(true);
   });
 
   it('from the start, none is accepted (closed), and asking again does not hammer the assistant', async () => {
     answer = serve('', 500);
     const disabled = feed({ every: 30 });
     for (let i = 0; i < 10; i++)
-      await expect(disabled.isDisabled(NOBODY)).rejects.toMatchObject({ code: 'unavailable' });
+      await expect(disabled.isDisabled([NOBODY])).rejects.toMatchObject({ code: 'unavailable' });
     expect(paths).toHaveLength(1);
     now += 31;
     answer = serveFeed;
-    expect(await disabled.isDisabled(NOBODY)).toBe(false);
+    expect(await disabled.isDisabled([NOBODY])).toBe(false);
   });
 
   it('a clock that was set back does not make an old reading new', async () => {
@@ -192,7 +192,7 @@ describe('when the list cannot be read', () => {
     await disabled.refresh();
     answer = serve('', 500);
     now -= 3600;
-    await expect(disabled.isDisabled(NOBODY)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(disabled.isDisabled([NOBODY])).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   it('a list that was read in part counts as not read, but its marks stay', async () => {
@@ -201,8 +201,8 @@ describe('when the list cannot be read', () => {
     answer = (req, res) => (paths.length < 2 ? serveFeed : serve('', 500))(req, res);
     const disabled = feed();
     await expect(disabled.refresh()).rejects.toMatchObject({ code: 'unavailable' });
-    expect(await disabled.isDisabled(FIRST.u)).toBe(true);
-    await expect(disabled.isDisabled(THIRD.u)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await disabled.isDisabled([FIRST.u])).toBe(true);
+    await expect(disabled.isDisabled([THIRD.u])).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   it.each([
@@ -223,7 +223,7 @@ describe('when the list cannot be read', () => {
     const errors: unknown[] = [];
     const disabled = feed({ onError: (error) => errors.push(error) });
     await expect(disabled.refresh()).rejects.toMatchObject({ code: 'unavailable' });
-    await expect(disabled.isDisabled(NOBODY)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(disabled.isDisabled([NOBODY])).rejects.toMatchObject({ code: 'unavailable' });
     expect(errors).toHaveLength(1);
   });
 

@@ -93,9 +93,9 @@ export const CONCURRENCY: Record<string, Case> = {
     assert.equal((await twin.reserve(jti)).answer, 'replayed');
     await twin.fail(jti);
     assert.equal((await one.right()).count, 1);
-    assert.equal(await other.isDisabled(one.u), false);
+    assert.equal(await other.isDisabled([one.u]), false);
     await one.disable();
-    assert.equal(await other.isDisabled(one.u), true);
+    assert.equal(await other.isDisabled([one.u]), true);
     const cursor = (await readFeed(store, 10)).cursor;
     assert.deepEqual(await other.feed({ after: cursor, limit: 10 }), { disabled: [], next: cursor });
   },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes, toBase64url } from '../../base/bytes.ts';
 import type { GuessPolicy } from '../guess-policy.ts';
-import type { ReserveRequest, Store } from '../store.ts';
+import type { ReserveRequest, SettleRequest, Store } from '../store.ts';
 
 /** An empty store, and what its tests may do to it. */
 export interface StoreUnderTest {
@@ -27,6 +27,7 @@ export const SMALL: GuessPolicy = {
   limit: 6,
   window: 10_000,
   reservationTimeout: 60,
+  knownFor: 5_000,
 };
 export const FAR = 4_000_000_000;
 export const SLACK = 5;
@@ -69,7 +70,7 @@ export class Subject {
     return this.store.fail({ id: this.id, jti, policy: this.policy });
   }
 
-  settle(jti: string, more: { readonly retire?: boolean; readonly u?: string } = {}) {
+  settle(jti: string, more: Partial<SettleRequest> = {}) {
     return this.store.settle({ id: this.id, u: this.u, jti, policy: this.policy, ...more });
   }
 
@@ -81,10 +82,14 @@ export class Subject {
     return this.fail((await this.reserved()).jti);
   }
 
-  async right() {
-    const settled = await this.settle((await this.reserved()).jti);
+  async settled(more: Partial<SettleRequest> = {}) {
+    const settled = await this.settle((await this.reserved()).jti, more);
     assert.ok(settled.answer === 'settled');
-    return settled.failedSince;
+    return settled;
+  }
+
+  async right() {
+    return (await this.settled()).failedSince;
   }
 
   disable() {

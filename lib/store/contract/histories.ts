@@ -8,7 +8,15 @@ export const HISTORIES: Record<string, Case> = {
   'agrees with the reference on random histories': async ({ store, advance }) => {
     // All advances are multiples of 100 s and no duration of the policy is, nor a sum of two: while a history takes less
     // than 15 s, a second that passes on a server's clock changes no answer.
-    const policy = { free: 2, firstWait: 130, maxWait: 950, limit: 7, window: 4040, reservationTimeout: 30 };
+    const policy = {
+      free: 2,
+      firstWait: 130,
+      maxWait: 950,
+      limit: 7,
+      window: 4040,
+      reservationTimeout: 30,
+      knownFor: 820,
+    };
     const before = await new Subject(store).reserved();
     await advance(1000);
     const isShifted = (await new Subject(store).reserved()).now - before.now < 1000;
@@ -17,7 +25,9 @@ export const HISTORIES: Record<string, Case> = {
     const reference = new MemoryStore({ now: () => clock });
     const timesBy = (by: number, answer: object): unknown =>
       JSON.parse(JSON.stringify(answer), (key, value: unknown) =>
-        ['now', 'retryAt', 'last', 'resetAt'].includes(key) && typeof value === 'number' ? value + by : value,
+        ['now', 'retryAt', 'last', 'lastUsed', 'resetAt'].includes(key) && typeof value === 'number'
+          ? value + by
+          : value,
       );
     const both = async <T extends { readonly now: number }>(
       act: (store: Store) => Promise<T>,
@@ -44,13 +54,15 @@ export const HISTORIES: Record<string, Case> = {
             ...named,
             jti: pick(8) === 0 ? jti : fresh(),
             seenUntil: FAR,
-            admitNew: pick(6) > 0,
+            admitNew: pick(4) > 0,
           };
           const { answer } = await both((s) => s.reserve(request));
           if (answer === 'reserved') names.push(request.jti);
         } else if (what < 12) await both((s) => s.fail(named));
-        else if (what < 14) await both((s) => s.settle(named));
-        else if (what < 15) for (const s of [store, reference]) await s.release(named);
+        else if (what < 14) {
+          const flags = { reissue: pick(6) === 0, remember: pick(3) > 0, retire: pick(30) === 0 };
+          await both((s) => s.settle({ ...named, ...flags }));
+        } else if (what < 15) for (const s of [store, reference]) await s.release(named);
         else if (what < 16 && pick(4) === 0) {
           assert.equal(await store.unlock(one.id), await reference.unlock(one.id));
         } else if (what > 19) {

@@ -40,7 +40,7 @@ export const MARKS: Record<string, Case> = {
     assert.equal((await one.reserve()).answer, 'retired');
     assert.equal((await one.settle(inFlight.jti)).answer, 'retired');
     assert.equal((await one.settle(fresh(), { retire: true })).answer, 'retired');
-    assert.equal(await store.isDisabled(one.u), false);
+    assert.equal(await store.isDisabled([one.u]), false);
     const sibling = await store.reserve({
       id: fresh(32),
       u: one.u,
@@ -67,10 +67,10 @@ export const MARKS: Record<string, Case> = {
 
   'disabling is idempotent and joins the feed once': async ({ store }) => {
     const one = new Subject(store);
-    assert.equal(await store.isDisabled(one.u), false);
+    assert.equal(await store.isDisabled([one.u]), false);
     assert.deepEqual(await one.disable(), { isNew: true });
     assert.deepEqual(await one.disable(), { isNew: false });
-    assert.equal(await store.isDisabled(one.u), true);
+    assert.equal(await store.isDisabled([one.u]), true);
     assert.deepEqual((await readFeed(store, 10)).disabled, [one.t]);
     const many = new Subject(store);
     const answers = await Promise.all(Array.from({ length: 20 }, () => many.disable()));
@@ -107,7 +107,7 @@ export const MARKS: Record<string, Case> = {
           again.some((other) => JSON.stringify(other) === JSON.stringify(mark)),
           'with its time',
         );
-        if (mark.kind === 'disabled') assert.equal(await restored.store.isDisabled(mark.u), true);
+        if (mark.kind === 'disabled') assert.equal(await restored.store.isDisabled([mark.u]), true);
         else {
           const request = { id: mark.id, u: fresh(32), jti: fresh(), policy: SMALL };
           const answer = await restored.store.reserve({ ...request, seenUntil: FAR, admitNew: true });

@@ -104,18 +104,4 @@ export const RESERVATIONS: Record<string, Case> = {
     await assert.rejects(one.reserve(fresh(), { seenUntil: now - 1000 }));
     assert.equal((await one.reserve()).answer, 'reserved', 'and goes on');
   },
-
-  'a new id is refused where the caller admits none': async ({ store }) => {
-    const one = new Subject(store);
-    const jti = fresh();
-    const answer = await one.reserve(jti, { admitNew: false });
-    assert.ok(answer.answer === 'busy' && answer.retryAt > answer.now);
-    assert.equal((await one.reserve(jti)).answer, 'replayed');
-    await one.wrong();
-    assert.equal(
-      (await one.reserve(fresh(), { admitNew: false })).answer,
-      'reserved',
-      'known by its failure',
-    );
-  },
 };

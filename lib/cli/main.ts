@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { CommandLineError } from './failure.ts';
+import { CommandLineError, toFailure } from './failure.ts';
 import { reportFailure } from './output.ts';
 import { program } from './program.ts';
 
@@ -17,7 +17,13 @@ try {
   if (!(error instanceof CommanderError && error.exitCode === 0)) {
     const end = process.argv.indexOf('--');
     const json = process.argv.slice(2, end < 0 ? undefined : end).includes('--json');
-    process.exitCode = reportFailure(ofCommander(error), { json });
+    const failed = ofCommander(error);
+    process.exitCode = reportFailure(failed, { json });
+    // Only a detached agent has somebody to tell in this way.
+    if (process.connected) {
+      process.send?.({ failure: toFailure(failed) });
+      process.disconnect();
+    }
   }
 }
 

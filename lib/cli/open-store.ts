@@ -2,20 +2,16 @@ import { access } from 'node:fs/promises';
 import { Option } from 'commander';
 import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
 import type { Store } from '../store/store.ts';
-import { dataFolder } from './data-folder.ts';
+import { defaultInData } from './data-folder.ts';
 import { CommandLineError } from './failure.ts';
 
 /** The option that names an assistant's store. */
 export function storeOption(): Option {
-  return new Option(
+  const option = new Option(
     '--store <url>',
     'sqlite:FILE, postgres://…, redis://… or memory: (a URL with a password: in the environment alone)',
-  )
-    .env('ROAMING_KEY_STORE')
-    .default(
-      `sqlite:${dataFolder('assistant', 'store.db')}`,
-      'sqlite:assistant/store.db in your data folder',
-    );
+  ).env('ROAMING_KEY_STORE');
+  return defaultInData(option, 'assistant/store.db', 'sqlite:');
 }
 
 /**

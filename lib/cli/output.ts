@@ -35,29 +35,35 @@ export async function working<T>(what: string, work: () => Promise<T>): Promise<
 }
 
 /**
- * Tells a failure on stderr.
+ * Reports a failure on stderr.
  *
  * @returns the exit status that goes with it
  */
 export function reportFailure(error: unknown, { json }: { readonly json: boolean }): number {
   const failure = toFailure(error);
   if (process.env['ROAMING_KEY_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  const { message, attemptsLeft, retryAt, code, exitCode } = failure;
-  if (json) {
-    process.stderr.write(`${JSON.stringify(failure)}\n`);
-    return exitCode;
-  }
-  const more = [
-    attemptsLeft === undefined || code !== 'wrong_password' ? '' : `; ${tries(attemptsLeft)}`,
-    retryAt === undefined || (attemptsLeft ?? 0) > 0 ? '' : `; try again at ${isoTime(retryAt)}`,
-  ];
-  process.stderr.write(`roaming-key: ${message}${more.join('')}\n`);
-  return exitCode;
+  process.stderr.write(json ? `${JSON.stringify(failure)}\n` : `roaming-key: ${toText(error)}\n`);
+  return failure.exitCode;
 }
 
-/** Seconds since the epoch as people read them. */
-export function isoTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+/** A failure in one line, with the tries that are left and the time from which another makes sense. */
+export function toText(error: unknown): string {
+  const { message, attemptsLeft, retryAt, code } = toFailure(error);
+  return [
+    message,
+    ...(attemptsLeft === undefined || code !== 'wrong_password' ? [] : [tries(attemptsLeft)]),
+    ...(retryAt === undefined || (attemptsLeft ?? 0) > 0 ? [] : [`try again at ${localTime(retryAt)}`]),
+  ].join('; ');
+}
+
+/** Seconds since the epoch as people read them: in the time zone of this machine, with its distance to UTC. */
+export function localTime(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  const minutes = -date.getTimezoneOffset();
+  const local = new Date(date.getTime() + minutes * 60_000).toISOString().slice(0, 19).replace('T', ' ');
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  const two = (value: number) => `${value}`.padStart(2, '0');
+  return `${local} ${minutes < 0 ? '-' : '+'}${two(hours)}:${two(rest)}`;
 }
 
 /** Lines of `name  value` with the values in one column. */

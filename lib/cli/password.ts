@@ -46,6 +46,16 @@ export async function nextPassword(options: { readonly newPasswordFile?: string 
   });
 }
 
+/** The password of a record where it is given without a question; it leaves the environment. */
+export async function passwordThatIsGiven(options: {
+  readonly passwordFile?: string;
+}): Promise<string | undefined> {
+  if (options.passwordFile !== undefined) return firstLine(options.passwordFile);
+  const { ROAMING_KEY_PASSWORD: given } = process.env;
+  for (const name of PASSWORD_VARIABLES) delete process.env[name];
+  return given || undefined;
+}
+
 async function readPassword({ file, variable, question, confirm }: PasswordSource): Promise<string> {
   if (file !== undefined) return firstLine(file);
   const given = process.env[variable];

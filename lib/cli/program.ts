@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { group } from './command.ts';
+import { agent } from './commands/agent.ts';
 import { changePassword } from './commands/change-password.ts';
 import { decrypt } from './commands/decrypt.ts';
 import { disable } from './commands/disable.ts';
@@ -36,6 +37,7 @@ export function program(): Command {
   const { version } = JSON.parse(readFileSync(url, 'utf8')) as { version: string };
   return group('roaming-key', 'private keys that a stolen device cannot give away', [
     enroll,
+    agent,
     unlock,
     sign,
     encrypt,

@@ -19,7 +19,20 @@ interface Terminal {
  * @returns the line, without its end
  * @throws CommandLineError `usage` where there is no terminal; `interrupted` after Ctrl-C or Ctrl-D
  */
-export async function promptSecret(question: string, otherwise: string): Promise<string> {
+export function promptSecret(question: string, otherwise: string): Promise<string> {
+  return prompt(question, otherwise, () => {});
+}
+
+/** As {@link promptSecret}, showing what is typed. */
+export function promptLine(question: string, otherwise: string): Promise<string> {
+  return prompt(question, otherwise, (text, terminal) => terminal.write(text));
+}
+
+async function prompt(
+  question: string,
+  otherwise: string,
+  echo: (text: string, terminal: Terminal) => void,
+): Promise<string> {
   const terminal = openTerminal();
   if (!terminal) {
     const what = question.replace(/: $/, '').toLowerCase();
@@ -29,7 +42,9 @@ export async function promptSecret(question: string, otherwise: string): Promise
   input.setRawMode(true);
   terminal.write(question);
   try {
-    return await readLine(input);
+    const line = await readLine(input);
+    echo(line, terminal);
+    return line;
   } finally {
     input.setRawMode(false);
     terminal.write('\n');

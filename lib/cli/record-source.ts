@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { DeviceRecord } from '../protocol/record.ts';
 import { dataFolder } from './data-folder.ts';
 import { CommandLineError } from './failure.ts';
@@ -17,6 +18,8 @@ export interface RecordSource {
   /** Replaces what is there, durably. */
   readonly save: (record: DeviceRecord) => Promise<void>;
   readonly exists: () => Promise<boolean>;
+  /** Where an SSH certificate for this key may lie. */
+  readonly certificate: string | undefined;
 }
 
 /** Where `--name` and `--record` point. */
@@ -44,6 +47,7 @@ async function named(name: string): Promise<RecordSource> {
     },
     save: (record) => records.save(name, record),
     exists: async () => (await records.list()).includes(name),
+    certificate: /^[\w@.-]+$/.test(name) ? path.join(recordsFolder(), `${name}-cert.pub`) : undefined,
   };
 }
 
@@ -62,5 +66,6 @@ async function inFile(file: string): Promise<RecordSource> {
         () => true,
         () => false,
       ),
+    certificate: `${file.replace(/\.json$/, '')}-cert.pub`,
   };
 }

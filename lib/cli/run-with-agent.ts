@@ -1,73 +1,65 @@
 import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
+import path from 'node:path';
 import { RoamingKeyError } from '../base/errors.ts';
-import { type SshAlg, sshAlgs } from '../crypto/ssh/encoding.ts';
 import type { Device } from '../device/device.ts';
+import { SshAgent } from './agent/agent.ts';
+import { commentOf, RecordKey } from './agent/record-key.ts';
+import { assertSocketPath, listenOn } from './agent/socket.ts';
 import { note, working } from './output.ts';
 import { PASSWORD_VARIABLES } from './password.ts';
-import { startAgent } from './ssh-agent.ts';
 
 /** The longest that a device holds a key, in seconds. */
 const A_DAY = 86_400;
 
+export interface CommandKey {
+  /** Gives a device with both purposes, so that it signs data alone and nothing that would pass for a login. */
+  readonly open: () => Promise<Device>;
+  readonly password: string;
+  readonly name: string;
+  readonly certificate: string | undefined;
+}
+
 /**
  * Runs a command with a key in an agent that lives no longer than the command, and a day at most.
  *
- * @param open gives a device with both purposes, so that it signs data alone and nothing that would pass for a login
  * @param words the command and its arguments
  * @returns its exit status; 128 and the signal's number where a signal ended it
  * @throws RoamingKeyError before the command starts, if the key cannot be used
  */
 export async function runWithAgent(
-  open: () => Promise<Device>,
-  password: string,
+  { open, password, name, certificate }: CommandKey,
   words: readonly string[],
 ): Promise<number> {
   if (process.platform === 'win32') throw new RoamingKeyError('unsupported', 'agents need Unix sockets');
   const device = await open();
-  if (device.record.scheme === 'elgamal') {
-    throw new RoamingKeyError('unsupported', 'this key decrypts and does not sign');
-  }
-  const devices = await working('unlocking', () => unlockForSsh(device, open, password));
-  const agent = await startAgent({
-    jwk: device.jwk,
-    comment: 'roaming-key',
-    sign: (data, alg) => (devices.get(alg) as Device).sign(data, { alg }),
+  const key = new RecordKey(device, {
+    open,
+    comment: commentOf(name, device.record.u),
+    ...(certificate !== undefined && { certificate }),
+    askPassword: async () => {
+      throw new RoamingKeyError('not_unlocked', 'the key was held for a day: start the command anew');
+    },
+    hold: { recovered: A_DAY, shared: A_DAY },
+    onNews: (text) => note(text, {}),
   });
+  const folder = await mkdtemp(path.join(tmpdir(), 'roaming-key-'));
+  const socket = path.join(folder, 'agent.sock');
   try {
-    return await run(words, agent.socket);
+    assertSocketPath(socket);
+    await working('unlocking', () => key.unlock(password));
+    const agent = new SshAgent(key);
+    const listening = await listenOn(socket, (message, client) => agent.answer(message, client));
+    try {
+      return await run(words, socket);
+    } finally {
+      key.forget();
+      await listening.close();
+    }
   } finally {
-    for (const unlocked of devices.values()) unlocked.lock();
-    await agent.close();
+    await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** For each algorithm that SSH may ask for, a device that holds the key for it. */
-async function unlockForSsh(
-  device: Device,
-  open: () => Promise<Device>,
-  password: string,
-): Promise<ReadonlyMap<SshAlg, Device>> {
-  const hold = { forSeconds: A_DAY };
-  const [first, ...others] = sshAlgs(device.jwk) as [SshAlg, ...SshAlg[]];
-  if (device.record.scheme === 'rsa') {
-    await device.unlockShared(password, hold);
-    // The assistant alone can tell whether the password was right, and it is better told now than by the agent.
-    await device.sign(crypto.getRandomValues(new Uint8Array(32)), { alg: first });
-    return new Map([first, ...others].map((alg) => [alg, device]));
-  }
-  const { failedSince } = await device.unlock(password, { ...hold, alg: first });
-  if (failedSince.count > 0) {
-    note(`wrong passwords tried on this key since its last use: ${failedSince.count}`, {});
-  }
-  // A recovered RSA key is held for one algorithm, and which one a server wants shows later.
-  const devices = new Map([[first, device]]);
-  for (const alg of others) {
-    const another = await open();
-    await another.unlock(password, { ...hold, alg });
-    devices.set(alg, another);
-  }
-  return devices;
 }
 
 function run([file, ...args]: readonly string[], socket: string): Promise<number> {

@@ -52,7 +52,7 @@ echo "$SSH_AUTH_SOCK" > ${name}.socket`,
       `${name}.sh`,
     ]);
     expect([status, stderr]).toEqual([0, '']);
-    expect(stdout).toMatch(new RegExp(`^\\d+ SHA256:\\S+ roaming-key \\(${ssh}\\)\n`));
+    expect(stdout).toMatch(new RegExp(`^\\d+ SHA256:\\S+ ${name} u=[\\w-]{43} \\(${ssh}\\)\n`));
     const verify = `ssh-keygen -Y verify -f ${name}.signers -I me -n file -s ${name}.message.sig < message`;
     expect(await box.shell(verify)).toMatchObject({ status: 0 });
     const socket = readFileSync(box.file(`${name}.socket`), 'utf8').trim();
@@ -75,15 +75,15 @@ echo "$SSH_AUTH_SOCK" > ${name}.socket`,
     expect(existsSync(box.file('started'))).toBe(false);
   });
 
-  it('signs no login of this protocol, no foreign key and no SHA-1, and outlives nonsense', async () => {
+  it('signs no login of this protocol and no foreign key, and outlives nonsense; flags choose the hash, none of them SHA-1', async () => {
     const head = Buffer.from('{"alg":"Ed25519","typ":"rk-login+jwt"}').toString('base64url');
     const script = `
       const { createConnection } = require('node:net');
       const u32 = (n) => { const b = Buffer.alloc(4); b.writeUInt32BE(n); return b; };
       const str = (b) => Buffer.concat([u32(b.length), Buffer.from(b)]);
-      const ask = (raw) => new Promise((done) => {
+      const ask = (raw, name) => new Promise((done) => {
         const socket = createConnection(process.env.SSH_AUTH_SOCK, () => socket.write(raw));
-        socket.once('data', (data) => { done(data[4]); socket.end(); });
+        socket.once('data', (data) => { done(name ? data.subarray(13, 25).toString() : data[4]); socket.end(); });
         socket.once('close', () => done('closed'));
       });
       const blob = Buffer.from(${JSON.stringify(`$BLOB`)}, 'base64');
@@ -112,7 +112,7 @@ echo "$SSH_AUTH_SOCK" > ${name}.socket`,
       .replace('$BLOB', (rsa['public'] as string).split(' ')[1] as string)
       .replace(
         /console\.log[\s\S]*\]\)\);/,
-        "console.log(JSON.stringify([await ask(sign(blob, 'data')), await ask(sign(blob, 'data', 2)), await ask(sign(blob, 'data', 4))]));",
+        "console.log(JSON.stringify(await Promise.all([0, 2, 4, 6].map((flags) => ask(sign(blob, 'data', flags), true)))));",
       );
     writeFileSync(box.file('sha1.cjs'), sha1);
     const flags = await box.run([
@@ -123,6 +123,6 @@ echo "$SSH_AUTH_SOCK" > ${name}.socket`,
       process.execPath,
       'sha1.cjs',
     ]);
-    expect(JSON.parse(flags.stdout)).toEqual([5, 14, 14]);
+    expect(JSON.parse(flags.stdout)).toEqual(['512', '256', '512', '256'].map((size) => `rsa-sha2-${size}`));
   });
 });

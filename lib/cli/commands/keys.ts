@@ -1,11 +1,11 @@
 import { Option } from 'commander';
 import type { AssistantKeyType } from '../../assistant/keys.ts';
 import { command, group } from '../command.ts';
-import { dataFolder } from '../data-folder.ts';
+import { defaultInData } from '../data-folder.ts';
 import { assertAbsent } from '../files.ts';
 import { changeKeys, type ListedKey, listKeys } from '../key-file.ts';
 import { wholeNumber } from '../options.ts';
-import { isoTime } from '../output.ts';
+import { localTime } from '../output.ts';
 
 interface KeysOptions {
   readonly keys: string;
@@ -15,9 +15,8 @@ const DAY = 86_400;
 
 /** The option that names an assistant's key file. */
 export function keysOption(): Option {
-  return new Option('--keys <file>', "the assistant's key set, mode 0600")
-    .env('ROAMING_KEY_KEYS')
-    .default(dataFolder('assistant', 'keys.json'), 'assistant/keys.json in your data folder');
+  const option = new Option('--keys <file>', "the assistant's key set, mode 0600").env('ROAMING_KEY_KEYS');
+  return defaultInData(option, 'assistant/keys.json');
 }
 
 function typeOption(): Option {
@@ -112,7 +111,7 @@ lost with them.`,
 function shown(file: string, keys: readonly ListedKey[]) {
   const lines = keys.map(
     ({ kid, type, state, since }) =>
-      `${state.padEnd(8)}  ${kid}  ${type.padEnd(12)}  since ${isoTime(since)}\n`,
+      `${state.padEnd(8)}  ${kid}  ${type.padEnd(12)}  since ${localTime(since)}\n`,
   );
   return { json: { file, keys }, text: lines.join('') };
 }

@@ -5,6 +5,7 @@ import { missingPeer } from '../failure.ts';
 import { openStore, storeOption, withStore } from '../open-store.ts';
 import { gather, gatherOf, wholeNumber } from '../options.ts';
 import { note, print } from '../output.ts';
+import { stopSignal } from '../stop-signal.ts';
 import { keysOption } from './keys.ts';
 
 interface Options extends Omit<ServeOptions, 'store'> {
@@ -92,16 +93,3 @@ the world is one address to the limits. Ends cleanly on SIGTERM and SIGINT; read
     return undefined;
   },
 });
-
-/** A second signal ends the process at once, as if nobody had listened. */
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = () => {
-      process.off('SIGTERM', stop);
-      process.off('SIGINT', stop);
-      resolve();
-    };
-    process.on('SIGTERM', stop);
-    process.on('SIGINT', stop);
-  });
-}

@@ -84,10 +84,12 @@ async function runCommand(
 ): Promise<Outcome | undefined> {
   if (options.json || options.format)
     throw new CommandLineError('usage', '--json and --format go with --out');
-  const { load } = await recordSource(options);
+  const { load, place, certificate } = await recordSource(options);
   await load();
   const password = await currentPassword(options);
   const { runWithAgent } = await import('../run-with-agent.ts');
-  process.exitCode = await runWithAgent(() => openDevice(options, ['login', 'sign']), password, words);
+  const open = () => openDevice(options, ['login', 'sign']);
+  const name = Object.values(place)[0] as string;
+  process.exitCode = await runWithAgent({ open, password, name, certificate }, words);
   return undefined;
 }

@@ -85,7 +85,7 @@ export function toBase64(bytes: Uint8Array): string {
 }
 
 /** A positive integer as SSH writes it: signed and as short as can be, so a set top bit needs a zero octet. */
-function mpint(bytes: Uint8Array): Uint8Array {
+export function mpint(bytes: Uint8Array): Uint8Array {
   const start = bytes.findIndex((byte) => byte !== 0);
   const short = start < 0 ? new Uint8Array(0) : bytes.subarray(start);
   return (short[0] ?? 0) >= 0x80 ? concat(Uint8Array.of(0), short) : short;

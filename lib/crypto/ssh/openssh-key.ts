@@ -132,7 +132,7 @@ function mpint(value: bigint): Uint8Array {
 }
 
 /** Reads on until something does not fit; then `failed` is set and all further values are empty. */
-class Reader {
+export class Reader {
   failed = false;
   private at = 0;
   private readonly bytes: Uint8Array;

@@ -1,14 +1,16 @@
 /** What the command line reads: files, and an agent's socket. */
+import { generateKeyPairSync, type JsonWebKey, sign } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { KeySet } from '../../../lib/assistant/keys.ts';
-import { toBase64url } from '../../../lib/base/bytes.ts';
+import { concat, toBase64url, utf8 } from '../../../lib/base/bytes.ts';
+import { SshAgent } from '../../../lib/cli/agent/agent.ts';
+import { listenOn } from '../../../lib/cli/agent/socket.ts';
 import { CommandLineError } from '../../../lib/cli/failure.ts';
 import { readTextInput } from '../../../lib/cli/files.ts';
 import { readMarks } from '../../../lib/cli/marks-file.ts';
-import { startAgent } from '../../../lib/cli/ssh-agent.ts';
 import { sshPublicKeyBlob, strings, uint32 } from '../../../lib/crypto/ssh/encoding.ts';
 import { readJsonFile } from '../../../lib/device/private-file.ts';
 import { disablingName } from '../../../lib/protocol/disabling.ts';
@@ -45,16 +47,51 @@ const keyFile = once(async () => {
 });
 
 const JWK = { kty: 'OKP', crv: 'Ed25519', x: 'WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY' } as const;
+const BLOB = sshPublicKeyBlob(JWK);
+const identity = {
+  blob: BLOB,
+  comment: 'x',
+  sign: async () => strings(new Uint8Array(64)),
+  forget: () => {},
+};
+
+/** An agent that never locks: one that did would answer all that follows alike. */
 const agent = once(async () => {
-  const started = await startAgent({ jwk: JWK, comment: 'x', sign: async () => new Uint8Array(64) });
-  process.once('exit', () => rmSync(path.dirname(started.socket), { recursive: true, force: true }));
-  return started;
+  const served = new SshAgent({ list: async () => [identity] }, { confirm: async () => true });
+  return listenOn(path.join(folder(), 'agent.sock'), async (message, client) =>
+    message[0] === 22 ? Uint8Array.of(5) : served.answer(message, client),
+  );
 });
+/** As `ssh-add` sends an Ed25519 key, with a lifetime and a question before each use. */
+function addition(): Uint8Array {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const [x, d] = [publicKey, privateKey].map((key) => key.export({ format: 'jwk' })) as JsonWebKey[];
+  const [pub, seed] = [x?.x, d?.d].map((text) => new Uint8Array(Buffer.from(text as string, 'base64url')));
+  const key = strings(
+    utf8('ssh-ed25519'),
+    pub as Uint8Array,
+    concat(seed as Uint8Array, pub as Uint8Array),
+    utf8('me'),
+  );
+  return concat(Uint8Array.of(25), key, Uint8Array.of(1), uint32(60), Uint8Array.of(2));
+}
+
+/** As `ssh` binds a connection to its session. */
+function binding(): Uint8Array {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const { x } = publicKey.export({ format: 'jwk' });
+  const hostKey = strings(utf8('ssh-ed25519'), new Uint8Array(Buffer.from(x as string, 'base64url')));
+  const session = new Uint8Array(32);
+  const signature = strings(utf8('ssh-ed25519'), sign(null, session, privateKey));
+  const name = strings(utf8('session-bind@openssh.com'), hostKey, session, signature);
+  return concat(Uint8Array.of(27), name, Uint8Array.of(0));
+}
+
 const framed = (message: Uint8Array) => strings(message);
 
 /** All that an agent says to whoever sends this and no more. */
 async function agentSays(input: Uint8Array): Promise<Uint8Array> {
-  const socket = connect((await agent()).socket);
+  const socket = connect((await agent()).path);
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
   await new Promise<void>((closed, fail) => {
@@ -127,15 +164,17 @@ export const files: readonly FuzzTarget[] = [
     name: 'ssh-agent',
     from: 'anybody',
     async seeds() {
-      const request = [Uint8Array.of(13), strings(sshPublicKeyBlob(JWK), Uint8Array.of(1, 2, 3)), uint32(0)];
-      return [framed(Uint8Array.of(11)), framed(new Uint8Array(Buffer.concat(request)))];
+      const request = concat(Uint8Array.of(13), strings(BLOB, Uint8Array.of(1, 2, 3)), uint32(0));
+      const removal = concat(Uint8Array.of(18), strings(BLOB));
+      const messages = [Uint8Array.of(11), request, addition(), binding(), removal, Uint8Array.of(19)];
+      return messages.map(framed);
     },
     async run(input) {
       const said = await agentSays(input);
       for (let at = 0; at < said.length; ) {
         must(said.length >= at + 5, 'half an answer');
         const length = new DataView(said.buffer, said.byteOffset).getUint32(at);
-        must([5, 12, 14].includes(said[at + 4] as number), 'an answer that no agent gives');
+        must([5, 6, 12, 14, 28].includes(said[at + 4] as number), 'an answer that no agent gives');
         at += 4 + length;
         must(at <= said.length, 'half an answer');
       }

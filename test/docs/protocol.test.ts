@@ -66,7 +66,8 @@ it('the numbers to start with are right', async () => {
   expect(toHex(k)).toBe(value('K'));
   expect(toHex(verifier(k))).toBe(value('β'));
   expect(toHex(disablingName(hex(value('t'))))).toBe(value('u'));
-  expect(disablingCode({ t: toBase64url(hex(value('t'))) })).toBe(value('code'));
+  const kit = { t: toBase64url(hex(value('t'))), assistant: { url: value('url') } };
+  expect(disablingCode(kit)).toBe(value('code'));
   const fill = (length: number, byte: number) => new Uint8Array(length).fill(byte);
   const ticket = { v: 1, iat: 0, a: fill(32, 0xaa), b: fill(32, 0xbb), u: fill(32, 0xcc) } as const;
   const id = stateId({ ...ticket, scheme: 'retrieve', c: fill(48, 0xdd) });

@@ -287,11 +287,8 @@ describe.skipIf(isSkipped)('two implementations', () => {
       const [ours, theirs] = made.map(({ record, kit }) => formOf({ record, kit }));
       expect(ours).toEqual(theirs);
       for (const { kit, code } of made) {
-        expect(await peers.device.do('code', { t: Buffer.from(kit.t, 'base64url').toString('hex') })).toEqual(
-          {
-            code,
-          },
-        );
+        const t = Buffer.from(kit.t, 'base64url').toString('hex');
+        expect(await peers.device.do('code', { t, url: kit.assistant.url })).toEqual({ code });
         expect(disablingCode(kit)).toBe(code);
       }
     });

@@ -11,8 +11,11 @@ import {
   parseKit,
 } from '../../lib/protocol/disabling.ts';
 import { b64, random } from '../attacks/support.ts';
+import { vectors2 } from '../support/vectors.ts';
 
 const URL_OF = 'https://assistant.example';
+const OLD_CODE = '000G4-0R40M-30E20-9185G-R38E1-YZ4A';
+const codeOf = (t: Uint8Array) => disablingCode({ t: b64(t), assistant: { url: URL_OF } });
 const bad = expect.objectContaining({ code: 'bad_kit' });
 const secret = fc.uint8Array({ minLength: 16, maxLength: 16 });
 
@@ -20,8 +23,8 @@ describe('a code', () => {
   it('reads as what it was made of, however it is typed', () => {
     fc.assert(
       fc.property(secret, fc.nat(), (t, seed) => {
-        const code = disablingCode({ t: b64(t) });
-        expect(code).toMatch(/^([0-9A-HJKMNP-TV-Z]{5}-){5}[0-9A-HJKMNP-TV-Z]{4}$/);
+        const code = codeOf(t);
+        expect(code).toMatch(/^([0-9A-HJKMNP-TV-Z]{4}-){7}[0-9A-HJKMNP-TV-Z]{4}$/);
         for (const typed of [
           code,
           code.toLowerCase(),
@@ -32,8 +35,12 @@ describe('a code', () => {
           code.replaceAll('1', seed % 2 ? 'l' : 'I'),
           code.replaceAll('1', 'i'),
           ` \t${code}\n`,
+          code.replaceAll('-', '\u2011'),
+          code.replaceAll('-', '\u2212'),
+          code.replaceAll('-', '\u200b\u00ad\u3000'),
+          code.replace(/[!-~]/g, (c) => String.fromCharCode(c.charCodeAt(0) + 0xfee0)),
         ]) {
-          expect(parseDisablingCode(typed)).toEqual(new Uint8Array(t));
+          expect(parseDisablingCode(typed, URL_OF)).toEqual({ t: new Uint8Array(t), isOld: false });
         }
       }),
     );
@@ -44,7 +51,7 @@ describe('a code', () => {
     let tried = 0;
     let missed = 0;
     const t = random(16);
-    const code = disablingCode({ t: b64(t) }).replaceAll('-', '');
+    const code = codeOf(t).replaceAll('-', '');
     const attempt = (typed: string) => {
       if (typed === code) return;
       tried += 1;
@@ -59,16 +66,40 @@ describe('a code', () => {
       for (const other of alphabet) attempt(code.slice(0, at) + other + code.slice(at + 1));
       if (at > 0) attempt(code.slice(0, at - 1) + code.charAt(at) + code.charAt(at - 1) + code.slice(at + 1));
     }
-    expect(tried).toBeGreaterThan(890);
+    expect(tried).toBeGreaterThan(980);
     expect(missed).toBeLessThanOrEqual(2);
   });
 
-  it('has no second spelling by the zero bit at its end', () => {
-    const code = disablingCode({ t: b64(random(16)) });
-    const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-    const odd = alphabet[alphabet.indexOf(code.at(-1) as string) ^ 1] as string;
-    expect(() => parseDisablingCode(code.slice(0, -1) + odd)).toThrow(bad);
+  it('of the first form has no second spelling by the zero bit at its end', () => {
+    for (const odd of ['B', 'C', 'T'])
+      expect(() => parseDisablingCode(OLD_CODE.slice(0, -1) + odd)).toThrow(bad);
+    expect(parseDisablingCode(OLD_CODE).isOld).toBe(true);
   });
+
+  it('is refused at another assistant, and by a typing error first', () => {
+    const code = codeOf(random(16));
+    const wrong = expect.objectContaining({ code: 'wrong_assistant', status: 0 });
+    for (const url of ['https://assistant.example/rk', 'https://assistant.exampl', 'http://localhost:3000'])
+      expect(() => parseDisablingCode(code, url)).toThrow(wrong);
+    for (const url of ['https://ASSISTANT.example:443/', 'https://assistant.example//'])
+      expect(parseDisablingCode(code, url).isOld).toBe(false);
+    expect(parseDisablingCode(code).isOld).toBe(false);
+    expect(() => kitFromCode(code, 'https://assistant.example/rk')).toThrow(wrong);
+    expect(kitFromCode(code, 'https://moved.example', { hasMoved: true }).assistant.url).toBe(
+      'https://moved.example',
+    );
+    const mistyped = code.slice(0, -1) + (code.endsWith('0') ? '1' : '0');
+    expect(() => parseDisablingCode(mistyped, 'https://other.example')).toThrow(bad);
+  });
+
+  it.each<{ t: string; url: string; code: string }>(vectors2.code)(
+    '$code is that of the independent implementation for $url',
+    ({ t, url, code }) => {
+      const kit = { t: b64(Buffer.from(t, 'hex')), assistant: { url } };
+      expect(disablingCode(kit)).toBe(code);
+      expect(parseDisablingCode(code, url).t).toEqual(new Uint8Array(Buffer.from(t, 'hex')));
+    },
+  );
 
   it.each([
     '',
@@ -77,7 +108,10 @@ describe('a code', () => {
     '0'.repeat(30),
     'U'.repeat(29),
     '\u0660'.repeat(29),
+    '0'.repeat(31),
+    '0'.repeat(33),
     '0'.repeat(10_000),
+    `${OLD_CODE}${' '.repeat(1024)}x`,
     '🔑'.repeat(29),
     '!'.repeat(29),
   ])('%j is none', (code) => {
@@ -117,8 +151,11 @@ describe('a kit', () => {
   });
 
   it('of another assistant’s URL is refused with the code as well', () => {
-    expect(() => kitFromCode(disablingCode(kit), 'http://assistant.example')).toThrow(bad);
-    expect(() => disablingCode({ t: 'AA' })).toThrow(bad);
+    expect(() => kitFromCode(disablingCode(kit), 'http://assistant.example', { hasMoved: true })).toThrow(
+      bad,
+    );
+    expect(() => disablingCode({ ...kit, t: 'AA' })).toThrow(bad);
+    expect(() => disablingCode({ ...kit, assistant: { url: 'assistant' } })).toThrow(bad);
   });
 });
 
@@ -141,7 +178,7 @@ it('a page of the feed holds secrets of the right size and a cursor', () => {
     { disabled: [t], next: 5 },
     { disabled: [t], next: 'x'.repeat(257) },
     { disabled: [t], next: 'x', more: true },
-    { disabled: Array.from({ length: 10_001 }, () => t), next: 'x' },
+    { disabled: Array.from({ length: 1001 }, () => t), next: 'x' },
   ]) {
     expect(v.is(FEED_PAGE, wrong)).toBe(false);
   }

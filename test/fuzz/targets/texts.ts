@@ -11,6 +11,8 @@ import { cursorOf, newTag, readCursor } from '../../../lib/store/marks.ts';
 import { asText, type FuzzTarget, must, unless, unlessThrown } from '../target.ts';
 import { loginProof } from './proofs.ts';
 
+const URL_OF_ASSISTANT = 'https://assistant.example';
+
 export const texts: readonly FuzzTarget[] = [
   {
     name: 'base64url',
@@ -69,12 +71,19 @@ export const texts: readonly FuzzTarget[] = [
   {
     name: 'disabling-code',
     from: 'a person',
-    seeds: async () => [disablingCode({ t: 'A'.repeat(22) }), disablingCode({ t: 'AAECAwQFBgcICQoLDA0ODw' })],
+    seeds: async () => [
+      disablingCode({ t: 'A'.repeat(22), assistant: { url: URL_OF_ASSISTANT } }),
+      '000G4-0R40M-30E20-9185G-R38E1-YZ4A',
+    ],
     async run(input) {
-      const t = await unless(['bad_kit'], () => parseDisablingCode(asText(input)));
-      if (!t) return;
-      const code = disablingCode({ t: toBase64url(t) });
-      must(toBase64url(parseDisablingCode(code)) === toBase64url(t), 'a code that names another secret');
+      const read = await unless(['bad_kit'], () => parseDisablingCode(asText(input)));
+      if (!read) return;
+      const t = toBase64url(read.t);
+      const code = disablingCode({ t, assistant: { url: URL_OF_ASSISTANT } });
+      must(
+        toBase64url(parseDisablingCode(code, URL_OF_ASSISTANT).t) === t,
+        'a code that names another secret',
+      );
     },
   },
   {

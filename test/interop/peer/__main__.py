@@ -46,7 +46,7 @@ def _disable(assistant=None, code=None, **kit_members):
         need(kit_members.get("version") == 1 and set(kit_members) == {"version", "t"}, "bad_kit")
         device.disable(assistant["url"], unb64(kit_members["t"], 16))
     else:
-        device.disable(assistant, kit.secret_of(code))
+        device.disable(assistant, kit.secret_of(code, assistant))
 
 
 def _derive(password, salt, t, m, p, scheme, size):
@@ -80,7 +80,7 @@ DEVICE = {
     "verify": lambda jwk, alg, message, signature: {
         "valid": keys.is_signed(jwk, alg, unb64(message), unb64(signature))
     },
-    "code": lambda t: {"code": kit.code_of(bytes.fromhex(t))},
+    "code": lambda t, url: {"code": kit.code_of(bytes.fromhex(t), url)},
     "derive": _derive,
     "open-ticket": _open_ticket,
     "primes": lambda name: {"p": hex(groups.group_named(name).p)},

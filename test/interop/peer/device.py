@@ -70,7 +70,7 @@ def enroll(assistant, password, scheme="retrieve", key=None, kdf=None, exp=None)
     return {
         "record": record,
         "kit": {"version": 1, "assistant": {"url": assistant}, "t": b64(t)},
-        "code": kit.code_of(t),
+        "code": kit.code_of(t, assistant),
         "payload": payload,
     }
 

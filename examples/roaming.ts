@@ -77,7 +77,7 @@ async function startApp() {
       save: (_req, key) => void accounts.set('ada', mergeKey(accounts.get('ada') ?? [], key)),
     }),
   );
-  return { app, ...side };
+  return { app, rp, ...side };
 }
 
 const library = await startApp();
@@ -88,6 +88,7 @@ const service = roamingRecords({
   store: new MemoryRecordStore(),
   secret: 'another secret, for names, codes and decoys, of 32 bytes',
   audience: shop.origin,
+  relyingParty: shop.rp,
   accountOf: (req) => req.user?.account,
   assistant: assistantUrl,
   disabled,

@@ -130,6 +130,7 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
     disabled,
     sweepEvery: 5,
     accountName: (name) => name.toLowerCase(),
+    relyingParty: rp,
     accountOf: (req) => req.user?.account,
   });
   app.use('/records', records);

@@ -1,24 +1,34 @@
+import { createHash } from 'node:crypto';
 import { type Request, type RequestHandler, Router } from 'express';
 import { RoamingKeyError } from '../base/errors.ts';
 import { isSecureOrigin } from '../base/url.ts';
 import { crossOrigin, readOrigins } from '../http/cross-origin.ts';
+import { handler } from '../http/handler.ts';
 import { jsonBody } from '../http/json-body.ts';
-import { type ProblemOptions, problemHandler } from '../http/problem.ts';
+import { type ProblemOptions, problemHandler, systemClock } from '../http/problem.ts';
 import { addressLimit } from '../limits/address-limit.ts';
+import { AttemptLimit } from '../limits/attempt-limit.ts';
 import { clientAddress } from '../limits/client-address.ts';
 import { observer } from '../observe/instrument.ts';
 import { observeRequests } from '../observe/requests.ts';
 import { MAX_BODY } from '../protocol/messages.ts';
 import { emitWarning, noteUse, ONE_OPERATOR } from '../store/backing.ts';
 import { isAccountName } from '../strategy/compact-jws.ts';
+import { liveSession } from '../strategy/live-key.ts';
+import { type RelyingPartyOptions, relyingParty } from '../strategy/relying-party.ts';
 import { RecordService, type RecordServiceOptions } from './record-service.ts';
 
 export interface RoamingRecordsOptions extends RecordServiceOptions {
   /** The app's origin as its users see it, like `https://app.example`. */
   readonly audience: string;
   /**
-   * Whose record is stored, deleted or asked about: the account that this request is already authenticated for, by a
-   * session say, exactly as users type it at another device; `undefined` where there is none.
+   * The options of the app's strategy, with which sessions are judged before `accountOf` is asked: one whose key is disabled
+   * must not store a record. An app without such sessions, or with `requireLiveKey` before this router, says so instead.
+   */
+  readonly relyingParty: RelyingPartyOptions | 'accountOf judges sessions itself';
+  /**
+   * Whose record is stored, deleted or asked about: the account that this request is authenticated for, by a session for
+   * example, exactly as users type it at another device; `undefined` where there is none.
    */
   readonly accountOf: (req: Request) => string | undefined | Promise<string | undefined>;
   /** Origins whose pages may store and delete records. Default: `audience` alone. */
@@ -27,72 +37,75 @@ export interface RoamingRecordsOptions extends RecordServiceOptions {
   readonly cors?: true | string | readonly string[];
   /** How many fetches one address may make in a minute. Default 30. */
   readonly fetchesPerMinute?: number;
-  /** How many other requests one address may make in a minute. Default 60. */
+  /** How many other requests one account may make in a minute. Default 60. */
   readonly requestsPerMinute?: number;
-  /** Told of every answer with a status from 500. Default: `console.error`. */
+  /** Called for every answer with a status from 500. Default: `console.error`. */
   readonly onError?: ProblemOptions['onError'];
-  /** Told where the assistant is found in the same hand. Default: `process.emitWarning`. */
+  /** Called where assistant and records seem to have one operator. Default: `process.emitWarning`. */
   readonly onWarning?: (warning: string) => void;
 }
 
-/** An Express router that also lets its app prepare and end what is behind it. */
+/** An Express router that also gives its app the service, to prepare and close it. */
 export interface RoamingRecordsRouter extends Router {
-  /** What answers behind the routes. */
+  /** The service behind the routes. */
   readonly records: RecordService;
 }
 
-/** What routes are called where requests are counted. */
+const SELF_JUDGED = 'accountOf judges sessions itself';
+/** Names of routes in metrics and traces. */
 const ROUTES = { '/': 'record', '/fetch': 'fetch', '/fetches': 'fetches', '/profile': 'profile' };
 const MAX_FETCH_BODY = 4096;
 const PROFILE_MAX_AGE = 300;
 
 /**
  * The record service as an Express router: `PUT /`, `GET /`, `DELETE /` and `GET /fetches` for an authenticated account,
- * `POST /fetch` and `GET /profile` for anybody. Mount it at any path, anywhere but at the assistant's operator. Behind a
- * proxy, set Express's `trust proxy`, or all the world is one address to its limits.
+ * `POST /fetch` and `GET /profile` for everyone. Mount it at any path, but not at the assistant's operator. Behind a proxy,
+ * set Express's `trust proxy`, or all clients are one address to its limits.
  *
  * @throws TypeError for an option that is missing or of the wrong kind
  * @source docs/protocol.md section 9
  *
  * @example
- * const records = roamingRecords({ store, secret, audience, accountOf: (req) => req.user?.account, assistant });
+ * const accountOf = (req) => req.user?.account;
+ * const records = roamingRecords({ store, secret, audience, relyingParty: rp, accountOf, assistant });
  * app.use('/records', records);
  */
 export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRouter {
   const { audience, accountOf, allowedOrigins = [audience], cors: others } = options;
-  const { fetchesPerMinute = 30, requestsPerMinute = 60, onError, onWarning = emitWarning, now } = options;
+  const { fetchesPerMinute = 30, requestsPerMinute = 60, onError, onWarning = emitWarning, now = systemClock } = options;
   if (!isSecureOrigin(audience))
     throw new TypeError('audience must be an origin like https://app.example (http only on loopback)');
   if (typeof accountOf !== 'function') throw new TypeError('accountOf must be a function');
+  const rp = options.relyingParty === SELF_JUDGED ? undefined : relyingPartyOf(options.relyingParty);
   if (!allowedOrigins.every(isSecureOrigin)) throw new TypeError('allowedOrigins must be origins');
   const fetchers = readOrigins(others);
   const records = new RecordService(options);
   const isShared = noteUse(options.store, 'records');
   if (isShared || new URL(records.profile.assistant).origin === audience) onWarning(ONE_OPERATOR);
 
-  const problems: ProblemOptions = { ...(onError && { onError }), ...(now && { clock: now }) };
+  const problems: ProblemOptions = { ...(onError && { onError }), clock: now };
   const limitFetches = addressLimit({
     limit: fetchesPerMinute,
     windowSeconds: 60,
     purpose: 'fetch',
     ...problems,
   });
-  const limitOthers = addressLimit({
-    limit: requestsPerMinute,
-    windowSeconds: 60,
-    purpose: 'record',
-    ...problems,
-  });
+  if (!Number.isSafeInteger(requestsPerMinute) || requestsPerMinute < 1 || requestsPerMinute > 65_535)
+    throw new TypeError(`requestsPerMinute must be a whole number from 1 to 65535, got ${requestsPerMinute}`);
+  const requests = new AttemptLimit({ limit: requestsPerMinute, window: 60, width: 2 ** 14, now });
   const fromOwnPage = checkOrigin((origin) => allowedOrigins.includes(origin));
   const fromFetcher = checkOrigin(
     (origin) => fetchers === '*' || [...allowedOrigins, ...fetchers].includes(origin),
   );
 
-  /** Whose request it is. */
   async function authenticated(req: Request): Promise<string> {
+    if (rp) await liveSession(rp, req);
     const account = await accountOf(req);
     if (typeof account !== 'string' || !isAccountName(account))
-      throw new RoamingKeyError('refused', 'nobody is authenticated');
+      throw new RoamingKeyError('refused', 'authentication required');
+    const answer = requests.take(createHash('sha256').update(account).digest());
+    if (typeof answer === 'number')
+      throw new RoamingKeyError('busy', 'too many requests for this account', { retryAt: answer });
     return account;
   }
 
@@ -108,13 +121,19 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
   });
   if (fetchers.length > 0) router.use(['/fetch', '/profile'], crossOrigin(fetchers, allowedOrigins));
 
-  router.post('/fetch', fromFetcher, limitFetches, jsonBody({ limit: MAX_FETCH_BODY }), async (req, res) => {
-    const body = await records.fetch(req.body, { address: clientAddress(req) });
-    // No ETag: it would be one more thing that somebody has to compare.
-    res.setHeader('Content-Type', 'application/json; charset=utf-8');
-    res.setHeader('Content-Length', Buffer.byteLength(body));
-    res.end(body);
-  });
+  router.post(
+    '/fetch',
+    fromFetcher,
+    jsonBody({ limit: MAX_FETCH_BODY }),
+    limitFetches,
+    handler(async (req, res) => {
+      const body = await records.fetch(req.body, { address: clientAddress(req) });
+      // Not by res.json, which adds an ETag: one more thing to compare.
+      res.setHeader('Content-Type', 'application/json; charset=utf-8');
+      res.setHeader('Content-Length', Buffer.byteLength(body));
+      res.end(body);
+    }),
+  );
 
   router.get('/profile', (_req, res) => {
     res.set('Cache-Control', `public, max-age=${PROFILE_MAX_AGE}`);
@@ -124,25 +143,42 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
 
   router
     .route('/')
-    .all(fromOwnPage, limitOthers)
-    .put(jsonBody({ limit: MAX_BODY }), async (req, res) => {
-      const account = await authenticated(req);
-      res.json(await records.put(account, req.body, { address: clientAddress(req) }));
-    })
-    .get(async (req, res) => {
-      res.json({ stored: (await records.find(await authenticated(req))) ?? null });
-    })
-    .delete(async (req, res) => {
-      await records.delete(await authenticated(req), { address: clientAddress(req) });
-      res.status(204).end();
-    });
+    .all(fromOwnPage)
+    .put(
+      jsonBody({ limit: MAX_BODY }),
+      handler(async (req, res) => {
+        const account = await authenticated(req);
+        res.json(await records.put(account, req.body, { address: clientAddress(req) }));
+      }),
+    )
+    .get(
+      handler(async (req, res) => {
+        res.json({ stored: (await records.find(await authenticated(req))) ?? null });
+      }),
+    )
+    .delete(
+      handler(async (req, res) => {
+        await records.delete(await authenticated(req), { address: clientAddress(req) });
+        res.status(204).end();
+      }),
+    );
 
-  router.get('/fetches', fromOwnPage, limitOthers, async (req, res) => {
-    res.json({ fetches: await records.fetches(await authenticated(req)) });
-  });
+  router.get(
+    '/fetches',
+    fromOwnPage,
+    handler(async (req, res) => {
+      res.json({ fetches: await records.fetches(await authenticated(req)) });
+    }),
+  );
 
   router.use(problemHandler(problems));
   return Object.assign(router, { records });
+}
+
+function relyingPartyOf(options: unknown): ReturnType<typeof relyingParty> {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`relyingParty must be the options of the app's strategy, or '${SELF_JUDGED}'`);
+  return relyingParty(options as RelyingPartyOptions);
 }
 
 /** Refuses requests that pages of other origins have sent. */

@@ -496,6 +496,7 @@ describe('one hand', () => {
     secret: SECRET,
     audience: 'https://app.example',
     assistant: 'https://assistant.example',
+    relyingParty: 'accountOf judges sessions itself',
     accountOf: () => undefined,
   };
 
@@ -541,6 +542,10 @@ describe('one hand', () => {
     { audience: 'http://app.example' },
     { assistant: 'http://assistant.example' },
     { accountOf: undefined },
+    { relyingParty: undefined },
+    { relyingParty: 'x' },
+    { relyingParty: {} },
+    { requestsPerMinute: 0 },
     { withoutPickupCode: true },
     { profile: { scheme: 'rsa' } },
     { profile: { key: 'RSA-2048' } },

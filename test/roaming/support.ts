@@ -52,6 +52,7 @@ export async function startRecords(
     secret: SECRET,
     audience: origin,
     assistant,
+    relyingParty: 'accountOf judges sessions itself',
     accountOf: (req) => req.get('x-account'),
     profile: { kdf: CHEAP_KDF },
     fetchesPerMinute: 100_000,

@@ -72,7 +72,13 @@ const PROFILE_MAX_AGE = 300;
  */
 export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRouter {
   const { audience, accountOf, allowedOrigins = [audience], cors: others } = options;
-  const { fetchesPerMinute = 30, requestsPerMinute = 60, onError, onWarning = emitWarning, now = systemClock } = options;
+  const {
+    fetchesPerMinute = 30,
+    requestsPerMinute = 60,
+    onError,
+    onWarning = emitWarning,
+    now = systemClock,
+  } = options;
   if (!isSecureOrigin(audience))
     throw new TypeError('audience must be an origin like https://app.example (http only on loopback)');
   if (typeof accountOf !== 'function') throw new TypeError('accountOf must be a function');

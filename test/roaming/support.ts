@@ -56,7 +56,7 @@ export async function startRecords(
     accountOf: (req) => req.get('x-account'),
     profile: { kdf: CHEAP_KDF },
     fetchesPerMinute: 100_000,
-    requestsPerMinute: 100_000,
+    requestsPerMinute: 65_535,
     wrongPerAddress: 65_535,
     wrongPerAccount: 65_535,
     now: clock.now,

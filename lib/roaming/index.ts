@@ -1,6 +1,8 @@
 /** The record service of passport-roaming-key: one's key on any device. */
+
+export type { RoamingKeyKind, RoamingScheme } from './decoys/kinds.ts';
 export type { RecordEvent, RecordListener } from './events.ts';
-export type { RecordProfile, RecordProfileOptions, RoamingKeyKind } from './profile.ts';
+export type { RecordProfile, RecordProfileOptions } from './profile.ts';
 export { type RecordRequestContext, RecordService, type RecordServiceOptions } from './record-service.ts';
 export { type RoamingRecordsOptions, type RoamingRecordsRouter, roamingRecords } from './router.ts';
 export { MemoryRecordStore, type MemoryRecordStoreOptions } from './stores/memory.ts';

@@ -1,10 +1,6 @@
 /**
  * The one kind of record that a service takes and gives out (docs/protocol.md section 9): what every record has in common, so
  * that a decoy can have it too.
- *
- * Only keys whose public half can be drawn at random are in question. An RSA modulus cannot: one without known factors
- * would have to be made of two new primes at every fetch, and an odd number that merely looks like one has small factors
- * that anybody finds. So RSA keys do not roam.
  */
 import * as v from 'valibot';
 import { fromBase64url } from '../base/bytes.ts';
@@ -15,20 +11,13 @@ import { type PublicJwk, readPublicJwk } from '../crypto/keys/public-jwk.ts';
 import { DEFAULT_KDF, KDF_PARAMETERS, type KdfParameters } from '../protocol/password.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 import { readElgamalPublicJwk } from '../protocol/schemes/elgamal-keys.ts';
-
-const KEYS = {
-  retrieve: ['Ed25519', 'P-256'],
-  elgamal: ['P-256', 'ffdhe2048', 'ffdhe3072', 'ffdhe4096'],
-} as const;
-
-/** A kind of key that can roam. */
-export type RoamingKeyKind = (typeof KEYS)['retrieve' | 'elgamal'][number];
+import { ROAMING_KEYS, type RoamingKeyKind, type RoamingScheme } from './decoys/kinds.ts';
 
 /** What all records of a service have in common. */
 export interface RecordProfileOptions {
   /** Default `retrieve`. */
-  readonly scheme?: 'retrieve' | 'elgamal';
-  /** With `retrieve`: Ed25519 or P-256. With `elgamal`: P-256 or a group of RFC 7919. Default the first. */
+  readonly scheme?: RoamingScheme;
+  /** With `retrieve`: Ed25519 or P-256. With `elgamal`: P-256 or a group of RFC 7919. Default: the first. */
   readonly key?: RoamingKeyKind;
   /** Default: what enrolment takes by default. */
   readonly kdf?: Partial<Omit<KdfParameters, 'name'>>;
@@ -36,7 +25,7 @@ export interface RecordProfileOptions {
 
 /** The same, checked and complete. */
 export interface RecordProfile {
-  readonly scheme: 'retrieve' | 'elgamal';
+  readonly scheme: RoamingScheme;
   readonly key: RoamingKeyKind;
   readonly kdf: KdfParameters;
   /** The assistant's URL, as every record spells it. */
@@ -49,10 +38,13 @@ export function recordProfile(assistant: string, options: RecordProfileOptions =
   if (url === undefined)
     throw new TypeError('assistant must be an https URL, or http on the loopback, without query');
   const { scheme = 'retrieve' } = options;
-  if (!Object.hasOwn(KEYS, scheme)) throw new TypeError('profile.scheme must be retrieve or elgamal');
-  const kinds: readonly RoamingKeyKind[] = KEYS[scheme];
+  if (!Object.hasOwn(ROAMING_KEYS, scheme))
+    throw new TypeError(
+      `profile.scheme must be one of ${Object.keys(ROAMING_KEYS).join(', ')}, got ${scheme}`,
+    );
+  const kinds = Object.keys(ROAMING_KEYS[scheme]) as RoamingKeyKind[];
   const { key = kinds[0] as RoamingKeyKind } = options;
-  if (!kinds.includes(key)) throw new TypeError(`profile.key must be one of ${kinds.join(', ')}`);
+  if (!kinds.includes(key)) throw new TypeError(`profile.key must be one of ${kinds.join(', ')}, got ${key}`);
   const kdf = v.safeParse(KDF_PARAMETERS, { ...DEFAULT_KDF, ...options.kdf });
   if (!kdf.success) throw new TypeError('profile.kdf is weaker than the floor or costlier than the ceiling');
   return { scheme, key, kdf: kdf.output, assistant: url };

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { pinClient } from './measured-server.ts';
 import { type Results, report } from './report.ts';
 import { measureClients } from './sections/clients.ts';
+import { measureFlood } from './sections/flood.ts';
 import { measureGrowth } from './sections/growth.ts';
 import { measureOtherRoute } from './sections/other-route.ts';
 import { measureServers } from './sections/servers.ts';
@@ -50,12 +51,18 @@ const otherRoute = await measureOtherRoute({
   milliseconds: quick ? 300 : 6000,
   say,
 });
+const flood = await measureFlood({
+  rounds: quick ? 1 : Math.min(rounds, 5),
+  milliseconds: quick ? 300 : 5000,
+  say,
+});
 const growth = await measureGrowth({ rounds, entries: quick ? 2000 : 1_000_000, all: !json, scale, say });
 const clients = json ? undefined : await measureClients({ rounds: quick ? 1 : Math.min(rounds, 5), say });
 
 const ratios = {
   ...servers.ratios,
   route_p99_under_rsa: otherRoute.route_p99_under_rsa,
+  flood_owner: flood.flood_owner,
   growth_disabled_1M: growth.growth_disabled_1M,
 };
 const results: Results = {
@@ -66,6 +73,7 @@ const results: Results = {
   ratios,
   servers,
   otherRoute,
+  flood,
   growth,
   clients,
 };

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { growthPlot, serverPlot } from './plots.ts';
 import type { Measured } from './rounds.ts';
 import type { ClientRow } from './sections/clients.ts';
+import type { Flood } from './sections/flood.ts';
 import type { Growth } from './sections/growth.ts';
 import type { OtherRoute } from './sections/other-route.ts';
 import type { Servers } from './sections/servers.ts';
@@ -18,6 +19,7 @@ export interface Results {
   readonly ratios: Record<TargetName, Spread>;
   readonly servers: Servers;
   readonly otherRoute: OtherRoute;
+  readonly flood: Flood;
   readonly growth: Growth;
   readonly clients: readonly ClientRow[] | undefined;
 }

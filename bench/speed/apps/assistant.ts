@@ -1,6 +1,7 @@
 import express from 'express';
 import { KeySet } from '../../../lib/assistant/keys.ts';
 import { assistant } from '../../../lib/assistant/router.ts';
+import type { ExponentiationPoolOptions } from '../../../lib/exponentiation/pool.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
 import type { Store } from '../../../lib/store/store.ts';
 import { storeFromUrl } from '../../../lib/store/url.ts';
@@ -14,10 +15,18 @@ export interface AssistantAppOptions {
   readonly filling?: Filling;
   /** Web origins whose pages may ask. */
   readonly cors?: true;
+  /** Default: a full load waits; it is not refused. */
+  readonly workers?: ExponentiationPoolOptions;
 }
 
 /** The assistant as an app mounts it, and a route that has nothing to do with it. */
-export async function assistantApp({ type = 'X25519', store: url, filling, cors }: AssistantAppOptions) {
+export async function assistantApp({
+  type = 'X25519',
+  store: url,
+  filling,
+  cors,
+  workers,
+}: AssistantAppOptions) {
   const keys = await KeySet.generate({ type });
   const store = await open(url);
   await store.init();
@@ -30,8 +39,7 @@ export async function assistantApp({ type = 'X25519', store: url, filling, cors 
     // No limits, which a benchmark from one address would meet.
     newIdsPerHour: 1_000_000_000,
     disablesPerMinute: 1_000_000_000,
-    // A full load waits; it is not refused.
-    workers: { queue: 10_000, timeLimit: 60_000 },
+    workers: workers ?? { queue: 10_000, timeLimit: 60_000 },
   });
   await router.assistant.init();
   const app = express();

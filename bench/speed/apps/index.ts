@@ -6,6 +6,7 @@ import { floorApp } from './floor.ts';
 import { loginApp } from './login.ts';
 import { opaqueApp } from './opaque.ts';
 import { srpApp } from './srp.ts';
+import { storeApp } from './store.ts';
 import { webauthnApp } from './webauthn.ts';
 
 /** What is measured: the package's own apps, a floor, and peers with what they keep in memory. */
@@ -18,6 +19,7 @@ export const apps = {
   webauthn: webauthnApp,
   argon2id: argon2idApp,
   srp: srpApp,
+  store: storeApp,
 } satisfies Record<string, (options: never) => RequestListener | Promise<RequestListener>>;
 
 export type AppName = keyof typeof apps;

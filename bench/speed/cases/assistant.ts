@@ -124,6 +124,23 @@ export function disableCase(): Case {
   };
 }
 
+/** The store's part of an unlock: a reservation and a settlement. What HTTP adds is shared by all of a round. */
+export function storeCase(): Case {
+  return {
+    name: 'reserve and settle, SQLite',
+    batch: 1200,
+    async start() {
+      const server = await MeasuredServer.start('store', { app: { store: newSqlite() } });
+      return {
+        server,
+        async run(times, send) {
+          await send([prepared('/steps', { times })]);
+        },
+      };
+    },
+  };
+}
+
 /** One exponentiation on the thread that answers; what HTTP adds is shared by all of a round. */
 export function floorCase(): Case {
   return {

@@ -5,6 +5,7 @@ import {
   floorCase,
   newSqlite,
   signCase,
+  storeCase,
   unlockCase,
 } from '../cases/assistant.ts';
 import type { Case } from '../cases/case.ts';
@@ -19,6 +20,7 @@ export interface ServerRatios {
   readonly unlock_vs_webauthn: Spread;
   readonly unlock_login_vs_opaque: Spread;
   readonly unlock_vs_echo: Spread;
+  readonly login_total_vs_webauthn_login: Spread;
   readonly store_share: Spread;
   readonly rsa2048_vs_openssl: Spread;
 }
@@ -39,19 +41,20 @@ export interface Servers {
 
 const [echo, floor, opaque] = [echoCase(), floorCase(), opaqueCase()];
 const webauthn = webauthnCase({ withOptions: false });
+const webauthnLogin = webauthnCase({ withOptions: true });
 const unlock = unlockCase('unlock, SQLite', () => ({ store: newSqlite() }));
-const withoutStore = unlockCase('unlock, a store that remembers nothing', () => ({ store: 'none' }));
+const store = storeCase();
 const login = loginCase();
 const sign = signCase(2048);
-const NEEDED: readonly Case[] = [echo, unlock, withoutStore, login, opaque, webauthn, floor, sign];
+const NEEDED: readonly Case[] = [echo, unlock, store, login, opaque, webauthn, webauthnLogin, floor, sign];
 const OTHERS: readonly Case[] = [
+  unlockCase('unlock, a store that remembers nothing', () => ({ store: 'none' })),
   unlockCase('unlock, memory', () => ({ store: 'memory:' })),
   unlockCase('unlock, P-256, SQLite', () => ({ type: 'P-256', store: newSqlite() })),
   signCase(3072),
   decryptCase('P-256'),
   decryptCase('ffdhe2048'),
   disableCase(),
-  webauthnCase({ withOptions: true }),
   argon2idCase(),
   srpCase(),
 ];
@@ -88,7 +91,8 @@ function ratios(measured: ReadonlyMap<string, Measured>): ServerRatios {
     unlock_vs_webauthn: over(webauthn, (i) => cpu(unlock, i)),
     unlock_login_vs_opaque: over(opaque, (i) => cpu(unlock, i) + cpu(login, i)),
     unlock_vs_echo: over(echo, (i) => cpu(unlock, i)),
-    store_share: over(unlock, (i) => cpu(unlock, i) - cpu(withoutStore, i)),
+    login_total_vs_webauthn_login: over(webauthnLogin, (i) => cpu(unlock, i) + cpu(login, i)),
+    store_share: over(unlock, (i) => cpu(store, i)),
     rsa2048_vs_openssl: over(floor, (i) => of(sign).workerRounds[i] as number),
   };
 }

@@ -64,7 +64,13 @@ function oblivious(): Store {
   const store: Partial<Store> = {
     init: async () => {},
     reserve: async () => ({ answer: 'reserved', now }),
-    settle: async () => ({ answer: 'settled', now, failedSince: { count: 0, last: null } }),
+    settle: async () => ({
+      answer: 'settled',
+      now,
+      failedSince: { count: 0, last: null },
+      lastUsed: null,
+      isNew: false,
+    }),
     disable: async () => ({ isNew: true }),
     count: async () => ({ now, count: 1, resetAt: now + 60 }),
     health: async () => {},

@@ -17,6 +17,7 @@ import {
   type ExponentiationPoolOptions,
   type ExponentiationPoolStatus,
 } from '../exponentiation/pool.ts';
+import { sodiumEd25519 } from '../exponentiation/sodium.ts';
 import { AddressBudget } from '../limits/address-budget.ts';
 import {
   type AssistStep,
@@ -104,6 +105,14 @@ interface OpenTicket {
   readonly isRetiring: boolean;
 }
 
+/** A ticket and a request as they were sent, and what is in the ticket. */
+interface Received {
+  readonly tau: string;
+  readonly gamma: string;
+  readonly ticket: Ticket;
+  readonly share: Share;
+}
+
 const STORE_STEPS = storeSteps(
   'assistant',
   'reserve',
@@ -171,7 +180,7 @@ export class Assistant {
     const exponentiator = observe ? observed(this.#workers, POOL_STEPS, observe) : this.#workers;
     this.#operations = operations(
       options.serve ?? {},
-      { exponentiator },
+      { exponentiator, ed25519: sodiumEd25519 },
       (ticket) => this.#seal(ticket),
       this.#now,
     );
@@ -266,7 +275,7 @@ export class Assistant {
         throw new RoamingKeyError('invalid_request', 'the request has members missing, wrong or unknown');
       const id = stateId(ticket, sha256);
       const about = { id, u: toBase64url(ticket.u), op: request.op, scheme: ticket.scheme, address };
-      const compute = await this.#checkRequest(request, ticket, share, tau, about);
+      const compute = await this.#checkRequest(request, { ticket, share, tau, gamma }, about);
 
       // 5. Reserve, before the password is looked at.
       const reservation = { id, jti: toBase64url(request.jti), policy: this.#policy };
@@ -396,9 +405,7 @@ export class Assistant {
 
   async #checkRequest(
     request: Request,
-    ticket: Ticket,
-    share: Share,
-    tau: string,
+    { ticket, share, tau, gamma }: Received,
     about: PolicyRequest,
   ): Promise<Computation> {
     if (!timingSafeEqual(ticketHash(tau, sha256), request.th)) {
@@ -407,7 +414,7 @@ export class Assistant {
     if (Math.abs(this.#now() - request.iat) > MAX_CLOCK_SKEW) {
       throw new RoamingKeyError('stale_request', "the device's clock is wrong");
     }
-    const compute = this.#operations.read(request, ticket, share);
+    const compute = this.#operations.read(request, ticket, share, gamma);
     if (this.#allow && !(await this.#allow({ ...about }))) {
       this.#emit({ type: 'refusedByPolicy', ...about });
       throw new RoamingKeyError('refused', 'refused by this server');

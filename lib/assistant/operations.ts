@@ -1,6 +1,7 @@
 /** What each operation needs and does (docs/protocol.md sections 4 to 6). */
-import { equalBytes } from '../base/bytes.ts';
+import { equalBytes, utf8 } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
+import { sha256 } from '../crypto/sha256-node.ts';
 import { type Request, readRequestMembers } from '../protocol/messages.ts';
 import {
   REISSUE,
@@ -28,11 +29,12 @@ export interface Operations {
   /**
    * Reads what is asked for.
    *
+   * @param gamma the request as it was sent
    * @returns computes the result once the password was found right; throws RoamingKeyError `unavailable` where all
    *   workers are busy
    * @throws RoamingKeyError `invalid_request`, `unsupported`
    */
-  read(request: Request, ticket: Ticket, share: Share): Computation;
+  read(request: Request, ticket: Ticket, share: Share, gamma: string): Computation;
 }
 
 /** Seals a ticket to the active key. */
@@ -67,7 +69,7 @@ export function operations(
       return half.open(ticket, kinds, engines);
     },
 
-    read(request, ticket, share) {
+    read(request, ticket, share, gamma) {
       if (request.op === RETIRE.op) {
         if (!readRequestMembers(request, RETIRE)) throw invalid('a retirement has no members of its own');
         return async () => ({ retired: true });
@@ -84,7 +86,7 @@ export function operations(
       if (request.op !== exchange.op) throw invalid('the operation does not fit the ticket');
       const members = readRequestMembers(request, exchange);
       if (!members) throw invalid('the request has members missing, wrong or unknown');
-      const compute = share.read(members);
+      const compute = share.read(members, () => [sha256(utf8(gamma)), request.th]);
       return async () => writeMembers(await compute(), exchange.result);
     },
   };

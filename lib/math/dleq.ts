@@ -1,3 +1,4 @@
+import { concat, utf8 } from '../base/bytes.ts';
 import type { Group } from './group.ts';
 import { i2osp, os2ip } from './integer.ts';
 import { mod } from './modular.ts';
@@ -31,7 +32,7 @@ export interface DleqTranscript {
   readonly wr: Uint8Array;
 }
 
-const LABEL = new TextEncoder().encode('roaming-key/1 dleq');
+const LABEL = utf8('roaming-key/1 dleq');
 const CHALLENGE_LENGTH = 32;
 
 /** Bytes of randomness for one nonce. */
@@ -50,15 +51,9 @@ export function dleqNonce(group: { q: bigint; scalarLength: number }, bytes: Uin
 /** c = SHA-256(label ‖ 0 ‖ group ‖ 0 ‖ g ‖ w ‖ y ‖ nu ‖ g^r ‖ w^r), 32 bytes. */
 export async function dleqChallenge<E>(group: Group<E>, transcript: DleqTranscript): Promise<Uint8Array> {
   const { w, y, nu, gr, wr } = transcript;
-  const name = new TextEncoder().encode(group.name);
+  const name = utf8(group.name);
   const zero = Uint8Array.of(0);
-  const parts = [LABEL, zero, name, zero, group.encode(group.generator), w, y, nu, gr, wr];
-  const input = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    input.set(part, at);
-    at += part.length;
-  }
+  const input = concat(LABEL, zero, name, zero, group.encode(group.generator), w, y, nu, gr, wr);
   return new Uint8Array(await crypto.subtle.digest('SHA-256', input));
 }
 

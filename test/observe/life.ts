@@ -336,7 +336,7 @@ export async function live(): Promise<Life> {
     if (c) secret('c', bytes(c));
   }
   for (const [name, number] of Object.entries({ d: key.d, p: key.p, q: key.q })) secrets.push([name, number]);
-  const lengths = { rsa: key.length, elgamal: 32, retrieve: 48 };
+  const lengths = { ed25519: 32, rsa: key.length, elgamal: 32, retrieve: 48 };
   for (const one of [record, rsa.record, curve.record, field.record]) {
     const ticket = await openAsAssistant(world.keys, one.ticket, 'rk-ticket+jwe');
     for (const name of ['a', 'b', 'c', 'd2', 'x2'])

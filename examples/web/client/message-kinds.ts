@@ -20,6 +20,13 @@ const ASSIST: Record<Scheme | 'retire', MessageKind> = {
       'that the password of some ticket was typed, rightly or wrongly; for the moment, the masked key',
     deviceLearns: 'the private key, until it is locked again',
   },
+  ed25519: {
+    asks: 'sealed ticket, request with what is signed',
+    gets: 'half a signature, sealed',
+    serverLearns:
+      'that the password of some ticket was typed, rightly or wrongly, and for which public key; of a login neither account nor app',
+    deviceLearns: 'one signature; the key itself is nowhere',
+  },
   rsa: {
     asks: 'sealed ticket, request with a digest',
     gets: 'half a signature, sealed',

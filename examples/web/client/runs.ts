@@ -8,7 +8,7 @@ import { ASSISTANT } from './config.ts';
 import { classify, type MessageKind } from './message-kinds.ts';
 
 export type Server = 'assistant' | 'app';
-export type Scheme = 'retrieve' | 'rsa' | 'elgamal';
+export type Scheme = 'retrieve' | 'ed25519' | 'rsa' | 'elgamal';
 
 /** A named part of a message. */
 export interface Part {

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { bytes } from '../../base/json.ts';
 import { ASSISTANT_JWK } from '../../crypto/jwe/jwe.ts';
+import { ed25519 } from './ed25519.ts';
 import { elgamal } from './elgamal.ts';
 import { retrieve } from './retrieve.ts';
 import { rsa } from './rsa.ts';
@@ -11,6 +12,8 @@ import type { Exchange, Members, Scheme, ServeOption } from './scheme.ts';
 export const SCHEMES = {
   /** Key retrieval. */
   retrieve,
+  /** Shared Ed25519 keys. */
+  ed25519,
   /** Shared RSA keys. */
   rsa,
   /** Shared ElGamal keys. */

@@ -7,6 +7,7 @@
 import type * as v from 'valibot';
 import { toBase64url } from '../../base/bytes.ts';
 import type { PublicJwk } from '../../crypto/keys/public-jwk.ts';
+import type { Ed25519Group } from '../../math/ed25519-group.ts';
 import type { Exponentiator } from '../exponentiator.ts';
 
 /** Members of a message, by name: the entries of a strict object. */
@@ -30,6 +31,8 @@ export interface Exchange<
 /** What the assistant computes with. */
 export interface Engines {
   readonly exponentiator: Exponentiator;
+  /** The group of Ed25519 in constant time, loaded when it is first asked for. */
+  ed25519(): Promise<Ed25519Group>;
 }
 
 /** A ticket's share of a key, its numbers decoded and checked. */
@@ -41,10 +44,11 @@ export interface Share<
   /**
    * Checks what the scheme's operation is asked for.
    *
+   * @param hedge SHA-256(γ) and SHA-256(τ), which no other request has both of: nonces are made from them too
    * @returns computes the result; throws RoamingKeyError `unavailable` where there is no room for it
    * @throws RoamingKeyError `invalid_request`
    */
-  read(request: Members<R>): () => Promise<Members<A>>;
+  read(request: Members<R>, hedge: () => readonly Uint8Array[]): () => Promise<Members<A>>;
   /**
    * Checks by how much the share is to be moved, after the device changed its own (docs/protocol.md section 6).
    *

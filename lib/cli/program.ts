@@ -8,6 +8,7 @@ import { decrypt } from './commands/decrypt.ts';
 import { disable } from './commands/disable.ts';
 import { encrypt } from './commands/encrypt.ts';
 import { enroll } from './commands/enroll.ts';
+import { authorizedKeys, revokedKeys } from './commands/hosts.ts';
 import { keys } from './commands/keys.ts';
 import { login, register } from './commands/login.ts';
 import { record } from './commands/record.ts';
@@ -47,6 +48,8 @@ export function program(): Command {
     changePassword,
     disable,
     record,
+    authorizedKeys,
+    revokedKeys,
     serve,
     keys,
     store,

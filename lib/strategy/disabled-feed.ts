@@ -36,6 +36,8 @@ export interface DisabledFeedOptions {
   readonly marks?: Pick<Store, 'disable' | 'isDisabled'>;
   /** New marks that are taken from the list at most while this process lives; with more it counts as unreadable. Default 1 000 000. */
   readonly maxEntries?: number;
+  /** Where to go on: the cursor of an earlier feed whose marks are in `marks`. Default: at the beginning. */
+  readonly since?: string | undefined;
   /** For how long one page may take. Default 10. */
   readonly timeout?: number;
   /** Told of every reading that failed. Default: nobody. */
@@ -71,6 +73,8 @@ export interface FeedStatus {
   readonly readAt?: number | undefined;
   /** Whether that is longer ago than `maxStale`. */
   readonly isStale: boolean;
+  /** How far the list was read; for `since`. */
+  readonly cursor?: string | undefined;
 }
 
 const MAX_PAGE_BYTES = 1024 * 1024;
@@ -99,7 +103,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
     throw new TypeError('onEvent must be a function');
   const tell = options.onEvent && quiet(options.onEvent);
 
-  let cursor: string | undefined;
+  let cursor = options.since;
   let entries = 0;
   let readAt: number | undefined;
   let triedAt: number | undefined;
@@ -170,7 +174,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
     },
     refresh,
     get status() {
-      return { readAt, isStale: !isWithin(maxStale, readAt) };
+      return { readAt, isStale: !isWithin(maxStale, readAt), cursor };
     },
     async isDisabled(names) {
       checkNames(names);

@@ -108,13 +108,25 @@ describe.skipIf(missing.length > 0)('the examples of the help', { timeout: 120_0
     );
     const [names, , line, jwk] = await run('record list', 'record show');
     expect(names).toBe('default\nmail\nsigning\nssh\n');
-    expect(readFileSync(box.file('.ssh', 'id_ed25519.pub'), 'utf8')).toContain((line as string).trim());
+    expect(readFileSync(box.file('.ssh', 'id_ed25519.pub'), 'utf8')).toContain(
+      (line as string).replace(/ u=.*/, '').trim(),
+    );
     expect(jwk).toBe('');
     await run('record check');
 
     const [listed] = await run('unlock');
-    expect(listed).toMatch(/^256 SHA256:\S+ roaming-key \(ED25519\)\n/);
+    expect(listed).toMatch(/^256 SHA256:\S+ ssh u=\S{43} \(ED25519\)\n/);
     expect(readFileSync(box.file('id_ed25519'), 'utf8')).toContain('OPENSSH PRIVATE KEY');
+    const [start, unit] = lines('agent') as [string, string];
+    expect(await box.shell(`${start}; ssh-add -l; kill $SSH_AGENT_PID`)).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^Agent pid \d+\n256 /) as unknown,
+    });
+    expect(await box.shell(unit)).toMatchObject({ status: 0 });
+    await box.shell('roaming-key record show --name ssh --public ssh > hosts-keys');
+    const [live] = await run('authorized-keys', 'revoked-keys');
+    expect(live).toBe(readFileSync(box.file('hosts-keys'), 'utf8'));
+
     const [, jws] = await run('sign');
     expect(Buffer.from((jws as string).split('.')[1] as string, 'base64url').toString()).toBe(
       '{"hello":"world"}\n',

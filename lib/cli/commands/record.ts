@@ -41,7 +41,10 @@ const show = command<RecordOptions & { readonly public?: PublicForm }>({
   json: '{ "name" or "record", "scheme", "kid", "jwk", "u", "assistant": { "url", "kid" }, "kdf" } or { "public" }',
   examples: [
     { does: 'which key, which assistant', line: 'roaming-key record show --name ssh' },
-    { does: 'for authorized_keys', line: 'roaming-key record show --name ssh --public ssh' },
+    {
+      does: 'for authorized_keys; the comment names the key to `roaming-key authorized-keys`',
+      line: 'roaming-key record show --name ssh --public ssh',
+    },
     {
       does: 'for those who encrypt to you',
       line: 'roaming-key record show --name mail --public jwk > mail.jwk',
@@ -51,7 +54,7 @@ const show = command<RecordOptions & { readonly public?: PublicForm }>({
     const source = await recordSource(options);
     const record = await source.load();
     if (options.public !== undefined) {
-      const text = await publicKey(record.jwk, options.public);
+      const text = await publicKey(record, options.public);
       return { json: { public: text.trimEnd() }, text };
     }
     return shown(record, source.place);
@@ -121,9 +124,10 @@ function describeKey(jwk: PublicJwk): string {
   return jwk.kty === 'DH' ? jwk.group : jwk.crv;
 }
 
-async function publicKey(jwk: PublicJwk, form: PublicForm): Promise<string> {
+async function publicKey({ jwk, u }: DeviceRecord, form: PublicForm): Promise<string> {
   if (form === 'jwk') return `${JSON.stringify(jwk)}\n`;
-  if (form === 'ssh') return `${(await import('../../crypto/ssh/encoding.ts')).sshPublicKey(jwk)}\n`;
+  if (form === 'ssh')
+    return `${(await import('../../crypto/ssh/encoding.ts')).sshPublicKey(jwk, `u=${u}`)}\n`;
   if (jwk.kty === 'DH')
     throw new CommandLineError('usage', 'keys in the groups of RFC 7919 have no PEM form here');
   return createPublicKey({ key: { ...jwk }, format: 'jwk' })

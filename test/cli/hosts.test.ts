@@ -1,0 +1,170 @@
+/** What hosts hear of disabled keys. */
+import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { readKeyLines } from '../../lib/cli/hosts/key-lines.ts';
+import { isAbsent } from '../support/binaries.ts';
+import { missing, startSshd } from './sshd.ts';
+import { CHEAP, type Sandbox, type Started, sandbox, serveAssistant } from './support.ts';
+
+const WAIT = { timeout: 60_000 };
+
+/** Enrols a key, adds it to the file `keys`, and gives its code. */
+async function enrol(box: Sandbox, url: string, name: string, ...options: string[]): Promise<string> {
+  const { code } = await box.json(['enroll', '--assistant', url, '--name', name, ...CHEAP, ...options]);
+  const line = await box.run(['record', 'show', '--name', name, '--public', 'ssh']);
+  appendFileSync(box.file('keys'), `restrict,command="echo \\"a b\\"" ${line.stdout}`);
+  return code as string;
+}
+
+describe('authorized-keys and revoked-keys', { timeout: 120_000 }, () => {
+  const box = sandbox();
+  let assistant: Started & { readonly url: string };
+  const codes: string[] = [];
+  const command = (name: string, ...options: string[]) => [
+    name,
+    '--keys',
+    'keys',
+    '--feed',
+    assistant.url,
+    ...options,
+  ];
+  beforeAll(async () => {
+    assistant = await serveAssistant(box);
+    for (const name of ['one', 'two']) codes.push(await enrol(box, assistant.url, name));
+  }, 60_000);
+
+  it('print the keys that are not disabled, and those that are', async () => {
+    const lines = readFileSync(box.file('keys'), 'utf8').trimEnd().split('\n');
+    appendFileSync(box.file('keys'), '# a comment\nssh-ed25519 AAAA nobody\nnonsense\n');
+    const before = await box.run(command('authorized-keys'));
+    expect([before.status, before.stdout.trimEnd().split('\n')]).toEqual([0, lines]);
+    expect(before.stderr).toMatch(/keys:4 is not used: .*\n.*keys:5 is not used/);
+
+    await box.json(['disable', '--assistant', assistant.url, '--code', codes[0] as string]);
+    expect((await box.run(command('authorized-keys'))).stdout).toBe(before.stdout);
+    const fresh = ['--fresh', '0'];
+    expect(await box.json(command('authorized-keys', ...fresh))).toEqual({
+      live: [lines[1]],
+      disabled: [lines[0]],
+    });
+    const [, type, base64] = /(ssh-\S+) (\S+)/.exec(lines[0] as string) ?? [];
+    expect((await box.run(command('revoked-keys', ...fresh))).stdout).toBe(`${type} ${base64}\n`);
+  });
+
+  it.skipIf(isAbsent('ssh-keygen'))(
+    'revoke in a form that ssh-keygen reads, and keep a file in step',
+    async () => {
+      const watch = command('revoked-keys', '--fresh', '1', '--format', 'krl', '--out', 'krl', '--watch');
+      const watching = box.start(`roaming-key ${watch.join(' ')}`);
+      for (const name of ['one', 'two'])
+        writeFileSync(
+          box.file(`${name}.pub`),
+          (await box.run(['record', 'show', '--name', name, '--public', 'ssh'])).stdout,
+        );
+      const revoked = async (name: string) => (await box.shell(`ssh-keygen -Q -f krl ${name}.pub`)).stdout;
+      await vi.waitFor(async () => expect(await revoked('one')).toContain('REVOKED'), WAIT);
+      expect(await revoked('two')).toContain('ok');
+      await box.json(['disable', '--assistant', assistant.url, '--code', codes[1] as string]);
+      await vi.waitFor(async () => expect(await revoked('two')).toContain('REVOKED'), WAIT);
+      watching.child.kill('SIGTERM');
+      expect(await watching.ended).toMatchObject({ status: 0 });
+    },
+  );
+
+  it('go on for a while without the assistant, then fail closed', async () => {
+    const own = sandbox();
+    const { url, child, ended } = await serveAssistant(own);
+    await enrol(own, url, 'three');
+    const ask = [
+      'authorized-keys',
+      '--keys',
+      'keys',
+      '--feed',
+      url,
+      '--fresh',
+      '0',
+      '--cache',
+      'cache/feed.json',
+    ];
+    const { stdout } = await own.run(ask);
+    expect(stdout).not.toBe('');
+    child.kill('SIGTERM');
+    await ended;
+    expect(await own.run(ask)).toMatchObject({ status: 0, stdout });
+
+    const cache = JSON.parse(readFileSync(own.file('cache/feed.json'), 'utf8')) as { readAt: number };
+    const put = (value: object) => writeFileSync(own.file('cache/feed.json'), JSON.stringify(value));
+    put({ ...cache, readAt: cache.readAt - 301 });
+    expect(await own.failure(ask)).toMatchObject({ code: 'unavailable', exitCode: 6 });
+    put({ ...cache, names: [] });
+    expect(await own.failure(ask)).toMatchObject({ code: 'unavailable' });
+    put(cache);
+    chmodSync(own.file('cache/feed.json'), 0o622);
+    expect(await own.run(ask)).toMatchObject({ status: 6, stdout: '' });
+
+    const watch = own.start(`roaming-key ${ask.join(' ')} --max-stale 1 --out live --watch`);
+    await watch.until(/lets no key in/);
+    await vi.waitFor(() => expect(readFileSync(own.file('live'), 'utf8')).toBe(''), WAIT);
+  });
+});
+
+describe('readKeyLines', () => {
+  const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFhmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZm';
+  const u = 'A'.repeat(43);
+
+  it.each([
+    [`${key} ada u=${u}`, 'ada'],
+    [`restrict ${key} u=${u},${u} ada of home`, 'ada of home'],
+    [`from="*.example,ssh-ed25519 x",command="a \\" b" ${key} u=${u}`, ''],
+  ])('reads %s', (line, comment) => {
+    const { keys, complaints } = readKeyLines(`${line}\r\n`);
+    expect(complaints).toEqual([]);
+    expect(keys).toMatchObject([{ text: line, key, comment, names: expect.arrayContaining([u]) as unknown }]);
+  });
+
+  it.each([
+    [`${key} ada`, /no u=NAME/],
+    [`${key} u=short`, /not a disabling name/],
+    [`${key} u=${u.slice(1)}B`, /not a disabling name/],
+    [`ssh-rsa ${key.split(' ')[1]} u=${u}`, /damaged/],
+    [`command="${key} u=${u}`, /not a public key/],
+  ])('does not use %s', (line, problem) => {
+    const { keys, complaints } = readKeyLines(line);
+    expect(keys).toEqual([]);
+    expect(complaints).toEqual([{ line: 1, problem: expect.stringMatching(problem) as unknown }]);
+  });
+});
+
+const isRoot = process.getuid?.() === 0;
+describe.skipIf(missing.length > 0 || !isRoot)('the code ends access', { timeout: 300_000 }, () => {
+  // sshd runs only commands whose folders root alone can change.
+  const folder = isRoot ? mkdtempSync('/run/roaming-key-') : '';
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('in the middle of a session: the next login is refused', async () => {
+    const box = sandbox();
+    const { url } = await serveAssistant(box);
+    const code = await enrol(box, url, 'ssh');
+    writeFileSync(box.file('keys'), readFileSync(box.file('keys'), 'utf8').replace(/^.*(?=ssh-ed25519)/, ''));
+    const script = `#!/bin/sh
+PATH=${process.env['PATH']} exec ${box.file('bin', 'roaming-key')} authorized-keys --keys ${box.file('keys')} --feed ${url} --fresh 0 --cache ${box.file('feed.json')}
+`;
+    const file = path.join(folder, 'authorized-keys');
+    writeFileSync(file, script);
+    chmodSync(file, 0o755);
+    const sshd = await startSshd(box, [
+      'AuthorizedKeysFile none',
+      `AuthorizedKeysCommand ${file}`,
+      'AuthorizedKeysCommandUser root',
+    ]);
+    const socket = box.file('agent.sock');
+    await box.start(`roaming-key agent --foreground --socket ${socket}`).until(/SSH_AUTH_SOCK/);
+    const session = sshd.run("'read line; echo still here'", socket);
+    await vi.waitFor(() => expect(sshd.log()).toContain('Starting session'), WAIT);
+    expect(await sshd.run('echo in', socket)).toMatchObject({ status: 0, stdout: 'in\n' });
+    await box.json(['disable', '--assistant', url, '--code', code]);
+    expect(await sshd.run('echo in', socket)).toMatchObject({ status: 255, stdout: '' });
+    expect(await session).toMatchObject({ stdout: 'still here\n' });
+  });
+});

@@ -3,6 +3,7 @@ import { parseSealed, readAssistantJwk } from '../crypto/jwe/jwe.ts';
 import { AssistantClient } from '../device/assistant-client.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
 import { disabledFeed } from '../strategy/disabled-feed.ts';
+import { trustedAssistant } from './pins.ts';
 
 export interface CheckOptions {
   readonly isOffline: boolean;
@@ -31,11 +32,10 @@ export async function checkRecord(record: DeviceRecord, options: CheckOptions): 
     throw new RoamingKeyError('bad_record', "the record's ticket and assistant key do not belong together");
   }
   const client = new AssistantClient(url, { timeout });
-  if (assistant !== undefined && new AssistantClient(assistant).url !== client.url) {
-    throw new RoamingKeyError('bad_record', 'this device record belongs to another assistant');
+  if (new AssistantClient(await trustedAssistant(record, assistant)).url !== client.url) {
+    throw new RoamingKeyError('bad_record', `this device record belongs to another assistant: ${client.url}`);
   }
-  const warnings =
-    assistant === undefined ? ['no --assistant was given: the record says itself whom to trust'] : [];
+  const warnings: string[] = [];
   if (isOffline) return { assistantKey: 'unasked', warnings };
   const at = (await client.keys()).findIndex(({ kid }) => kid === jwk.kid);
   if (at < 0) throw new RoamingKeyError('bad_record', 'the assistant has no such key (any more): enrol anew');

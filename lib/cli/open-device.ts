@@ -5,12 +5,28 @@ import { recordSource } from './record-source.ts';
 /** What a device is opened with on a command line. */
 export interface OpenDeviceOptions extends RecordOptions, AssistantOptions {}
 
-/** A device whose record stays current where it is kept, and its client options. */
+/**
+ * A device whose record stays current where it is kept, and its client options.
+ *
+ * @throws RoamingKeyError `bad_record` also where the record names another assistant than the pinned one
+ */
 export async function openDevice(options: OpenDeviceOptions, purposes: readonly Purpose[]): Promise<Device> {
-  const [source, { Device }] = await Promise.all([recordSource(options), import('../device/device.ts')]);
+  const [source, { Device }, { joinPin, trustedAssistant }] = await Promise.all([
+    recordSource(options),
+    import('../device/device.ts'),
+    import('./pins.ts'),
+  ]);
   const record = await source.load();
-  const { assistant = record.assistant.url } = options;
-  return new Device(record, { ...transport(options), assistant, purposes, save: source.save });
+  return new Device(record, {
+    ...transport(options),
+    assistant: await trustedAssistant(record, options.assistant),
+    purposes,
+    async save(changed, replaced) {
+      // The pin first: a record whose key is not pinned could not be used.
+      await joinPin(changed, replaced);
+      await source.save(changed);
+    },
+  });
 }
 
 /** The client options that `--timeout` stands for. */

@@ -51,7 +51,7 @@ describe('help', () => {
 
 const missing = ['ssh-keygen', 'ssh-add', 'openssl', 'curl'].filter(isAbsent);
 
-describe.skipIf(missing.length > 0)('the examples of the help', { timeout: 120_000 }, () => {
+describe.skipIf(missing.length > 0)('the examples of the help', { timeout: 600_000 }, () => {
   const box = sandbox({ ROAMING_KEY_NEW_PASSWORD: 'another battery' });
   const ran = new Set<string>();
   const replaced: Record<string, string> = {};
@@ -112,7 +112,7 @@ describe.skipIf(missing.length > 0)('the examples of the help', { timeout: 120_0
       (line as string).replace(/ u=.*/, '').trim(),
     );
     expect(jwk).toBe('');
-    await run('record check');
+    await run('record check', 'record trust');
 
     const [listed] = await run('unlock');
     expect(listed).toMatch(/^256 SHA256:\S+ ssh u=\S{43} \(ED25519\)\n/);

@@ -133,6 +133,13 @@ another one.`,
     } as EnrollOptions;
     const made = await working('making the record', () => enroll(enrolment));
     if (kit !== undefined) await (await import('../../device/node.ts')).writeKitFile(kit, made.kit);
+    const { readPin, writePin } = await import('../pins.ts');
+    const pin = await readPin(made.record);
+    if (pin && pin.url !== made.record.assistant.url && !options.force) {
+      const known = `this key was enrolled with ${pin.url} before`;
+      throw new CommandLineError('exists', `${known}; --force takes the new assistant instead`);
+    }
+    await writePin(made.record);
     await source.save(made.record);
     if (key !== undefined && key !== '-') note(`the key still lies in ${key}, without protection`, options);
     return told(made, source.place, kit);

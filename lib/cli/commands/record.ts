@@ -1,5 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { Option } from 'commander';
+import { RoamingKeyError } from '../../base/errors.ts';
 import type { PublicJwk } from '../../crypto/keys/public-jwk.ts';
 import type { DeviceRecord } from '../../protocol/record.ts';
 import { command, group } from '../command.ts';
@@ -93,6 +94,50 @@ next use alone. The first thing that is wrong gives the exit status.`,
   },
 });
 
+const trust = command<OpenDeviceOptions & { readonly assistant: string }>({
+  name: 'trust',
+  summary: 'say which assistant a record belongs to',
+  description: `Enrolment notes on this machine which assistant a key belongs to, and by which keys of that assistant, so that a record
+that somebody changed is refused before a password is shown to anybody. This notes it anew: for a record from another
+machine, or where the assistant changed its key otherwise than by rotation. The assistant must publish the key that
+the record names.`,
+  options: [
+    ...recordOptions(),
+    assistantOption("the record's assistant, as you know it from elsewhere").makeOptionMandatory(),
+    timeoutOption(),
+  ],
+  json: '{ "name" or "record", "assistant", "kid" }',
+  examples: [
+    {
+      does: 'a record that came from your other machine',
+      line: 'roaming-key record trust --name ssh --assistant https://assistant.example',
+    },
+  ],
+  async run(options) {
+    const source = await recordSource(options);
+    const record = await source.load();
+    const [{ AssistantClient }, { writePin }] = await Promise.all([
+      import('../../device/assistant-client.ts'),
+      import('../pins.ts'),
+    ]);
+    const client = new AssistantClient(options.assistant, transport(options));
+    const { url, jwk } = record.assistant;
+    if (new AssistantClient(url).url !== client.url)
+      throw new RoamingKeyError('bad_record', `this device record names another assistant: ${url}`);
+    const published = await working('checking', () => client.keys());
+    if (!published.some(({ kid }) => kid === jwk.kid))
+      throw new RoamingKeyError(
+        'bad_record',
+        `${url} does not publish the key ${jwk.kid} that the record names`,
+      );
+    await writePin(record);
+    return {
+      json: { ...source.place, assistant: client.url, kid: jwk.kid },
+      text: `the record belongs to ${client.url}\n`,
+    };
+  },
+});
+
 async function shown(record: DeviceRecord, place: object) {
   const { thumbprint } = await import('../../crypto/keys/public-jwk.ts');
   const { scheme, jwk, u, assistant, kdf } = record;
@@ -135,4 +180,4 @@ async function publicKey({ jwk, u }: DeviceRecord, form: PublicForm): Promise<st
     .toString();
 }
 
-export const record = group('record', 'look at device records', [list, show, check]);
+export const record = group('record', 'look at device records', [list, show, check, trust]);

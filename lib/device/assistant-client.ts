@@ -27,7 +27,7 @@ import { verifier } from '../protocol/password.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
 import type { RequestOf } from '../protocol/schemes/index.ts';
 import type { Exchange } from '../protocol/schemes/scheme.ts';
-import { send, type TransportOptions } from './transport.ts';
+import { Patience, send, type TransportOptions } from './transport.ts';
 
 export interface AssistantClientOptions extends TransportOptions {
   /** Seconds since the epoch. Default: the device's clock. */
@@ -79,16 +79,15 @@ export class AssistantClient {
   /**
    * The keys the assistant has published, its active one first.
    *
+   * @param cache `reload` also passes by the caches on the way; by default the browser's own is asked to check
    * @throws RoamingKeyError `network`, `unavailable`, `bad_response`
    */
-  async keys(): Promise<readonly AssistantJwk[]> {
+  async keys(cache: 'no-cache' | 'reload' = 'no-cache'): Promise<readonly AssistantJwk[]> {
     this.#options.onProgress?.({ phase: 'asking' });
     // A list that a browser kept from before a rotation would make a good record look forged.
-    const { body } = await send(`${this.url}/keys`, { cache: 'no-cache' }, this.#options).catch(
-      (error: unknown) => {
-        throw asHint(error);
-      },
-    );
+    const { body } = await send(`${this.url}/keys`, { cache }, this.#options).catch((error: unknown) => {
+      throw asHint(error);
+    });
     const list = v.safeParse(KEY_LIST, body);
     // Keys of a kind this release does not know are left alone, so that assistants can offer newer ones.
     const keys = list.success ? await Promise.all(list.output.keys.map(readPublishedJwk)) : [];
@@ -118,14 +117,26 @@ export class AssistantClient {
     }
     this.#options.onProgress?.({ phase: 'asking' });
     const beta = verifier(k);
+    const patience = new Patience(this.#options);
+    let skew: number | undefined;
     try {
-      const first = await this.#attempt(record, beta, exchange, await question(), this.#now());
-      if (!isErrorResponse(first)) return first;
-      if (first.code !== 'stale_request') throw toError(first);
-      // A genuine answer tells the right time: once more, with that.
-      const second = await this.#attempt(record, beta, exchange, await question(), first.now);
-      if (isErrorResponse(second)) throw toError(second);
-      return second;
+      for (;;) {
+        const iat = this.#now() + (skew ?? 0);
+        const answer = await this.#attempt(record, beta, exchange, await question(), iat).catch(
+          async (error: unknown) => {
+            if (isRoamingKeyError(error, 'busy') && (await patience.wait(fromNow(error.retryAt))))
+              return undefined;
+            throw error;
+          },
+        );
+        if (answer === undefined) continue;
+        if (!isErrorResponse(answer)) return answer;
+        const { code, now, retryAt } = answer;
+        // A genuine answer tells the right time: once more, with that.
+        if (code === 'stale_request' && skew === undefined) skew = now - this.#now();
+        else if (code !== 'busy' || !(await patience.wait(retryAt === undefined ? retryAt : retryAt - now)))
+          throw toError(answer);
+      }
     } finally {
       wipe(beta);
     }
@@ -197,6 +208,11 @@ export function asHint(error: unknown): unknown {
   return new RoamingKeyError('bad_response', 'somebody other than the assistant refused this request', {
     cause: error,
   });
+}
+
+/** How many seconds a time is ahead of this device's clock, by which hints in clear text are given. */
+export function fromNow(at: number | undefined): number | undefined {
+  return at === undefined ? undefined : at - systemClock();
 }
 
 /** Reads a key from a list, whose entries may carry members that matter to others. */

@@ -1,9 +1,9 @@
-import { fromBase64url } from '../base/bytes.ts';
+import { fromBase64url, wipe } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
 import { readSecureUrl } from '../base/url.ts';
 import { parseSealed, readAssistantJwk } from '../crypto/jwe/jwe.ts';
 import type { Answer, AnswerFrame } from '../protocol/messages.ts';
-import { type Argon2id, stretchPassword } from '../protocol/password.ts';
+import { type Argon2id, deviceShare, stretchPassword } from '../protocol/password.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 import type { Exchange } from '../protocol/schemes/scheme.ts';
 import { AssistantClient, type AssistantClientOptions, type Question } from './assistant-client.ts';
@@ -24,6 +24,80 @@ export interface AssistedRecordOptions extends AssistantClientOptions {
   readonly load?: () => Promise<DeviceRecord | undefined>;
   /** Where Argon2id is computed. Default: by WebAssembly, on a page in a worker and else on this thread. */
   readonly argon2id?: Argon2id;
+  /** Called once for each kind of warning. Default: `console.warn`. */
+  readonly onWarning?: (warning: DeviceWarning) => void;
+}
+
+/** What an app or its user should know although nothing has failed. */
+export interface DeviceWarning {
+  /**
+   * `reissued_elsewhere`: the password was changed from another copy of the record, see `KeyHistory`.
+   * `renewed_unsaved`: the assistant has renewed its key, and there is no `save` to keep the renewed record.
+   */
+  readonly code: 'reissued_elsewhere' | 'renewed_unsaved';
+  readonly message: string;
+}
+
+/** What the assistant says, at a success, of how the key was used before. Show it: a thief leaves traces here. */
+export interface KeyHistory {
+  /** Wrong passwords tried since the last success. */
+  readonly failedSince: AnswerFrame['failedSince'];
+  /** When the key was last used, in seconds since the epoch; null where no use is known, absent from older assistants. */
+  readonly lastUsed?: number | null;
+  /** How often the password was changed from this record before; absent where it was not. */
+  readonly reissues?: { readonly count: number; readonly last: number };
+  /**
+   * Whether that was more often than by this `Device`: someone who had record and password holds a record of his own.
+   * After a crash in the middle of a change of password it may have been the owner: compare `reissues.last`.
+   */
+  readonly isReissuedElsewhere: boolean;
+}
+
+/**
+ * A password's K together with the record that it was stretched for, so that neither is used with another. Whoever
+ * made it ends it.
+ */
+export class Stretched {
+  /** K, 32 bytes. */
+  readonly k: Uint8Array;
+  readonly record: DeviceRecord;
+  readonly #owner: AssistedRecord;
+
+  constructor(owner: AssistedRecord, record: DeviceRecord, k: Uint8Array) {
+    this.#owner = owner;
+    this.record = record;
+    this.k = k;
+  }
+
+  /**
+   * Asks the assistant for help.
+   *
+   * @param question makes what is asked, once for every request that is sent
+   * @throws RoamingKeyError as `AssistantClient.ask`
+   */
+  ask<X extends Exchange>(exchange: X, question: Question<X>): Promise<Answer<X>> {
+    return this.#owner.ask(this.record, this.k, exchange, question);
+  }
+
+  /** f, the device's half of the key: `length` bytes, which the caller wipes. */
+  share(length: number): Uint8Array {
+    return deviceShare(this.k, this.record.scheme, length);
+  }
+
+  /** The same K for another record of its salt; both end together. */
+  for(record: DeviceRecord): Stretched {
+    return new Stretched(this.#owner, record, this.k);
+  }
+
+  /** One more of the same, which ends by itself. */
+  copy(): Stretched {
+    return new Stretched(this.#owner, this.record, new Uint8Array(this.k));
+  }
+
+  /** Wipes K. */
+  end(): void {
+    wipe(this.k);
+  }
 }
 
 /** How long a published key list is taken for current, in milliseconds. */
@@ -35,8 +109,11 @@ export class AssistedRecord {
   readonly #options: AssistedRecordOptions;
   readonly #client: AssistantClient;
   #saving: Promise<unknown> = Promise.resolve();
-  /** Which record a K was stretched for: that it is used with, even if another has come meanwhile. */
-  readonly #stretched = new WeakMap<Uint8Array, DeviceRecord>();
+  #turn: Promise<unknown> = Promise.resolve();
+  #lastUse: KeyHistory | undefined;
+  /** How many tickets this device has had reissued, by the a of the ticket they came from. */
+  readonly #reissued = new Map<string, number>();
+  readonly #warned = new Set<DeviceWarning['code']>();
   #published: { readonly kids: ReadonlySet<string>; readonly at: number } | undefined;
 
   /** @throws RoamingKeyError `bad_record` */
@@ -76,18 +153,21 @@ export class AssistedRecord {
     return saved;
   }
 
-  /** The password's K for this record, as it is kept now; the caller wipes it. */
-  async stretch(password: string): Promise<Uint8Array> {
+  /** A password stretched for this record, as it is kept now. The caller ends it. */
+  async stretch(password: string): Promise<Stretched> {
     await this.#refresh();
-    const record = this.#record;
+    return this.stretchFor(this.#record, password);
+  }
+
+  /** A password stretched for another record of the same key: an earlier one, or one that is not in force yet. */
+  async stretchFor(record: DeviceRecord, password: string): Promise<Stretched> {
     const { argon2id = defaultArgon2id, onProgress } = this.#options;
     onProgress?.({ phase: 'stretching' });
     const salt = fromBase64url(record.salt) as Uint8Array;
     const k = await stretchPassword(password, salt, record.kdf, argon2id, (done) =>
       onProgress?.({ phase: 'stretching', done }),
     );
-    this.#stretched.set(k, record);
-    return k;
+    return new Stretched(this, record, k);
   }
 
   /** Takes over what another tab or process has put in this record's place: its ticket may be retired by now. */
@@ -97,27 +177,76 @@ export class AssistedRecord {
     await this.#saving;
     const kept = await readKept(load);
     if (!kept || kept.ticket === this.#record.ticket) return;
-    const { jwk, scheme, salt } = this.#record;
-    const isSameKey = JSON.stringify(kept.jwk) === JSON.stringify(jwk) && kept.scheme === scheme;
-    // The password of a shared key cannot change, and a half of it that is held fits this salt.
-    if (!isSameKey || (scheme !== 'retrieve' && kept.salt !== salt)) {
+    const { jwk, scheme } = this.#record;
+    if (JSON.stringify(kept.jwk) !== JSON.stringify(jwk) || kept.scheme !== scheme) {
       throw new RoamingKeyError('bad_record', 'another key is kept under this name by now: open it anew');
     }
     this.#requireAssistant(kept);
     this.#record = kept;
   }
 
-  /** Asks for help with this record's ticket, or with that of an earlier one. */
+  /**
+   * Asks for help, one request at a time: the assistant lets few guesses at a ticket be open at once.
+   *
+   * @param own the record that K was stretched for. Its renewed copy takes its place; the record of another password
+   *   does not, since the halves of two passwords do not fit together.
+   */
   async ask<X extends Exchange>(
+    own: DeviceRecord,
     k: Uint8Array,
     exchange: X,
     question: Question<X>,
-    record: DeviceRecord = this.#stretched.get(k) ?? this.#record,
   ): Promise<Answer<X>> {
+    const record = own.a === this.#record.a && own.salt === this.#record.salt ? this.#record : own;
     await this.#requirePublished(record.assistant.jwk.kid);
-    const response = await this.#client.ask(record, k, exchange, question);
-    if (response.renewed) await this.#renew(record, response.renewed);
-    return response;
+    const asked = this.#turn.then(() => this.#client.ask(record, k, exchange, question));
+    this.#turn = asked.catch(() => {});
+    const answer = await asked;
+    this.#lastUse = this.#judge(record, answer);
+    if (answer.renewed) await this.#renew(record, answer.renewed);
+    return answer;
+  }
+
+  /** What the assistant said at the last success of how the key was used before; `undefined` before the first. */
+  get lastUse(): KeyHistory | undefined {
+    return this.#lastUse;
+  }
+
+  /** Remembers that this device has a ticket reissued from `record`, so that it does not take that for a thief's. */
+  countReissue({ a }: DeviceRecord): void {
+    this.#reissued.set(a, (this.#reissued.get(a) ?? 0) + 1);
+  }
+
+  #judge({ a }: DeviceRecord, { failedSince, lastUsed, reissues }: AnswerFrame): KeyHistory {
+    const isReissuedElsewhere = (reissues?.count ?? 0) > (this.#reissued.get(a) ?? 0);
+    if (isReissuedElsewhere)
+      this.#warn(
+        'reissued_elsewhere',
+        'the password of this key was changed from another copy of its record: where that was not you, use the disabling kit and make a new key',
+      );
+    return {
+      failedSince,
+      isReissuedElsewhere,
+      ...(lastUsed !== undefined && { lastUsed }),
+      ...(reissues && { reissues }),
+    };
+  }
+
+  #warn(code: DeviceWarning['code'], message: string): void {
+    if (this.#warned.has(code)) return;
+    this.#warned.add(code);
+    const { onWarning = ({ message }) => console.warn(`passport-roaming-key: ${message}`) } = this.#options;
+    onWarning({ code, message });
+  }
+
+  /**
+   * Requires that the assistant lists a key, asked past caches.
+   *
+   * @throws RoamingKeyError `bad_response`
+   */
+  async requireListed(kid: string): Promise<void> {
+    if ((await this.#client.keys('reload')).some((key) => key.kid === kid)) return;
+    throw new RoamingKeyError('bad_response', 'the assistant answered with a key that it does not publish');
   }
 
   async #requirePublished(kid: string): Promise<void> {
@@ -140,6 +269,11 @@ export class AssistedRecord {
       if (!(await this.#client.keys()).some((published) => published.kid === jwk.kid)) return;
       const { use: _use, alg: _alg, ...bare } = jwk;
       const renewed = parseRecord({ ...asked, ticket, assistant: { url: asked.assistant.url, jwk: bare } });
+      if (!this.#options.save)
+        this.#warn(
+          'renewed_unsaved',
+          'the assistant has renewed its key and this device has no `save` for the renewed record: open it by `Device.open`',
+        );
       // The password may have been changed meanwhile: then this ticket belongs to a record that is no longer in force.
       await this.#save(renewed, () => this.#record === asked);
     } catch {

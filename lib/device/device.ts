@@ -7,13 +7,22 @@ import {
   type PrivateKeyFormat,
 } from '../crypto/keys/private-key.ts';
 import { type PublicJwk, thumbprint } from '../crypto/keys/public-jwk.ts';
-import type { DisablingKit } from '../protocol/disabling.ts';
-import type { Answer, AnswerFrame } from '../protocol/messages.ts';
-import type { KdfParameters } from '../protocol/password.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
-import { RETIRE } from '../protocol/schemes/index.ts';
-import { mask, retrieve, unmask } from '../protocol/schemes/retrieve.ts';
-import { AssistedRecord, type AssistedRecordOptions } from './assisted-record.ts';
+import { retrieve, unmask } from '../protocol/schemes/retrieve.ts';
+import {
+  AssistedRecord,
+  type AssistedRecordOptions,
+  type KeyHistory,
+  type Stretched,
+} from './assisted-record.ts';
+import {
+  type ChangedPassword,
+  type ChangePasswordOptions,
+  reissue,
+  remake,
+  retireTicket,
+} from './change-password.ts';
+import { Held, type HoldOptions } from './held.ts';
 import {
   cryptoKeySigner,
   isProofInput,
@@ -24,10 +33,9 @@ import {
   type SignatureAlg,
   type Signer,
 } from './login-proof.ts';
-import { makeRecord, sealingTarget } from './make-record.ts';
 import { type Records, replaceRecord } from './records.ts';
 import { type PickupOptions, pickUpRecord, RecordServiceClient, type RoamOptions } from './roam.ts';
-import type { Signable } from './shared-signing.ts';
+import { type Signable, sharedKey } from './shared-key.ts';
 
 export interface DeviceOptions extends AssistedRecordOptions {
   /**
@@ -45,24 +53,16 @@ export type RoamingDeviceOptions = Omit<DeviceOptions, 'roam'> & PickupOptions;
 /** What a key is for: a signature made for one purpose must not pass for another. */
 export type Purpose = 'login' | 'sign';
 
-/** For how long a key is held. */
-export interface HoldOptions {
-  /** After how many seconds it is forgotten. Default 300; at most a day. */
-  readonly forSeconds?: number;
-}
-
 export interface UnlockOptions extends HoldOptions {
   /** What the key shall be used for. Default: `Ed25519`, `ES256` or `PS256`, by its kind. */
   readonly alg?: KeyUse;
 }
 
-/** A key that was recovered. */
-export interface Unlocked {
+/** A key that was recovered, and how it was used before. */
+export interface Unlocked extends KeyHistory {
   /** Not extractable; still works after `lock()` in the hands of whoever kept it. */
   readonly key: CryptoKey;
   readonly jwk: PublicJwk;
-  /** Wrong passwords tried on this key since its last success; tell the user. */
-  readonly failedSince: AnswerFrame['failedSince'];
 }
 
 /** With the password, or after `unlock` or `unlockShared` without it. */
@@ -81,35 +81,25 @@ export interface SignOptions extends WithPassword {
   readonly alg?: SignatureAlg;
 }
 
-export interface SignJwsOptions extends SignOptions {
+export interface SignJwsOptions extends WithPassword {
+  /** As `SignOptions`; `EdDSA` is `Ed25519` under its older name, for readers that know no other. */
+  readonly alg?: SignatureAlg | 'EdDSA';
   /** Further header parameters, such as `typ` and `kid`. Default: the key's thumbprint as `kid`. */
   readonly header?: Readonly<Record<string, unknown>>;
 }
 
-export interface ChangePasswordOptions {
-  readonly password: string;
-  readonly newPassword: string;
-  /**
-   * Keeps the new kit, off this device; must have done so when it resolves. The old one still disables the key
-   * at apps that know its name, and nothing at the assistant, where its ticket is retired.
-   */
-  readonly saveKit: (kit: DisablingKit) => Promise<void>;
-  /** Apps where the key is registered: they are told the new name under which it can be disabled. */
-  readonly relyingParties?: readonly RelyingPartyOptions[];
-  /** Cost of a guess. Default: as before. */
-  readonly kdf?: Partial<Omit<KdfParameters, 'name'>>;
-  /** When the new ticket shall end, in seconds since the epoch. Default never: the device cannot read the old one. */
-  readonly expiresAt?: number;
-}
+/** An app's answer to a login; with how the key was used before, where the assistant was asked for it. */
+export interface LoginAnswer extends RelyingPartyAnswer, Partial<KeyHistory> {}
 
-/** What is held while unlocked: a recovered key, or what the password gives for a key that stays shared. */
-type Held =
-  | { readonly key: CryptoKey; readonly alg: KeyUse; readonly k?: undefined }
-  | { readonly k: Uint8Array; readonly key?: undefined };
+/** A ticket of an earlier password that is still to be retired. */
+interface OldTicket {
+  readonly record: DeviceRecord;
+  /** Whether the record service has the new record: else the old ticket must not go. */
+  isStored: boolean;
+}
 
 const DEFAULT_ALG = { OKP: 'Ed25519', EC: 'ES256', RSA: 'PS256' } as const;
 const LOGIN_ALGS: readonly string[] = ['Ed25519', 'ES256', 'PS256', 'RS256'] satisfies LoginAlg[];
-const MAX_HOLD = 86_400;
 
 /**
  * A device with a record: recovers or shares its key with the password and the assistant's help, uses it, forgets it.
@@ -126,12 +116,11 @@ export class Device {
   readonly #record: AssistedRecord;
   readonly #options: DeviceOptions;
   readonly #purposes: ReadonlySet<Purpose>;
-  #held: Held | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #until = 0;
-  #locks = 0;
+  readonly #held = new Held();
   /** The kid of the ticket that the record service is known to have. */
   #kidInStep: string | undefined;
+  /** What a change of password has left to do. */
+  #old: OldTicket | undefined;
 
   /**
    * @param record as `enroll` made it, or parsed from where it was kept
@@ -143,7 +132,9 @@ export class Device {
     if (!purposes.every((purpose) => purpose === 'login' || purpose === 'sign')) {
       throw new TypeError("purposes must be some of 'login' and 'sign'");
     }
-    this.#record = new AssistedRecord(record, options);
+    // A record that came from a record service is kept there.
+    const save = options.save ?? (options.roam && (async () => {}));
+    this.#record = new AssistedRecord(record, { ...options, ...(save && { save }) });
     this.#options = options;
     this.#purposes = new Set(purposes);
   }
@@ -206,7 +197,12 @@ export class Device {
 
   /** Whether a key, or a shared key's half, is held now. */
   get isUnlocked(): boolean {
-    return this.#holding() !== undefined;
+    return this.#held.current !== undefined;
+  }
+
+  /** What the assistant said at its last help of how the key was used before; show it to the user. */
+  get lastUse(): KeyHistory | undefined {
+    return this.#record.lastUse;
   }
 
   /**
@@ -217,16 +213,12 @@ export class Device {
    */
   async unlock(password: string, options: UnlockOptions = {}): Promise<Unlocked> {
     if (this.record.scheme !== 'retrieve') throw notRecoverable();
-    const { forSeconds, alg = this.#defaultAlg() } = options;
-    const hold = holdTime(forSeconds);
-    const locks = this.#locks;
-    const { key, failedSince } = await this.#withPrivateKey(password, async (pkcs8, response) => ({
-      key: await importForUse(pkcs8, this.jwk, alg),
-      failedSince: response.failedSince,
-    }));
-    // Whoever locked meanwhile wants nothing held; the key is the caller's all the same.
-    if (locks === this.#locks) this.#hold({ key, alg }, hold);
-    return { key, jwk: this.jwk, failedSince };
+    const { alg = this.#defaultAlg() } = options;
+    const hold = this.#held.begin(options);
+    const { jwk } = this;
+    const key = await this.#withPrivateKey(password, (pkcs8) => importForUse(pkcs8, jwk, alg));
+    hold({ key, alg });
+    return { key, jwk, ...(this.lastUse as KeyHistory) };
   }
 
   /**
@@ -236,20 +228,17 @@ export class Device {
    *
    * @throws RoamingKeyError `bad_password`; `unsupported` for a key that is not shared
    */
-  async unlockShared(password: string, { forSeconds }: HoldOptions = {}): Promise<void> {
-    const hold = holdTime(forSeconds);
+  async unlockShared(password: string, options: HoldOptions = {}): Promise<void> {
+    const hold = this.#held.begin(options);
     if (this.record.scheme === 'retrieve')
       throw new RoamingKeyError('unsupported', 'this key is not shared: unlock it');
-    const locks = this.#locks;
-    const k = await this.#record.stretch(password);
-    if (locks === this.#locks) this.#hold({ k }, hold);
-    else wipe(k);
+    const stretched = await this.#record.stretch(password);
+    if (!hold({ stretched })) stretched.end();
   }
 
   /** Forgets what is held, at once. */
   lock(): void {
-    this.#locks += 1;
-    this.#forget();
+    this.#held.lock();
   }
 
   /** Gives the private key out, which nothing can take back. */
@@ -299,14 +288,15 @@ export class Device {
    * @throws RoamingKeyError also the app's `refused`, `disabled`, `busy`, `unavailable`
    * @source docs/protocol.md section 8
    */
-  async login({ password, alg, ...party }: ProofOptions): Promise<RelyingPartyAnswer> {
+  async login({ password, alg, ...party }: ProofOptions): Promise<LoginAnswer> {
+    const before = this.lastUse;
     const answer = await this.#asProof(password, alg, (signer) =>
       prove(signer, { type: 'login' }, party, this.#options),
     );
     // Now there is a session. What fails here is tried again after the next login.
     if (this.#options.roam && this.#kidInStep !== this.record.assistant.jwk.kid)
       await this.syncRecord().catch(() => {});
-    return answer;
+    return this.lastUse === before ? answer : { ...answer, ...this.lastUse };
   }
 
   /**
@@ -335,15 +325,13 @@ export class Device {
     if (!(data instanceof Uint8Array)) {
       if (this.record.scheme !== 'rsa') throw new TypeError('only shared RSA keys sign digests');
       if (this.#purposes.has('login')) throw new TypeError('a key that logs in signs no bare digest');
-      const signable = { digest: new Uint8Array(data.digest) };
-      return this.#withK(password, (k) => this.#signShared(k, signable, alg));
+      return this.#sign(password, { digest: new Uint8Array(data.digest) }, alg);
     }
     // A copy, since signing takes its time: what was looked at is what is signed.
     const bytes = new Uint8Array(data);
     if (isProofInput(bytes))
       throw new RoamingKeyError('refused', 'this would pass for a proof of this protocol');
-    if (this.record.scheme === 'rsa') return this.#withK(password, (k) => this.#signShared(k, bytes, alg));
-    return this.#withSigner(password, alg, (signer) => signer.sign(bytes));
+    return this.#sign(password, bytes, alg);
   }
 
   /**
@@ -352,10 +340,11 @@ export class Device {
    * @throws RoamingKeyError `refused` for a `typ` of this protocol
    */
   async signJws(payload: string | Uint8Array, options: SignJwsOptions = {}): Promise<string> {
-    const { header, alg = this.#defaultAlg(), password } = options;
+    const { header, alg: name = this.#defaultAlg(), password } = options;
+    const alg = name === 'EdDSA' ? 'Ed25519' : name;
     const bytes = typeof payload === 'string' ? utf8(payload) : payload;
     const kid = await thumbprint(this.jwk);
-    const head = toBase64url(utf8(JSON.stringify({ kid, ...header, alg })));
+    const head = toBase64url(utf8(JSON.stringify({ kid, ...header, alg: name })));
     const input = `${head}.${toBase64url(bytes)}`;
     const signature = await this.sign(utf8(input), { alg, ...(password !== undefined && { password }) });
     return `${input}.${toBase64url(signature)}`;
@@ -369,101 +358,113 @@ export class Device {
    * @source docs/protocol.md section 5
    */
   async decrypt(jwe: string, { password }: WithPassword = {}): Promise<Uint8Array> {
-    if (this.record.scheme !== 'elgamal') {
+    const key = await sharedKey(this.record.scheme);
+    if (!key?.decrypt)
       throw new TypeError('only shared ElGamal keys decrypt here; unlock other keys and use the CryptoKey');
-    }
-    const { decryptShared } = await import('./shared-decryption.ts');
-    return this.#withK(password, (k) =>
-      decryptShared(this.record, k, (exchange, question) => this.#record.ask(k, exchange, question), jwe),
-    );
+    const { decrypt } = key;
+    return this.#withStretched(password, (stretched) => decrypt(stretched, jwe));
   }
 
   /**
-   * Retires this record's ticket: the assistant never helps with it again. Keys registered at apps stay as they are;
-   * to disable those, use the disabling kit.
+   * Retires a ticket: the assistant never helps with it again. After a change of password that could not retire the old
+   * ticket (`isOldRetired: false`) it is that one, and `password` is the old one; else it is this record's. Keys
+   * registered at apps stay as they are; to disable those, use the disabling kit.
    *
    * @source docs/protocol.md section 5
    */
   async retire(password: string): Promise<void> {
-    await this.#withK(password, (k) => this.#record.ask(k, RETIRE, () => ({})));
+    const old = this.#old;
+    if (old) {
+      const stretched = await this.#record.stretchFor(old.record, password);
+      try {
+        await this.#finishChange(stretched, old);
+      } finally {
+        stretched.end();
+      }
+      return;
+    }
+    await this.#withStretched(password, retireTicket);
     this.lock();
   }
 
   /**
-   * Changes the password of a retrieved key: makes a new record, ticket and kit around the same key, tells the apps,
-   * replaces the record at the record service, if there is one, and here, and retires the old ticket last. A crash at any
-   * point leaves a record that works, at both places. The pickup code stays as it is.
+   * Changes the password.
    *
-   * @returns whether the old ticket could be retired; if not, old password and old record still lead to the key
-   * @throws RoamingKeyError also as `register` and `storeRecord`; then the old record is in force here, unchanged, and
-   *   at the record service either of the two. `unsupported` for a shared key, whose two halves only both sides together could split anew
+   * Of a shared key the assistant moves its share and the device makes a new record, uses it once, keeps it here and at
+   * the record service, and retires the old ticket last. The kit stays good. Shared RSA keys cannot change theirs.
+   *
+   * Of a key that is recovered the device makes a new record, ticket and kit, tells the apps, replaces the record at the
+   * record service and here, and retires the old ticket last.
+   *
+   * A crash at any point leaves records that work, at both places. The pickup code stays as it is. A change keeps out
+   * who learns the old password afterwards; who had record *and* password before may have a record of his own: use the
+   * kit and make a new key.
+   *
+   * @throws RoamingKeyError also as `register` and `storeRecord`; then the old record is in force here, unchanged, and at
+   *   the record service either of the two. `unsupported` for a shared RSA key, and where the assistant cannot do it yet
+   * @throws TypeError for a key that is recovered, without `saveKit`
    * @source docs/protocol.md section 6
    */
-  async changePassword(options: ChangePasswordOptions): Promise<{ readonly isOldRetired: boolean }> {
-    const { password, newPassword, saveKit, relyingParties = [], kdf, expiresAt } = options;
-    return this.#withK(password, async (k) => {
-      const old = this.record;
-      const next = await this.#withKeyOf(k, async (pkcs8) => {
-        const target = await sealingTarget(old.assistant.url, this.#options);
-        const made = await makeRecord(
-          target,
-          old.jwk,
-          (newK) => ({ scheme: 'retrieve', c: mask(pkcs8, newK) }),
-          {
-            ...this.#options,
-            password: newPassword,
-            kdf: { t: old.kdf.t, m: old.kdf.m, p: old.kdf.p, ...kdf },
-            ...(expiresAt !== undefined && { expiresAt }),
-          },
-        );
-        await saveKit(made.kit);
-        const alg = this.#defaultAlg();
-        const signer = cryptoKeySigner(await importForUse(pkcs8, old.jwk, alg), alg, old.jwk);
-        for (const party of relyingParties) {
-          await prove(signer, { type: 'register', u: made.record.u }, party, this.#options);
-        }
-        return made.record;
-      });
-      if (this.#options.roam && (await this.#service().stored())) await this.#service().store(next, 'code');
-      await this.#record.replace(next);
-      return { isOldRetired: await this.#retireOld(old, k) };
+  async changePassword(options: ChangePasswordOptions): Promise<ChangedPassword> {
+    const key = await sharedKey(this.record.scheme);
+    if (!key) return this.#remake(options);
+    const { change } = key;
+    if (!change)
+      throw new RoamingKeyError(
+        'unsupported',
+        'the password of a shared RSA key cannot change: only the whole key could be split anew. Make a new key',
+      );
+    return this.#withStretched(options.password, async (old) => {
+      const next = await reissue(this.#record, old, change, options);
+      try {
+        await this.#record.replace(next.record);
+      } finally {
+        next.end();
+      }
+      return this.#endChange(old, !this.#options.roam);
     });
   }
 
-  async #retireOld(old: DeviceRecord, k: Uint8Array): Promise<boolean> {
+  async #remake(options: ChangePasswordOptions): Promise<ChangedPassword> {
+    if (!options.saveKit)
+      throw new TypeError('saveKit must be given: a key that is recovered gets a new kit');
+    return this.#withStretched(options.password, async (old) => {
+      const { record, kit } = await this.#withKeyOf(old, (pkcs8) =>
+        remake(old.record, pkcs8, this.#defaultAlg(), options, this.#options),
+      );
+      if (this.#options.roam && (await this.#service().stored())) await this.#service().store(record, 'code');
+      await this.#record.replace(record);
+      return { ...(await this.#endChange(old, true)), kit };
+    });
+  }
+
+  /** Ends a change of password whose new record is kept here. What fails is left for `retire`. */
+  async #endChange(old: Stretched, isStored: boolean): Promise<ChangedPassword> {
+    // A half that is held belongs to the old ticket.
+    if (this.#held.current?.stretched) this.lock();
+    this.#old = { record: old.record, isStored };
     try {
-      await this.#record.ask(k, RETIRE, () => ({}), old);
-      return true;
+      await this.#finishChange(old, this.#old);
+      return { isOldRetired: true };
     } catch (error) {
-      if (isRoamingKeyError(error)) return isRoamingKeyError(error, 'retired', 'disabled');
-      throw error;
+      if (!isRoamingKeyError(error)) throw error;
+      return { isOldRetired: false, old: old.record };
     }
+  }
+
+  /** Brings the record service the new record, and retires the old ticket after that: one of both must work there. */
+  async #finishChange(stretched: Stretched, old: OldTicket): Promise<void> {
+    if (!old.isStored && (await this.#service().stored())) await this.#service().store(this.record, 'code');
+    old.isStored = true;
+    await retireTicket(stretched).catch((error: unknown) => {
+      if (!isRoamingKeyError(error, 'disabled')) throw error;
+    });
+    if (this.#old === old) this.#old = undefined;
   }
 
   #service(): RecordServiceClient {
     if (!this.#options.roam) throw new TypeError('roam must be given');
     return new RecordServiceClient(this.#options.roam, this.#options);
-  }
-
-  #hold(held: Held, seconds: number): void {
-    this.#forget();
-    this.#held = held;
-    this.#until = Date.now() + seconds * 1000;
-    this.#timer = setTimeout(() => this.#forget(), seconds * 1000);
-    // In Node, a key that is held must not keep the process alive.
-    if (typeof this.#timer === 'object') this.#timer.unref();
-  }
-
-  #forget(): void {
-    clearTimeout(this.#timer);
-    wipe(this.#held?.k);
-    this.#held = undefined;
-  }
-
-  /** What is held. Timers stand still while a machine sleeps, so the clock is asked too. */
-  #holding(): Held | undefined {
-    if (Date.now() >= this.#until) this.#forget();
-    return this.#held;
   }
 
   #defaultAlg(): LoginAlg {
@@ -484,12 +485,20 @@ export class Device {
     use: (signer: Signer) => Promise<T>,
   ): Promise<T> {
     this.#requirePurpose('login');
-    const { scheme, jwk } = this.record;
-    if (scheme !== 'rsa') return this.#withSigner(password, alg, use);
-    const chosen = alg ?? 'PS256';
-    return this.#withK(password, (k) =>
-      use({ alg: chosen, jwk, sign: (data) => this.#signShared(k, data, chosen) }),
+    const { jwk } = this;
+    const key = await sharedKey(this.record.scheme);
+    const { sign, login } = key ?? {};
+    if (!sign || !login) return this.#withSigner(password, alg, use);
+    const chosen = alg ?? login.alg;
+    return this.#withStretched(password, (stretched) =>
+      use({ alg: chosen, jwk, isSeen: login.isSeen, sign: (data) => sign(stretched, data, chosen) }),
     );
+  }
+
+  async #sign(password: string | undefined, data: Signable, alg: SignatureAlg): Promise<Uint8Array> {
+    const { sign } = (await sharedKey(this.record.scheme)) ?? {};
+    if (sign) return this.#withStretched(password, (stretched) => sign(stretched, data, alg));
+    return this.#withSigner(password, alg, (signer) => signer.sign(data as Uint8Array<ArrayBuffer>));
   }
 
   async #withSigner<T>(
@@ -502,7 +511,7 @@ export class Device {
       const key = await this.#withPrivateKey(password, (pkcs8) => importForUse(pkcs8, this.jwk, chosen));
       return use(cryptoKeySigner(key, chosen, this.jwk));
     }
-    const holding = this.#holding();
+    const holding = this.#held.current;
     if (!holding?.key) throw notUnlocked('the key is locked');
     const { key, alg: held } = holding;
     if (alg === undefined ? !LOGIN_ALGS.includes(held) : held !== alg)
@@ -510,72 +519,44 @@ export class Device {
     return use(cryptoKeySigner(key, held as SignatureAlg, this.jwk));
   }
 
-  async #signShared(k: Uint8Array, data: Signable, alg: SignatureAlg): Promise<Uint8Array> {
-    const { signShared } = await import('./shared-signing.ts');
-    if (alg === 'Ed25519' || alg === 'ES256') throw new TypeError(`alg ${alg} is no use of an RSA key`);
-    return signShared(
-      this.record,
-      k,
-      (exchange, question) => this.#record.ask(k, exchange, question),
-      data,
-      alg,
-    );
-  }
-
-  /** Runs `use` with the password's K: a given password's, wiped afterwards, or the one that is held. */
-  async #withK<T>(password: string | undefined, use: (k: Uint8Array) => Promise<T>): Promise<T> {
-    if (password !== undefined) {
-      const k = await this.#record.stretch(password);
-      try {
-        return await use(k);
-      } finally {
-        wipe(k);
-      }
-    }
-    const holding = this.#holding();
-    if (!holding?.k) throw notUnlocked('the key is locked');
+  /** Runs `use` with a password stretched, which ends afterwards; without one, with what is held. */
+  async #withStretched<T>(
+    password: string | undefined,
+    use: (stretched: Stretched) => Promise<T>,
+  ): Promise<T> {
+    const holding = password === undefined ? this.#held.current : undefined;
+    if (password === undefined && !holding?.stretched) throw notUnlocked('the key is locked');
     // A copy, since lock() wipes what is held, and may come while the assistant is being asked.
-    const k = new Uint8Array(holding.k);
+    const stretched = holding?.stretched?.copy() ?? (await this.#record.stretch(password as string));
     try {
-      return await use(k);
+      return await use(stretched);
     } catch (error) {
       // What was held meanwhile may be the right password's by now.
-      if (isRoamingKeyError(error, 'wrong_password') && this.#held === holding) this.lock();
+      if (holding && isRoamingKeyError(error, 'wrong_password') && this.#held.current === holding)
+        this.lock();
       throw error;
     } finally {
-      wipe(k);
+      stretched.end();
     }
   }
 
   async #withPrivateKey<T>(
     password: string,
-    use: (pkcs8: Uint8Array<ArrayBuffer>, response: Answer<typeof retrieve.exchange>) => Promise<T>,
+    use: (pkcs8: Uint8Array<ArrayBuffer>) => Promise<T>,
   ): Promise<T> {
-    return this.#withK(password, (k) => this.#withKeyOf(k, use));
+    return this.#withStretched(password, (stretched) => this.#withKeyOf(stretched, use));
   }
 
-  async #withKeyOf<T>(
-    k: Uint8Array,
-    use: (pkcs8: Uint8Array<ArrayBuffer>, response: Answer<typeof retrieve.exchange>) => Promise<T>,
-  ): Promise<T> {
-    if (this.record.scheme !== 'retrieve') {
-      throw notRecoverable();
-    }
-    const response = await this.#record.ask(k, retrieve.exchange, () => ({}));
-    const pkcs8 = unmask(response.c, k);
+  async #withKeyOf<T>(stretched: Stretched, use: (pkcs8: Uint8Array<ArrayBuffer>) => Promise<T>): Promise<T> {
+    if (this.record.scheme !== 'retrieve') throw notRecoverable();
+    const { c } = await stretched.ask(retrieve.exchange, () => ({}));
+    const pkcs8 = unmask(c, stretched.k);
     try {
-      return await use(pkcs8, response);
+      return await use(pkcs8);
     } finally {
       wipe(pkcs8);
     }
   }
-}
-
-function holdTime(seconds = 300): number {
-  if (!Number.isFinite(seconds) || seconds <= 0 || seconds > MAX_HOLD) {
-    throw new TypeError(`forSeconds must be a number above 0 and at most ${MAX_HOLD}`);
-  }
-  return seconds;
 }
 
 function notRecoverable(): RoamingKeyError {

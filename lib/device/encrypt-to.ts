@@ -1,3 +1,4 @@
+import { loaded } from '../base/load.ts';
 import type { EncryptToOptions } from '../protocol/schemes/elgamal-jwe.ts';
 
 export type { EncryptToOptions } from '../protocol/schemes/elgamal-jwe.ts';
@@ -16,5 +17,9 @@ export async function encryptTo(
   plaintext: Uint8Array,
   options: EncryptToOptions = {},
 ): Promise<string> {
-  return (await import('../protocol/schemes/elgamal-jwe.ts')).encryptTo(publicJwk, plaintext, options);
+  return (await loaded(import('../protocol/schemes/elgamal-jwe.ts'))).encryptTo(
+    publicJwk,
+    plaintext,
+    options,
+  );
 }

@@ -1,4 +1,5 @@
 import { wipe } from '../base/bytes.ts';
+import { loaded } from '../base/load.ts';
 import {
   generatePrivateKey,
   importForUse,
@@ -64,9 +65,9 @@ export async function enroll(options: EnrollOptions): Promise<Enrolment> {
 async function protect(options: EnrollOptions): Promise<Enrolment> {
   switch (options.scheme) {
     case 'rsa':
-      return (await import('./enroll-shared-rsa.ts')).enrollSharedRsa(options);
+      return (await loaded(import('./enroll-shared-rsa.ts'))).enrollSharedRsa(options);
     case 'elgamal':
-      return (await import('./enroll-shared-elgamal.ts')).enrollSharedElgamal(options);
+      return (await loaded(import('./enroll-shared-elgamal.ts'))).enrollSharedElgamal(options);
     case 'retrieve':
     case undefined:
       return enrollRetrieve(options);

@@ -11,17 +11,18 @@ export type { PublicJwk } from '../crypto/keys/public-jwk.ts';
 export { type DisablingKit, disablingCode, kitFromCode, parseKit } from '../protocol/disabling.ts';
 export { type Argon2id, argon2idInline, DEFAULT_KDF, type KdfParameters } from '../protocol/password.ts';
 export { type DeviceRecord, parseRecord } from '../protocol/record.ts';
+export type { DeviceWarning, KeyHistory } from './assisted-record.ts';
 export { type Argon2idInWorkerOptions, argon2idInWorker } from './browser/argon2id-in-worker.ts';
 export {
   type BrowserRecords,
   type IndexedDbRecordsOptions,
   indexedDbRecords,
 } from './browser/indexed-db-records.ts';
+export type { ChangedPassword, ChangePasswordOptions } from './change-password.ts';
 export {
-  type ChangePasswordOptions,
   Device,
   type DeviceOptions,
-  type HoldOptions,
+  type LoginAnswer,
   type ProofOptions,
   type Purpose,
   type RoamingDeviceOptions,
@@ -41,6 +42,7 @@ export {
   type SharedElgamalOptions,
   type SharedRsaOptions,
 } from './enroll.ts';
+export type { HoldOptions } from './held.ts';
 export type { RelyingPartyAnswer, RelyingPartyOptions, SignatureAlg } from './login-proof.ts';
 export type { Enrolment } from './make-record.ts';
 export type { Progress } from './progress.ts';

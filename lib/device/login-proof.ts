@@ -5,6 +5,7 @@ import { RoamingKeyError } from '../base/errors.ts';
 import { readSecureUrl } from '../base/url.ts';
 import type { KeyUse } from '../crypto/keys/private-key.ts';
 import { type PublicJwk, thumbprint } from '../crypto/keys/public-jwk.ts';
+import { hideClaims, LOGIN_TYP, MAX_LIFETIME, REGISTER_TYP } from '../protocol/claims.ts';
 import { send, type TransportOptions } from './transport.ts';
 
 /** Algorithms in which a login can be proven. */
@@ -17,6 +18,8 @@ export type SignatureAlg = Exclude<KeyUse, 'ECDH-ES' | 'RSA-OAEP-256'>;
 export interface Signer {
   readonly alg: SignatureAlg;
   readonly jwk: PublicJwk;
+  /** Whether the assistant sees what is signed. */
+  readonly isSeen?: boolean;
   sign(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
 }
 
@@ -51,8 +54,8 @@ const CHALLENGE = v.looseObject({
   challenge: v.pipe(v.string(), v.nonEmpty(), v.maxLength(1024)),
   expiresIn: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
   now: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  audience: v.optional(v.pipe(v.string(), v.maxLength(2048))),
 });
-const MAX_LIFETIME = 120;
 
 /**
  * Proves possession of a key to an app.
@@ -79,7 +82,13 @@ export async function prove(
     (await send(challengeUrl, { body: {}, headers, credentials }, transport)).body,
   );
   if (!asked.success) throw new RoamingKeyError('bad_response', 'the app sent no challenge');
-  const { challenge, expiresIn, now } = asked.output;
+  const { challenge, expiresIn, now, audience: demanded = audience } = asked.output;
+  // Only compared, so that the user learns why this app would refuse. What is signed is the caller's.
+  if (demanded !== audience)
+    throw new RoamingKeyError(
+      'refused',
+      `the app at ${url} takes proofs for ${demanded}, and this one would be for ${audience}: use the app's own address, or name its \`audience\``,
+    );
   const claims = {
     aud: audience,
     sub: account,
@@ -90,8 +99,8 @@ export async function prove(
   };
   const proof =
     kind.type === 'login'
-      ? await sign(signer, { typ: 'rk-login+jwt' }, claims)
-      : await sign(signer, { typ: 'rk-register+jwt', jwk: signer.jwk }, { ...claims, u: kind.u });
+      ? await sign(signer, { typ: LOGIN_TYP }, claims)
+      : await sign(signer, { typ: REGISTER_TYP, jwk: signer.jwk }, { ...claims, u: kind.u });
   return send(url, { body: { proof }, headers, credentials }, transport);
 }
 
@@ -107,9 +116,12 @@ export async function registerAt(
 
 async function sign(signer: Signer, header: object, claims: object): Promise<string> {
   const kid = await thumbprint(signer.jwk);
-  const encode = (value: object) => toBase64url(utf8(JSON.stringify(value)));
-  const input = `${encode({ alg: signer.alg, ...header, kid })}.${encode(claims)}`;
-  return `${input}.${toBase64url(await signer.sign(utf8(input)))}`;
+  const encode = (text: string) => toBase64url(utf8(text));
+  const { payload, suffix } = signer.isSeen
+    ? hideClaims(claims)
+    : { payload: JSON.stringify(claims), suffix: '' };
+  const input = `${encode(JSON.stringify({ alg: signer.alg, ...header, kid }))}.${encode(payload)}`;
+  return `${input}.${toBase64url(await signer.sign(utf8(input)))}${suffix}`;
 }
 
 const OPERATION: Partial<Record<SignatureAlg, AlgorithmIdentifier | RsaPssParams | EcdsaParams>> = {

@@ -70,6 +70,17 @@ export interface SealingTarget {
   readonly jwk: AssistantJwk;
 }
 
+/**
+ * The cost of a guess.
+ *
+ * @throws TypeError for parameters below the floor or above the ceiling
+ */
+export function kdfParameters(kdf: EnrolmentOptions['kdf']): KdfParameters {
+  const cost = v.safeParse(KDF_PARAMETERS, { ...DEFAULT_KDF, ...kdf });
+  if (cost.success) return cost.output;
+  throw new TypeError(`kdf is weaker than the floor or costlier than the ceiling: ${JSON.stringify(kdf)}`);
+}
+
 /** The active key of an assistant, asked for over HTTP. */
 export async function sealingTarget(url: string, options: AssistantClientOptions): Promise<SealingTarget> {
   const client = new AssistantClient(url, options);
@@ -98,8 +109,7 @@ export async function makeRecord(
     now = systemClock,
   }: Omit<EnrolmentOptions, 'assistant'>,
 ): Promise<Enrolment> {
-  const cost = v.safeParse(KDF_PARAMETERS, { ...DEFAULT_KDF, ...kdf });
-  if (!cost.success) throw new TypeError('kdf is weaker than the floor or costlier than the ceiling');
+  const cost = kdfParameters(kdf);
   const iat = now();
   if (expiresAt !== undefined && !(Number.isSafeInteger(expiresAt) && expiresAt > iat)) {
     throw new TypeError('expiresAt must be a whole number of seconds in the future');
@@ -113,7 +123,7 @@ export async function makeRecord(
   let part: TicketShare | undefined;
   try {
     onProgress?.({ phase: 'stretching' });
-    k = await stretchPassword(password, salt, cost.output, argon2id, (done) =>
+    k = await stretchPassword(password, salt, cost, argon2id, (done) =>
       onProgress?.({ phase: 'stretching', done }),
     );
     b = verifier(k);
@@ -126,7 +136,7 @@ export async function makeRecord(
       salt: toBase64url(salt),
       a: toBase64url(a),
       u: toBase64url(u),
-      kdf: cost.output,
+      kdf: cost,
       ticket,
       jwk,
       assistant: target,

@@ -3,54 +3,44 @@ import { fromBase64url, randomBytes, wipe } from '../base/bytes.ts';
 import { rsaPublicJwk } from '../crypto/keys/rsa-key.ts';
 import {
   encodeRsaDigest,
+  isRsaAlgorithm,
   type RsaAlgorithm,
   type RsaDigest,
   rsaDigestLengths,
 } from '../crypto/rsa-encoding.ts';
 import { byteLength, i2osp, os2ip } from '../math/integer.ts';
 import { power } from '../math/modular.ts';
-import type { Answer } from '../protocol/messages.ts';
-import { deviceShare } from '../protocol/password.ts';
-import type { DeviceRecord } from '../protocol/record.ts';
+import { SHARE_MARGIN } from '../math/shares.ts';
 import { rsa } from '../protocol/schemes/rsa.ts';
 import { completeSigning, type RsaPrivateNumbers } from '../protocol/schemes/rsa-signing.ts';
-import type { Exchange } from '../protocol/schemes/scheme.ts';
-import type { Question } from './assistant-client.ts';
 import type { LoginAlg, Signer } from './login-proof.ts';
+import type { SharedKey, Signable } from './shared-key.ts';
 
-/** How a device asks its assistant, with K at hand. */
-export type Ask = <X extends Exchange>(exchange: X, question: Question<X>) => Promise<Answer<X>>;
-
-/** What is signed: data, which is hashed here, or its hash. */
-export type Signable = Uint8Array | { readonly digest: Uint8Array };
-
-/**
- * Signs with the assistant's help.
- *
- * @param k the password's K
- * @returns an ordinary RSA signature, verified before it is released
- * @throws RoamingKeyError whatever asking throws; `bad_response` where the assistant's half is wrong
- * @throws TypeError where a digest has not the length of the algorithm's hash
- */
-export async function signShared(
-  record: DeviceRecord,
-  k: Uint8Array,
-  ask: Ask,
-  data: Signable,
-  alg: RsaAlgorithm,
-): Promise<Uint8Array<ArrayBuffer>> {
-  if (record.jwk.kty !== 'RSA') throw new TypeError('this key does not sign');
-  const n = os2ip(fromBase64url(record.jwk.n) as Uint8Array);
-  const e = os2ip(fromBase64url(record.jwk.e) as Uint8Array);
-  const request = await digestOf(data, alg);
-  const response = await ask(rsa.exchange, () => request);
-  const f = deviceShare(k, 'rsa', byteLength(n) + 16);
-  try {
-    return completeSigning({ n, e, f, request, nu: response.nu });
-  } finally {
-    wipe(f);
-  }
-}
+/** Keys of scheme `rsa`. Their password cannot change: the order of the group is a secret that neither side knows. */
+export const sharedRsaKey: SharedKey = {
+  login: { alg: 'PS256', isSeen: false },
+  /**
+   * Signs with the assistant's help.
+   *
+   * @returns an ordinary RSA signature, verified before it is released
+   * @throws RoamingKeyError whatever asking throws; `bad_response` where the assistant's half is wrong
+   * @throws TypeError where a digest has not the length of the algorithm's hash
+   */
+  async sign(stretched, data, alg) {
+    const { jwk } = stretched.record;
+    if (jwk.kty !== 'RSA' || !isRsaAlgorithm(alg)) throw new TypeError(`alg ${alg} is no use of an RSA key`);
+    const n = os2ip(fromBase64url(jwk.n) as Uint8Array);
+    const e = os2ip(fromBase64url(jwk.e) as Uint8Array);
+    const request = await digestOf(data, alg);
+    const { nu } = await stretched.ask(rsa.exchange, () => request);
+    const f = stretched.share(byteLength(n) + SHARE_MARGIN);
+    try {
+      return completeSigning({ n, e, f, request, nu });
+    } finally {
+      wipe(f);
+    }
+  },
+};
 
 /** A signer on the whole key, which only enrolment has. */
 export function wholeKeySigner({ n, e, d }: RsaPrivateNumbers, alg: LoginAlg & RsaAlgorithm): Signer {

@@ -7,6 +7,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import * as v from 'valibot';
 import { utf8, wipe } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
+import { loaded } from '../base/load.ts';
 
 /** Cost of a password guess: Argon2id (RFC 9106), version 0x13. */
 export interface KdfParameters {
@@ -74,7 +75,7 @@ export function normalisePassword(password: string): Uint8Array<ArrayBuffer> {
  * @throws RoamingKeyError `unsupported` where WebAssembly is missing or forbidden, or memory does not suffice
  */
 export const argon2idInline: Argon2id = async (password, salt, kdf) => {
-  const { argon2idWasm } = await import('../crypto/argon2id-wasm.ts');
+  const { argon2idWasm } = await loaded(import('../crypto/argon2id-wasm.ts'));
   try {
     return await argon2idWasm(password, salt, kdf);
   } catch (error) {

@@ -273,7 +273,7 @@ describe('changePassword', () => {
       saveKit,
       relyingParties: [party],
     });
-    expect(answer).toEqual({ isOldRetired: true });
+    expect(answer).toEqual({ isOldRetired: true, kit: kits[0] });
     const { record: next } = device;
     expect(next.jwk).toEqual(record.jwk);
     expect(next.kdf).toEqual(record.kdf);
@@ -325,9 +325,14 @@ describe('changePassword', () => {
     );
     const device = new Device(record, { ...options, fetch });
     const change = { password: PASSWORD, newPassword: NEW_PASSWORD, saveKit: async () => {} };
-    expect(await device.changePassword(change)).toEqual({ isOldRetired: false });
+    expect(await device.changePassword(change)).toMatchObject({ isOldRetired: false, old: record });
     await device.unlock(NEW_PASSWORD);
     await new Device(record, options).unlock(PASSWORD);
+    // Later, with the old password; then it is the old ticket that goes, and not this one.
+    await expect(device.retire(NEW_PASSWORD)).rejects.toMatchObject({ code: 'wrong_password' });
+    await device.retire(PASSWORD);
+    await expect(new Device(record, options).unlock(PASSWORD)).rejects.toMatchObject({ code: 'retired' });
+    await device.unlock(NEW_PASSWORD);
   });
 });
 

@@ -88,11 +88,23 @@ describe('a proof', () => {
       expiresIn: 120,
       now: 1000,
       aud: 'https://bank.example',
-      audience: 'https://bank.example',
       sub: 'root',
     });
     await prove(signer, { type: 'login' }, { url: `${origin}/login`, account: 'ada' }, {});
     expect(read(proofs[0] as string)[1]).toMatchObject({ aud: origin, sub: 'ada' });
+  });
+
+  it('is not made for an app that says it takes proofs for another origin; the error names both', async () => {
+    const signer = await makeSigner();
+    const audience = 'https://bank.example';
+    const { origin, proofs } = await startApp({ challenge: 'nonce', expiresIn: 120, now: 1000, audience });
+    const party = { url: `${origin}/login`, account: 'ada' };
+    const error = await prove(signer, { type: 'login' }, party, {}).catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: 'refused', message: expect.stringContaining(audience) });
+    expect((error as Error).message).toContain(origin);
+    expect(proofs).toEqual([]);
+    await prove(signer, { type: 'login' }, { ...party, audience }, {});
+    expect(read(proofs[0] as string)[1]).toMatchObject({ aud: audience });
   });
 
   it('lives two minutes at most, however long the app would have it', async () => {

@@ -1,5 +1,6 @@
 import { concat, equalBytes, fromBase64url, randomBytes, toBase64url, wipe } from '../../base/bytes.ts';
 import { RoamingKeyError } from '../../base/errors.ts';
+import { loaded } from '../../base/load.ts';
 import { ED25519_PKCS8, ed25519Key, type PrivateJwk, translate } from './private-jwk.ts';
 import type { Ed25519Jwk, P256Jwk, PublicJwk } from './public-jwk.ts';
 
@@ -26,12 +27,12 @@ export async function matchPrivateKey(pkcs8: Uint8Array, publicJwk: PublicJwk): 
   try {
     if (publicJwk.kty === 'OKP') return await matchEd25519(pkcs8, publicJwk);
     if (publicJwk.kty === 'EC') return await matchP256(pkcs8, publicJwk);
-    const jwk = await (await import('./match-rsa-key.ts')).matchRsaKey(pkcs8, publicJwk);
+    const jwk = await (await loaded(import('./match-rsa-key.ts'))).matchRsaKey(pkcs8, publicJwk);
     if (!jwk) throw mismatch();
     return jwk;
   } catch (error) {
     const failure = translate(error, mismatch());
-    throw failure.code === 'unsupported' ? failure : mismatch();
+    throw failure.code === 'unsupported' || failure.code === 'network' ? failure : mismatch();
   }
 }
 

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { concat, equalBytes, fromBase64url, toBase64url, wipe } from '../../base/bytes.ts';
 import { RoamingKeyError } from '../../base/errors.ts';
+import { loaded } from '../../base/load.ts';
 import { type Ed25519Jwk, type P256Jwk, PUBLIC_JWK, type RsaJwk } from './public-jwk.ts';
 
 /** A private key on edwards25519: `d` is the seed, 32 bytes (RFC 8037). */
@@ -81,7 +82,7 @@ export async function ed25519Key(seed: Uint8Array, claimed?: Uint8Array): Promis
  */
 export async function p256Key(scalar: Uint8Array, claimed?: Uint8Array): Promise<P256PrivateJwk> {
   // WebCrypto makes no public key from a scalar alone, at least not everywhere.
-  const { p256 } = await import('@noble/curves/nist.js');
+  const { p256 } = await loaded(import('@noble/curves/nist.js'));
   const d = toLength(scalar, 32);
   try {
     if (!d || !p256.utils.isValidSecretKey(d)) throw badKey('its number is out of range');

@@ -5,6 +5,7 @@
 
 import { concat, fromBase64url, randomBytes, wipe } from '../../base/bytes.ts';
 import { RoamingKeyError } from '../../base/errors.ts';
+import { loaded } from '../../base/load.ts';
 import { matchPrivateKey, p256Pkcs8 } from './match-private-key.ts';
 import {
   badKey,
@@ -77,7 +78,7 @@ export async function generatePrivateKey(kind: PrivateKeyKind = 'Ed25519'): Prom
 async function readGenerated(key: CryptoKey): Promise<PrivateKey> {
   const { kty, crv, x, y, d } = await crypto.subtle.exportKey('jwk', key);
   if (kty === 'RSA') {
-    const { readPrivateJwk } = await import('./read-private-jwk.ts');
+    const { readPrivateJwk } = await loaded(import('./read-private-jwk.ts'));
     return encodePrivateKey(await readPrivateJwk(key));
   }
   const made = await encodePrivateKey({ kty, crv, x, ...(kty === 'EC' && { y }), d } as PrivateJwk);
@@ -109,10 +110,10 @@ function generation(kind: PrivateKeyKind): Algorithm | EcKeyGenParams | RsaHashe
  *   extractable, if its halves do not match, or if it is no sound RSA key of two primes and 2048 to 8192 bits
  */
 export async function readPrivateKey(source: PrivateKeySource): Promise<PrivateKey> {
-  const { readPrivateJwk } = await import('./read-private-jwk.ts');
+  const { readPrivateJwk } = await loaded(import('./read-private-jwk.ts'));
   const jwk = await readPrivateJwk(source);
   if (jwk.kty === 'RSA') {
-    const { checkRsaNumbers, checkRsaPrimes } = await import('./rsa-key.ts');
+    const { checkRsaNumbers, checkRsaPrimes } = await loaded(import('./rsa-key.ts'));
     checkRsaPrimes(checkRsaNumbers(jwk));
   }
   return encodePrivateKey(jwk);
@@ -194,5 +195,5 @@ export async function exportPrivateKey(
     throw new TypeError('format pkcs1-pem is for RSA keys');
   }
   const jwk = await matchPrivateKey(pkcs8, publicJwk);
-  return (await import('./write-private-key.ts')).writePrivateKey(pkcs8, jwk, format, random);
+  return (await loaded(import('./write-private-key.ts'))).writePrivateKey(pkcs8, jwk, format, random);
 }

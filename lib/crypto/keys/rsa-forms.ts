@@ -1,6 +1,8 @@
 /** RSA keys in PKCS#1 and OpenSSH form. node-rsa is loaded only where its forms are needed. */
+
 import { bytesToNumberBE, hexToBytes, numberToVarBytesBE } from '@noble/curves/utils.js';
 import { fromBase64url, toBase64url, wipe } from '../../base/bytes.ts';
+import { loaded } from '../../base/load.ts';
 import { readDerInside, TAG, writeDer } from './der.ts';
 import { badKey, MAX_KEY_BYTES, type RsaPrivateJwk } from './private-jwk.ts';
 
@@ -58,7 +60,7 @@ export function rsaPkcs8({ n, e, d, p, q, dp, dq, qi }: RsaPrivateJwk): Uint8Arr
  */
 export async function readOpensshRsa(file: Uint8Array): Promise<RsaPrivateJwk> {
   if (file.length > MAX_KEY_BYTES) throw badKey('too long');
-  const { default: NodeRSA } = await import('node-rsa');
+  const { default: NodeRSA } = await loaded(import('node-rsa'));
   const key = new NodeRSA();
   try {
     return components(key.importKey(file, 'openssh-private-der'));
@@ -69,7 +71,7 @@ export async function readOpensshRsa(file: Uint8Array): Promise<RsaPrivateJwk> {
 
 /** The RSAPrivateKey inside a PKCS#8 that has been checked; the caller wipes it. */
 export async function writePkcs1(pkcs8: Uint8Array): Promise<Uint8Array> {
-  const { default: NodeRSA } = await import('node-rsa');
+  const { default: NodeRSA } = await loaded(import('node-rsa'));
   return new NodeRSA(pkcs8, 'pkcs8-der').exportKey('pkcs1-der');
 }
 

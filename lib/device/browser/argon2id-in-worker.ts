@@ -1,4 +1,5 @@
 import { RoamingKeyError } from '../../base/errors.ts';
+import { loaded } from '../../base/load.ts';
 import type { Argon2id } from '../../protocol/password.ts';
 import type { Answer, Task } from './argon2-worker.ts';
 
@@ -60,9 +61,7 @@ async function compute(
     if (!(error instanceof NoWorker)) throw error;
     onFallback(`passwords take longer, on the page's own thread: ${error.message}`);
   }
-  const { argon2idInSlices } = await import('./argon2id-in-slices.ts').catch((cause: unknown) => {
-    throw new RoamingKeyError('network', 'a part of this app could not be loaded: try again', { cause });
-  });
+  const { argon2idInSlices } = await loaded(import('./argon2id-in-slices.ts'));
   return argon2idInSlices(task.password, task.salt, task.kdf, onProgress);
 }
 

@@ -1,0 +1,51 @@
+/** What a device does with the keys that it shares with the assistant: one object for each scheme. */
+import { loaded } from '../base/load.ts';
+import type { DeviceRecord } from '../protocol/record.ts';
+import type { SchemeName } from '../protocol/schemes/index.ts';
+import type { Stretched } from './assisted-record.ts';
+import type { LoginAlg, SignatureAlg } from './login-proof.ts';
+
+/** What is signed: data, or with an RSA key its hash. */
+export type Signable = Uint8Array | { readonly digest: Uint8Array };
+
+/** A kind of shared key. */
+export interface SharedKey {
+  /** Signs; absent for keys that decrypt. The signature is verified before it is released. */
+  sign?(stretched: Stretched, data: Signable, alg: SignatureAlg): Promise<Uint8Array>;
+  /** Decrypts a compact JWE; absent for keys that sign. */
+  decrypt?(stretched: Stretched, jwe: string): Promise<Uint8Array>;
+  /** How a login is signed; absent for keys that decrypt. */
+  readonly login?: {
+    readonly alg: LoginAlg;
+    /** Whether the assistant sees what is signed, so that claims are hidden from it. */
+    readonly isSeen: boolean;
+  };
+  /** How the password is changed, by moving the assistant's share; absent where neither side can. */
+  readonly change?: PasswordChange;
+}
+
+/** The arithmetic of a change of password (docs/protocol.md section 6). */
+export interface PasswordChange {
+  /** The length of f. */
+  shareLength(record: DeviceRecord): number;
+  /** delta, the old share less the new one, from both f. */
+  delta(record: DeviceRecord, f: Uint8Array, nextF: Uint8Array): Uint8Array;
+  /**
+   * Uses a new record once.
+   *
+   * @throws RoamingKeyError `bad_response` where the assistant's new share does not fit, or what asking throws
+   */
+  check(stretched: Stretched): Promise<void>;
+}
+
+/** The code for a scheme, loaded now; `undefined` for keys that are recovered. */
+export async function sharedKey(scheme: SchemeName): Promise<SharedKey | undefined> {
+  switch (scheme) {
+    case 'rsa':
+      return (await loaded(import('./shared-signing.ts'))).sharedRsaKey;
+    case 'elgamal':
+      return (await loaded(import('./shared-decryption.ts'))).sharedElgamalKey;
+    default:
+      return undefined;
+  }
+}

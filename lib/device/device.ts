@@ -35,7 +35,8 @@ import {
 } from './login-proof.ts';
 import { type Records, replaceRecord } from './records.ts';
 import { type PickupOptions, pickUpRecord, RecordServiceClient, type RoamOptions } from './roam.ts';
-import { type Signable, sharedKey } from './shared-key.ts';
+import type { Signable } from './shared-key.ts';
+import { sharedKey } from './shared-keys.ts';
 
 export interface DeviceOptions extends AssistedRecordOptions {
   /**

@@ -1,7 +1,5 @@
 /** What a device does with the keys that it shares with the assistant: one object for each scheme. */
-import { loaded } from '../base/load.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
-import type { SchemeName } from '../protocol/schemes/index.ts';
 import type { Stretched } from './assisted-record.ts';
 import type { LoginAlg, SignatureAlg } from './login-proof.ts';
 
@@ -36,16 +34,4 @@ export interface PasswordChange {
    * @throws RoamingKeyError `bad_response` where the assistant's new share does not fit, or what asking throws
    */
   check(stretched: Stretched): Promise<void>;
-}
-
-/** The code for a scheme, loaded now; `undefined` for keys that are recovered. */
-export async function sharedKey(scheme: SchemeName): Promise<SharedKey | undefined> {
-  switch (scheme) {
-    case 'rsa':
-      return (await loaded(import('./shared-signing.ts'))).sharedRsaKey;
-    case 'elgamal':
-      return (await loaded(import('./shared-decryption.ts'))).sharedElgamalKey;
-    default:
-      return undefined;
-  }
 }

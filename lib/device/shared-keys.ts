@@ -1,0 +1,15 @@
+import { loaded } from '../base/load.ts';
+import type { SchemeName } from '../protocol/schemes/index.ts';
+import type { SharedKey } from './shared-key.ts';
+
+/** The code for a scheme, loaded now; `undefined` for keys that are recovered. */
+export async function sharedKey(scheme: SchemeName): Promise<SharedKey | undefined> {
+  switch (scheme) {
+    case 'rsa':
+      return (await loaded(import('./shared-signing.ts'))).sharedRsaKey;
+    case 'elgamal':
+      return (await loaded(import('./shared-decryption.ts'))).sharedElgamalKey;
+    default:
+      return undefined;
+  }
+}

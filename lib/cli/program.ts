@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { group } from './command.ts';
 import { agent } from './commands/agent.ts';
+import { allowedSigners } from './commands/allowed-signers.ts';
 import { changePassword } from './commands/change-password.ts';
 import { decrypt } from './commands/decrypt.ts';
 import { disable } from './commands/disable.ts';
@@ -50,6 +51,7 @@ export function program(): Command {
     record,
     authorizedKeys,
     revokedKeys,
+    allowedSigners,
     serve,
     keys,
     store,

@@ -124,7 +124,7 @@ describe.skipIf(missing.length > 0)('the examples of the help', { timeout: 600_0
     });
     expect(await box.shell(unit)).toMatchObject({ status: 0 });
     await box.shell('roaming-key record show --name ssh --public ssh > hosts-keys');
-    const [live] = await run('authorized-keys', 'revoked-keys');
+    const [live] = await run('authorized-keys', 'revoked-keys', 'allowed-signers');
     expect(live).toBe(readFileSync(box.file('hosts-keys'), 'utf8'));
 
     const [, jws] = await run('sign');

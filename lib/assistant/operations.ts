@@ -1,5 +1,5 @@
 /** What each operation needs and does (docs/protocol.md sections 4 to 6). */
-import { equalBytes, utf8 } from '../base/bytes.ts';
+import { equalBytes, utf8, wipe } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
 import { sha256 } from '../crypto/sha256-node.ts';
 import { type Request, readRequestMembers } from '../protocol/messages.ts';
@@ -80,7 +80,14 @@ export function operations(
         const { a, b, delta } = members;
         if (equalBytes(a, ticket.a)) throw invalid('a is that of the old ticket');
         const moved = share.move(delta);
-        return () => sealTicket({ ...ticket, a, b, iat: now(), ...(moved() as TicketShare) });
+        return async () => {
+          const share = moved();
+          try {
+            return await sealTicket({ ...ticket, a, b, iat: now(), ...(share as TicketShare) });
+          } finally {
+            wipe(b, a, delta, ...Object.values(share).filter((member) => member instanceof Uint8Array));
+          }
+        };
       }
       const { exchange } = schemeOf(ticket.scheme);
       if (request.op !== exchange.op) throw invalid('the operation does not fit the ticket');

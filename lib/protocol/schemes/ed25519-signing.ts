@@ -96,25 +96,23 @@ export function splitEd25519Key(key: Uint8Array | bigint, f: Uint8Array): Ed2551
 export const assistantHalf = {
   async open(members: Ed25519Share, _served: boolean, engines: Engines) {
     const group = await engines.ed25519();
-    const x2 = readShare(group, members);
+    checkShare(group, members);
     return {
       read(request: Ed25519Request, hedge: () => readonly Uint8Array[]) {
         readEd25519Request(group, request);
-        return async () => answerEd25519(group, { x2, y: members.y }, request, hedge());
+        return async () => answerEd25519(group, members, request, hedge());
       },
       move: (delta: Uint8Array) => moveEd25519Share(members, delta),
     };
   },
 };
 
-/** @returns x2, little-endian */
-function readShare(group: Ed25519Group, { x2, y }: Ed25519Share): Uint8Array {
+function checkShare(group: Ed25519Group, { x2, y }: Ed25519Share): void {
   const number = os2ip(x2);
   if (x2.length !== 32 || number === 0n || number >= ED25519_ORDER)
     throw new RoamingKeyError('bad_ticket', 'x2 is not between 0 and the order of the group');
   if (!group.isElement(y))
     throw new RoamingKeyError('bad_ticket', 'y is not the canonical encoding of a key of prime order');
-  return x2.slice().reverse();
 }
 
 /**
@@ -130,16 +128,16 @@ export function readEd25519Request(group: Ed25519Group, { hiding, binding }: Ed2
 /**
  * The assistant's half: its commitments, and its share of the signature.
  *
- * @param share x2, little-endian, and A
  * @param hedge SHA-256(γ) and SHA-256(τ)
  */
 export function answerEd25519(
   group: Ed25519Group,
-  { x2, y }: Ed25519Share,
+  share: Ed25519Share,
   { message, hiding, binding }: Ed25519Request,
   hedge: readonly Uint8Array[],
   random: (length: number) => Uint8Array = randomBytes,
 ): Ed25519Answer {
+  const x2 = share.x2.slice().reverse();
   const secret = group.negateScalar(x2);
   const fresh = random(64);
   const nonces = makeNonces(group, secret, fresh, hedge);
@@ -147,10 +145,10 @@ export function answerEd25519(
     const own = commit(group, ASSISTANT, nonces);
     const commitments = [{ identifier: DEVICE, hiding, binding }, own] as const;
     // Signer 2's secret is -x2 and its Lagrange coefficient -1: weighted, x2.
-    const { share } = sign(group, { publicKey: y, message, commitments }, 1, nonces, x2);
-    return { hiding: own.hiding, binding: own.binding, share };
+    const signing = { publicKey: share.y, message, commitments };
+    return { ...own, share: sign(group, signing, 1, nonces, x2).share };
   } finally {
-    wipe(secret, fresh, nonces.hiding, nonces.binding);
+    wipe(x2, secret, fresh, nonces.hiding, nonces.binding);
   }
 }
 

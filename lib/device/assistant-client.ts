@@ -15,6 +15,7 @@ import {
   readAssistantJwk,
   seal,
 } from '../crypto/jwe/jwe.ts';
+import { readKeyList } from '../protocol/key-list.ts';
 import {
   type Answer,
   type ErrorResponse,
@@ -51,7 +52,6 @@ const ALWAYS_SEALED: readonly ErrorCode[] = [
   'refused',
 ];
 
-const KEY_LIST = v.looseObject({ keys: v.pipe(v.array(v.unknown()), v.maxLength(100)) });
 const BODY = v.looseObject({ response: v.string() });
 
 /** One assistant, as a device talks to it. */
@@ -88,10 +88,7 @@ export class AssistantClient {
     const { body } = await send(`${this.url}/keys`, { cache }, this.#options).catch((error: unknown) => {
       throw asHint(error);
     });
-    const list = v.safeParse(KEY_LIST, body);
-    // Keys of a kind this release does not know are left alone, so that assistants can offer newer ones.
-    const keys = list.success ? await Promise.all(list.output.keys.map(readPublishedJwk)) : [];
-    const usable = keys.filter((key) => key !== undefined);
+    const usable = await readKeyList(body);
     if (usable.length === 0)
       throw new RoamingKeyError('bad_response', 'the assistant has published no usable key');
     return usable;
@@ -213,19 +210,6 @@ export function asHint(error: unknown): unknown {
 /** How many seconds a time is ahead of this device's clock, by which hints in clear text are given. */
 export function fromNow(at: number | undefined): number | undefined {
   return at === undefined ? undefined : at - systemClock();
-}
-
-/** Reads a key from a list, whose entries may carry members that matter to others. */
-async function readPublishedJwk(value: unknown): Promise<AssistantJwk | undefined> {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { kty, crv, x, y, n, e, kid, use, alg } = value as Record<string, unknown>;
-  const known = Object.entries({ kty, crv, x, y, n, e, kid, use, alg }).filter(
-    ([, member]) => member !== undefined,
-  );
-  const jwk = await readAssistantJwk(Object.fromEntries(known));
-  if (!jwk) return undefined;
-  const { use: _use, alg: _alg, ...bare } = jwk;
-  return bare;
 }
 
 const MESSAGES: Partial<Record<ErrorCode, string>> = {

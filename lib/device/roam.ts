@@ -8,6 +8,7 @@ import { RoamingKeyError } from '../base/errors.ts';
 import { readSecureUrl } from '../base/url.ts';
 import type { KdfParameters } from '../protocol/password.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
+import { FETCHED, FETCHES, KEPT, PROFILE, STORED } from '../protocol/roaming.ts';
 import { AssistantClient } from './assistant-client.ts';
 import { type HttpAnswer, send, type TransportOptions } from './transport.ts';
 
@@ -37,21 +38,6 @@ export interface KeptRecord {
   /** When it was stored, in seconds since the epoch. */
   readonly at: number;
 }
-
-const seconds = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const PROFILE = v.looseObject({
-  scheme: v.string(),
-  key: v.string(),
-  kdf: v.looseObject({ t: v.number(), m: v.number(), p: v.number() }),
-});
-const FETCHED = v.looseObject({ record: v.unknown() });
-const STORED = v.looseObject({ code: v.nullable(v.pipe(v.string(), v.maxLength(64))) });
-const KEPT = v.looseObject({
-  stored: v.nullable(v.looseObject({ u: v.string(), kid: v.string(), at: seconds })),
-});
-const FETCHES = v.looseObject({
-  fetches: v.pipe(v.array(v.looseObject({ at: seconds, address: v.string() })), v.maxLength(1000)),
-});
 
 /**
  * A record service, as a device talks to it. Everything but `fetch` is for the account that the service has authenticated.

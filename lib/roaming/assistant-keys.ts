@@ -1,9 +1,8 @@
-/** The assistant's published keys, as a record service needs them: which records it takes, and what decoys bear. */
-import * as v from 'valibot';
+/** The assistant's published keys: those that records and decoys may be sealed to. */
 import { RoamingKeyError } from '../base/errors.ts';
-import { type AssistantJwk, readAssistantJwk } from '../crypto/jwe/jwe.ts';
+import type { AssistantJwk } from '../crypto/jwe/jwe.ts';
+import { readKeyList } from '../protocol/key-list.ts';
 
-const LIST = v.looseObject({ keys: v.pipe(v.array(v.looseObject({ kty: v.string() })), v.maxLength(100)) });
 const MAX_LIST_BYTES = 256 * 1024;
 /** How old the list may be before it is read anew, in seconds. */
 const FRESH_SECONDS = 300;
@@ -18,11 +17,11 @@ export interface PublishedKeysOptions {
   readonly fetch?: typeof globalThis.fetch | undefined;
   /** Seconds since the epoch. */
   readonly now: () => number;
-  /** Told of every reading that failed. */
+  /** Called for every reading that failed. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Follows an assistant's list of keys. Once it was read, nobody waits for it any more, and no failure is felt. */
+/** Follows an assistant's list of keys. After the first reading, calls never wait and never fail. */
 export class PublishedKeys {
   readonly #options: PublishedKeysOptions;
   #list: readonly AssistantJwk[] | undefined;
@@ -71,14 +70,13 @@ export class PublishedKeys {
   async #read(): Promise<void> {
     const { read, now } = this.#options;
     this.#triedAt = now();
-    const given = read ? await read() : await this.#fetch();
-    const keys = (await Promise.all(given.map(readListed))).filter((key) => key !== undefined);
+    const keys = await readKeyList(read ? { keys: await read() } : await this.#fetch());
     if (keys.length === 0) throw new Error('the assistant has published no usable key');
     this.#list = keys;
     this.#readAt = now();
   }
 
-  async #fetch(): Promise<readonly object[]> {
+  async #fetch(): Promise<unknown> {
     const { url, fetch = globalThis.fetch } = this.#options;
     const response = await fetch(`${url}/keys`, {
       headers: { accept: 'application/jwk-set+json, application/json' },
@@ -96,18 +94,11 @@ export class PublishedKeys {
       if (length > MAX_LIST_BYTES) throw new Error('the list of keys is too large');
       chunks.push(chunk);
     }
-    return v.parse(LIST, JSON.parse(Buffer.concat(chunks).toString('utf8'))).keys;
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
   }
 
-  // A clock that was set back must not make an old reading look new, hence the distance and not the difference.
+  // By distance, because a clock that was set back must not make an old reading look new.
   #isOver(span: number, since: number | undefined): boolean {
     return since === undefined || Math.abs(this.#options.now() - since) > span;
   }
-}
-
-/** Reads a listed key, whose entry may have members that matter to others; `undefined` for kinds that are not known. */
-async function readListed(value: object): Promise<AssistantJwk | undefined> {
-  const { kty, crv, x, y, n, e, kid } = value as Record<string, unknown>;
-  const known = Object.entries({ kty, crv, x, y, n, e, kid }).filter(([, member]) => member !== undefined);
-  return readAssistantJwk(Object.fromEntries(known));
 }

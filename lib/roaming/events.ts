@@ -1,6 +1,4 @@
-/**
- * What happened at a record service, for an audit log. Never holds a record, a code or a secret.
- */
+/** An event at a record service, for an audit log. It never holds a record, a code or a secret. */
 export type RecordEvent =
   /** A record was stored. `isNewCode` is false where the pickup code stayed. */
   | {
@@ -12,8 +10,8 @@ export type RecordEvent =
       readonly address?: string | undefined;
     }
   /**
-   * Somebody asked for a record. `matched` is false where he got a decoy; `account` is then whatever he typed, brought
-   * into the form in which records are looked up.
+   * A record was asked for. `matched` is false where the answer was a decoy; `account` is then the name as it was typed,
+   * normalised.
    */
   | {
       readonly type: 'fetched';
@@ -35,5 +33,5 @@ export type RecordEvent =
   /** A request could not be answered, or something in the background failed: store, feed or the assistant's key list. */
   | { readonly type: 'unavailable'; readonly part: 'records'; readonly error: unknown };
 
-/** Takes every event as it happens; what it throws is ignored. */
+/** Called with every event as it happens; what it throws is ignored. */
 export type RecordListener = (event: RecordEvent) => void;

@@ -1,14 +1,11 @@
 /**
- * The pickup code: 40 random bits in Crockford base32, which keep a record from everybody who knows no more than the
- * account's name. It is no password: it is written down, shown once, and worth nothing without the password.
+ * The pickup code: 40 random bits in Crockford base32, without which an account's name does not fetch its record. It is
+ * shown once and written down, and is worth nothing without the password.
  */
 import { randomBytes } from '../base/bytes.ts';
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const LENGTH = 8;
-
-/** The longest text that is taken for a typed code, in characters. */
-export const MAX_TYPED_CODE = 64;
 
 /** Makes a code of 8 characters. */
 export function makePickupCode(random: (length: number) => Uint8Array = randomBytes): string {
@@ -22,7 +19,7 @@ const FORM = new RegExp(`^[${CROCKFORD}]{${LENGTH}}$`);
 /**
  * Reads a code as it was typed: case, blanks, dashes, O for 0, I and L for 1 are forgiven.
  *
- * @returns the code; for what can be none, a text that is none
+ * @returns the code, or `none`, which is not a code
  */
 export function readPickupCode(typed: string): string {
   const code = typed

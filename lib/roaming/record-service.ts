@@ -1,12 +1,12 @@
 /**
  * The record service, without HTTP (docs/protocol.md section 9).
  *
- * Goal: a user gets at the device record from any device, with account name and pickup code, and nobody learns from the
- * service who has one. What it keeps makes it ADV({device}): able to guess passwords online, through the assistant, and no
- * more, as long as it is not the assistant's operator.
+ * Goal: a user fetches the device record from any device, by account name and pickup code, and the service does not tell
+ * which accounts have one. Its data makes it ADV({device}): it can guess passwords online, through the assistant, and no
+ * more, unless it is run by the assistant's operator.
  *
- * A record is stored under HMAC(secret, code ‖ account). So a wrong code for a name that has a record and any code for a
- * name that has none are not merely answered alike: the service and its store cannot tell them apart themselves.
+ * A record is stored under HMAC(secret, code ‖ account). So a wrong code for a name with a record, and any code for a name
+ * without, are misses of the same kind: neither the service nor its store can tell them apart.
  */
 import * as v from 'valibot';
 import { equalBytes, utf8 } from '../base/bytes.ts';
@@ -15,6 +15,7 @@ import type { AssistantJwk } from '../crypto/jwe/jwe.ts';
 import { systemClock } from '../http/problem.ts';
 import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
 import { quiet } from '../observe/listeners.ts';
+import { FETCH_BODY, FETCH_BODY_WITHOUT_CODE, PUT_BODY } from '../protocol/roaming.ts';
 import type { Store } from '../store/store.ts';
 import { normaliseAccount } from './account-name.ts';
 import { PublishedKeys, type PublishedKeysOptions } from './assistant-keys.ts';
@@ -22,7 +23,7 @@ import { makeDecoy } from './decoys/decoy.ts';
 import { DecoyKeys } from './decoys/decoy-keys.ts';
 import { Placeholders } from './decoys/placeholders.ts';
 import type { RecordListener } from './events.ts';
-import { MAX_TYPED_CODE, makePickupCode, readPickupCode } from './pickup-code.ts';
+import { makePickupCode, readPickupCode } from './pickup-code.ts';
 import { fitRecord, type RecordProfile, type RecordProfileOptions, recordProfile } from './profile.ts';
 import { type Secret, ServiceSecret } from './service-secret.ts';
 import type { RecordFetch, RecordStore, StoredRecord } from './stores/record-store.ts';
@@ -32,8 +33,8 @@ export interface RecordServiceOptions {
   /** Where records are kept; not where the assistant keeps what it remembers. */
   readonly store: RecordStore;
   /**
-   * What names, codes and decoys are made with, at least 32 bytes, the same for all processes. Whoever replaces it
-   * changes all decoys, and puts all pickup codes out of force: users store their records anew.
+   * Key of names, codes and decoys, at least 32 bytes, the same for all processes. A new one changes all decoys and ends
+   * all pickup codes: users store their records anew.
    */
   readonly secret: Secret;
   /** The URL of the one assistant whose records are taken. */
@@ -42,22 +43,22 @@ export interface RecordServiceOptions {
   readonly assistantKeys?: PublishedKeysOptions['read'];
   /** The one kind of record that is taken and given out. Default: retrieved Ed25519 keys at the default cost. */
   readonly profile?: RecordProfileOptions;
-  /** Tells which keys are disabled, a `disabledFeed` say: their records are deleted. Default: none is. */
+  /** Knows which keys are disabled, such as a `disabledFeed`: their records are deleted. Default: records stay. */
   readonly disabled?: Pick<Store, 'isDisabled'>;
   /** How often records of disabled keys are looked for, in seconds, from 1 to 86400. Default 300. */
   readonly sweepEvery?: number;
   /**
-   * Lets records be fetched by account name alone. The value says what that means: the assistant's operator is among
-   * those, and everybody can lock the owner out by wrong passwords.
+   * Lets records be fetched by account name alone. The value says what that means: the assistant's operator can fetch them
+   * too, and anyone can lock the owner out by wrong passwords.
    */
   readonly withoutPickupCode?: 'anyone who knows an account name may hold its record';
-  /** What else makes two typed names one account, such as `(name) => name.toLowerCase()`. Default: nothing. */
+  /** Normalises typed names further, such as `(name) => name.toLowerCase()`. Default: not. */
   readonly accountName?: (name: string) => string;
   /** Wrong fetches of one account name from one address in an hour, from 1 to 65535. Default 10. */
   readonly wrongPerAddress?: number;
   /** Wrong fetches of one account name from all addresses in an hour, from 1 to 65535. Default 1000. */
   readonly wrongPerAccount?: number;
-  /** Hears what happens; never gets a secret. */
+  /** Called with every event; never gets a secret. */
   readonly onEvent?: RecordListener;
   /** Runs every step, for metrics and traces; never gets a secret. */
   readonly instrument?: Instrument;
@@ -88,17 +89,8 @@ const STORE_STEPS = storeSteps(
   'close',
 );
 
-const PUT_BODY = v.strictObject({
-  record: v.unknown(),
-  keepCode: v.optional(v.boolean()),
-  onlyRenewal: v.optional(v.boolean()),
-});
-const typedCode = v.pipe(v.string(), v.maxLength(MAX_TYPED_CODE));
-const FETCH_BODY = v.strictObject({ account: v.string(), code: typedCode });
-const FETCH_BODY_WITHOUT_CODE = v.strictObject({ account: v.string(), code: v.optional(typedCode) });
-
 /**
- * Keeps one record for each account, and gives out one for every name.
+ * Keeps one record for each account, and answers every name with a record or a decoy.
  *
  * @throws TypeError at construction for an option that is missing or of the wrong kind
  */
@@ -115,7 +107,7 @@ export class RecordService {
   #preparing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** What all records here have in common. */
+  /** What all records of this service have in common. */
   readonly profile: RecordProfile;
 
   constructor(options: RecordServiceOptions) {
@@ -231,13 +223,13 @@ export class RecordService {
           ...(onlyRenewal && { replaces: start }),
         });
         if (answer === 'absent')
-          throw new RoamingKeyError('refused', 'another record than the renewed one is stored');
+          throw new RoamingKeyError('refused', 'the stored record is of another enrolment or password');
         if (answer === 'taken') continue;
         const isNewCode = answer === 'stored' && !this.#isOpen;
         this.#emit({ type: 'stored', account, u, kid, isNewCode, address });
         return { code: isNewCode ? code : null };
       }
-      throw new RoamingKeyError('refused', "the account's name looks like another's");
+      throw new RoamingKeyError('refused', 'the name of this account looks like that of another account');
     });
   }
 
@@ -337,13 +329,13 @@ export class RecordService {
     }
   }
 
-  /** A device whose own renewal is late must not bring back a ticket that another device has renewed. */
+  /** A late renewal by one device must not replace a ticket that another device renewed since. */
   async #requireNewer(account: string, kid: string): Promise<void> {
     const stored = await this.#store.find(this.#secret.owner(account));
     const kids = (await this.#keys.list()).map((key) => key.kid);
     const place = stored && kids.includes(stored.kid) ? kids.indexOf(stored.kid) : kids.length;
     if (kids.indexOf(kid) >= place)
-      throw new RoamingKeyError('refused', 'the record that is stored is as new as this one');
+      throw new RoamingKeyError('refused', 'the stored record is as new as this one');
   }
 
   get #isOpen(): boolean {
@@ -356,7 +348,7 @@ export class RecordService {
     return records;
   }
 
-  /** Whether a key is known to be disabled. A list that cannot be read stops nobody here: the assistant has its own say. */
+  /** If the list cannot be read, the record is served anyway: the assistant refuses disabled keys itself. */
   async #isDisabled(u: string): Promise<boolean> {
     try {
       return (await this.#options.disabled?.isDisabled([u])) === true;
@@ -401,6 +393,6 @@ export class RecordService {
 
 function whole(name: string, value: number, max: number): number {
   if (!Number.isSafeInteger(value) || value < 1 || value > max)
-    throw new TypeError(`${name} must be a whole number from 1 to ${max}`);
+    throw new TypeError(`${name} must be a whole number from 1 to ${max}, got ${value}`);
   return value;
 }

@@ -7,9 +7,8 @@ import { toBase64url, utf8 } from '../base/bytes.ts';
 export type Secret = string | Uint8Array;
 
 /**
- * What a record service makes of its secret: names under which a store holds records without knowing whose they are,
- * and the random bytes that decoys are made of. Texts that stand together are spelled as JSON, so that no two lists of texts
- * make the same name.
+ * What a record service derives from its secret: names that do not tell a store whose records it holds, and the random bytes
+ * of decoys. Several texts are hashed as one JSON array, so that no two lists of texts give the same name.
  */
 export class ServiceSecret {
   readonly #secret: Uint8Array;
@@ -27,7 +26,7 @@ export class ServiceSecret {
     return toBase64url(this.hash('record owner', account));
   }
 
-  /** What a record is found under: only who knows the account and its code, if it has one, asks for this. */
+  /** The key of a record. It takes the account's name and its pickup code, if there is one. */
   key(account: string, code: string): string {
     return toBase64url(this.hash('record key', code, account));
   }

@@ -1,4 +1,4 @@
-/** Sealing without chance: the same bytes give the same ticket, which the assistant opens like any other. */
+/** Deterministic sealing: the same bytes give the same ticket, which the assistant opens like any other. */
 import {
   constants,
   createCipheriv,

@@ -3,7 +3,7 @@
  *
  * Every operation is one indivisible step, also against other processes that share the store. Times are whole seconds
  * since the epoch by the store's own clock. An operation that cannot be carried out rejects; it never resolves with a
- * guess. All names are texts that the service made with its secret, so that a store tells nobody whose records it has.
+ * guess. All names are hashes under the service's secret, so a store does not know whose records it has.
  */
 export interface RecordStore {
   /** Prepares files, tables, scripts. Idempotent; the first operation may also do it by itself. */

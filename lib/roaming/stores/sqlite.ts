@@ -34,7 +34,7 @@ const MIGRATIONS = [
  * Keeps records in an SQLite file: for one machine, with any number of processes. It may be the file, or the handle,
  * of another store of the same app, but not of the assistant's.
  *
- * What is deleted or replaced is overwritten (`secure_delete`), in the log too as soon as nobody reads there. A handle
+ * What is deleted or replaced is overwritten (`secure_delete`), in the log too as soon as no process reads there. A handle
  * that the app opened keeps the app's settings.
  *
  * @param database a file name, or an open handle of node:sqlite (`DatabaseSync`) or libsql (`Database`)
@@ -192,7 +192,7 @@ export class SqliteRecordStore implements RecordStore {
     try {
       this.#db?.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
-      // Somebody reads there now; the next change, or whoever closes the file last, does it.
+      // A process reads the log now. The next change, or the last close, empties it.
     }
   }
 

@@ -1,0 +1,40 @@
+/** The messages between a device and a record service, both ways (docs/protocol.md section 9). */
+import * as v from 'valibot';
+import { seconds } from '../base/json.ts';
+
+/** The longest text that is read as a pickup code. */
+const MAX_CODE = 64;
+const code = v.pipe(v.string(), v.maxLength(MAX_CODE));
+
+/** `PUT /`: stores a record. */
+export const PUT_BODY = v.strictObject({
+  record: v.unknown(),
+  keepCode: v.optional(v.boolean()),
+  onlyRenewal: v.optional(v.boolean()),
+});
+/** The answer to it. */
+export const STORED = v.looseObject({ code: v.nullable(code) });
+
+/** `POST /fetch`, where codes are needed. */
+export const FETCH_BODY = v.strictObject({ account: v.string(), code });
+/** `POST /fetch`, where the app does without codes. */
+export const FETCH_BODY_WITHOUT_CODE = v.strictObject({ account: v.string(), code: v.optional(code) });
+/** The answer to both. */
+export const FETCHED = v.looseObject({ record: v.unknown() });
+
+/** The answer to `GET /profile`. */
+export const PROFILE = v.looseObject({
+  scheme: v.string(),
+  key: v.string(),
+  kdf: v.looseObject({ t: v.number(), m: v.number(), p: v.number() }),
+});
+
+/** The answer to `GET /`. */
+export const KEPT = v.looseObject({
+  stored: v.nullable(v.looseObject({ u: v.string(), kid: v.string(), at: seconds })),
+});
+
+/** The answer to `GET /fetches`. */
+export const FETCHES = v.looseObject({
+  fetches: v.pipe(v.array(v.looseObject({ at: seconds, address: v.string() })), v.maxLength(1000)),
+});

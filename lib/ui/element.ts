@@ -2,6 +2,7 @@ import { h } from './dom.ts';
 import { Context, type FlowOptions } from './flows/context.ts';
 import type { Notice, PageName } from './flows/explain.ts';
 import type { Flow, FlowState } from './flows/flow.ts';
+import type { KitSheet } from './flows/kit.ts';
 import { routesUnder } from './flows/routes.ts';
 import type { Words } from './flows/words.ts';
 import { showNotice, sign } from './notice.ts';
@@ -60,6 +61,7 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
   #doneAt: string | undefined;
   #flow: F | undefined;
   #context: Context | undefined;
+  #kitView: Promise<typeof import('./kit-view.ts')> | undefined;
   #pages: PageConfig['pages'] = '';
 
   /** Options of this element alone. */
@@ -333,6 +335,32 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
   /** One line of a list of facts, with its sign. */
   protected fact(tone: Notice['tone'], title: string, text = ''): HTMLElement {
     return h('li', {}, sign(tone), h('span', {}, h('strong', {}, title), text && ` ${text}`));
+  }
+
+  /** A kit and the box to tick. Its code is loaded with the element, before there is a kit to be lost. */
+  protected kitPart(sheet: KitSheet, confirm: (isKept: boolean) => unknown): Node[] {
+    const place = h(
+      'div',
+      { class: 'rk-kit-place' },
+      h('p', { class: 'rk-code', 'data-code': sheet.code }, sheet.code),
+    );
+    void this.#kitView?.then(({ kitView }) =>
+      place.replaceChildren(...kitView(this.context, sheet, new URL(this.href('lost'), location.href).href)),
+    );
+    return [
+      place,
+      this.form(
+        (values) => confirm(values.isOn('kept')),
+        this.check('kept', this.context.say('kit.kept'), false),
+        this.submitButton(this.context.say('kit.submit')),
+      ),
+    ];
+  }
+
+  /** Loads what shows kits. */
+  protected loadKitView(): void {
+    this.#kitView = import('./kit-view.ts');
+    this.#kitView.catch(() => {});
   }
 
   /** Where a page is. */

@@ -1,10 +1,12 @@
 /** A kit on the screen, and its sheet of paper. */
 import { download, h } from './dom.ts';
 import type { Context } from './flows/context.ts';
+import { KIT_WORDS } from './flows/english/kit.ts';
 import type { KitSheet } from './flows/kit.ts';
 
 /** The code, its buttons and the sheet; the sheet is in the document as long as the kit is shown. */
 export function kitView(context: Context, sheet: KitSheet, lostUrl: string): readonly Node[] {
+  context.learn(KIT_WORDS);
   const say = context.say.bind(context);
   const copied = h('span', { role: 'status', class: 'rk-hint' });
   const copy = async () => {

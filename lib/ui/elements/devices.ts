@@ -2,13 +2,13 @@ import { download, h } from '../dom.ts';
 import { FlowElement, tellTabs, type View } from '../element.ts';
 import type { Context } from '../flows/context.ts';
 import { type DeviceKey, type DevicesFlow, type DevicesState, devicesFlow } from '../flows/devices.ts';
-import { kitView } from '../kit-view.ts';
 
 /** `<roaming-key-devices>`: the account's keys, pickup codes, a spare key. */
 export class DevicesElement extends FlowElement<DevicesState, DevicesFlow> {
   #downloaded: unknown;
 
   protected make(context: Context): DevicesFlow {
+    this.loadKitView();
     return devicesFlow(context, { pickupUrl: this.href('pickup') });
   }
 
@@ -33,12 +33,7 @@ export class DevicesElement extends FlowElement<DevicesState, DevicesFlow> {
       return [
         h('h1', {}, say('kit.title')),
         h('p', { class: 'rk-lead' }, say('kit.lead')),
-        ...kitView(context, state.sheet, new URL(this.href('lost'), location.href).href),
-        this.form(
-          (values) => this.#confirm(values.isOn('kept')),
-          this.check('kept', say('kit.kept'), false),
-          this.submitButton(say('kit.submit')),
-        ),
+        ...this.kitPart(state.sheet, (isKept) => this.#confirm(isKept)),
       ];
     if (state.step !== 'ready' && state.step !== 'code') return [h('h1', {}, say('devices.title'))];
     document.querySelector('body > .rk-sheet')?.remove();

@@ -2,12 +2,12 @@ import { h } from '../dom.ts';
 import { FlowElement, tellTabs, type View } from '../element.ts';
 import type { Context } from '../flows/context.ts';
 import { type EnrollFlow, type EnrollState, enrollFlow } from '../flows/enroll.ts';
-import { kitView } from '../kit-view.ts';
 import { setUpMeter } from '../meter.ts';
 
 /** `<roaming-key-enroll kit="first|later">`: a new account. */
 export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
   protected make(context: Context): EnrollFlow {
+    this.loadKitView();
     return enrollFlow(context, { kit: this.getAttribute('kit') === 'later' ? 'later' : 'first' });
   }
 
@@ -45,12 +45,7 @@ export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
           ? [
               h('h1', {}, say('kit.title')),
               h('p', { class: 'rk-lead' }, say('kit.lead')),
-              ...kitView(context, state.sheet, new URL(this.href('lost'), location.href).href),
-              this.form(
-                (values) => this.flow.confirmKit(values.isOn('kept')),
-                this.check('kept', say('kit.kept'), false),
-                this.submitButton(say('kit.submit')),
-              ),
+              ...this.kitPart(state.sheet, (isKept) => this.flow.confirmKit(isKept)),
             ]
           : [];
       case 'taken':

@@ -2,11 +2,11 @@ import { h } from '../dom.ts';
 import { FlowElement, type View } from '../element.ts';
 import type { Context } from '../flows/context.ts';
 import { type KitFlow, type KitState, kitFlow } from '../flows/kit.ts';
-import { kitView } from '../kit-view.ts';
 
 /** `<roaming-key-kit account="ada">`: a kit that waits to be kept; empty where there is none. */
 export class KitElement extends FlowElement<KitState, KitFlow> {
   protected make(context: Context): KitFlow {
+    this.loadKitView();
     return kitFlow(context);
   }
 
@@ -29,15 +29,7 @@ export class KitElement extends FlowElement<KitState, KitFlow> {
         this.button(say('kit.pending.submit'), () => this.flow.show(), { class: 'rk-primary' }),
       ];
     if (step === 'shown' && sheet)
-      return [
-        h('h2', {}, say('kit.title')),
-        ...kitView(context, sheet, new URL(this.href('lost'), location.href).href),
-        this.form(
-          (values) => this.flow.confirm(values.isOn('kept')),
-          this.check('kept', say('kit.kept'), false),
-          this.submitButton(say('kit.submit')),
-        ),
-      ];
+      return [h('h2', {}, say('kit.title')), ...this.kitPart(sheet, (isKept) => this.flow.confirm(isKept))];
     document.querySelector('body > .rk-sheet')?.remove();
     return step === 'kept' ? [h('h2', {}, say('kit.none')), h('p', {}, say('kit.none.text'))] : [];
   }

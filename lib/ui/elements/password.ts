@@ -2,12 +2,12 @@ import { h } from '../dom.ts';
 import { FlowElement, type View } from '../element.ts';
 import type { Context } from '../flows/context.ts';
 import { type PasswordFlow, type PasswordState, passwordFlow } from '../flows/password.ts';
-import { kitView } from '../kit-view.ts';
 import { setUpMeter } from '../meter.ts';
 
 /** `<roaming-key-password>`: another password for the key that is here. */
 export class PasswordElement extends FlowElement<PasswordState, PasswordFlow> {
   protected make(context: Context): PasswordFlow {
+    this.loadKitView();
     return passwordFlow(context);
   }
 
@@ -32,12 +32,7 @@ export class PasswordElement extends FlowElement<PasswordState, PasswordFlow> {
       return [
         h('h1', {}, say('kit.title')),
         h('p', { class: 'rk-lead' }, say('kit.lead')),
-        ...kitView(context, state.sheet, new URL(this.href('lost'), location.href).href),
-        this.form(
-          (values) => this.flow.confirmKit(values.isOn('kept')),
-          this.check('kept', say('kit.kept'), false),
-          this.submitButton(say('kit.submit')),
-        ),
+        ...this.kitPart(state.sheet, (isKept) => this.flow.confirmKit(isKept)),
       ];
     if (state.step === 'done') {
       document.querySelector('body > .rk-sheet')?.remove();

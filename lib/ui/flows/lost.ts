@@ -1,6 +1,7 @@
 import { type DisablingKit, disable, kitFromCode, parseKit, RoamingKeyError } from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions, KeyPurpose } from './context.ts';
+import { LOST_WORDS } from './english/lost.ts';
 import type { FlowState } from './flow.ts';
 
 /** What the app says of one kit's code. `account` and `purpose` only while the key is not off yet. */
@@ -52,6 +53,7 @@ class LostFlow extends AppFlow<LostState> {
   constructor(options: FlowOptions | Context, { readPicture }: LostOptions) {
     super(options, { step: 'ask', isBusy: false, errors: {}, verdicts: [], isOurs: false, hasSpare: false });
     this.#readPicture = readPicture;
+    this.context.learn(LOST_WORDS);
   }
 
   /** Reads a code or kit files, and asks the app which keys they are for. Nothing is switched off yet. */

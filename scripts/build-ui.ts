@@ -78,12 +78,13 @@ export async function buildUi(): Promise<UiBuild> {
     metafile: true,
   });
   const files = new Map(outputFiles.map(({ path: file, contents }) => [path.basename(file), contents]));
-  const css = await transform(readFileSync(path.join(ROOT, 'lib/ui/ui.css'), 'utf8'), {
-    loader: 'css',
-    minify: true,
-    target: 'es2022',
-  });
-  files.set('ui.css', new TextEncoder().encode(css.code));
+  for (const style of ['lib/ui/ui.css', 'lib/pages/pages.css']) {
+    const { code } = await transform(readFileSync(path.join(ROOT, style), 'utf8'), {
+      loader: 'css',
+      minify: true,
+    });
+    files.set(path.basename(style), new TextEncoder().encode(code));
+  }
   const size = (name: string) => gzipSync(files.get(name) as Uint8Array, { level: 9 }).length;
   const load = (name: string, names: Set<string> = new Set()) => {
     names.add(name);

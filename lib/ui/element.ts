@@ -15,6 +15,8 @@ export interface PageConfig {
   /** Where pages are: a base path, or paths by name. */
   readonly pages?: string | Partial<Record<PageName, string>>;
   readonly site?: string;
+  /** Whether the app keeps keys for pickup. Default true. */
+  readonly hasRecords?: boolean;
   readonly kdf?: FlowOptions['kdf'];
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -32,6 +34,8 @@ export interface FieldOptions {
 }
 
 const FLASH = 'roaming-key:flash';
+/** For how long a message is news, in milliseconds. */
+const FLASH_AGE = 15_000;
 const CHANNEL = 'roaming-key session';
 let count = 0;
 
@@ -132,9 +136,10 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
     const words = await wordsOf(locale);
     if (!this.isConnected) return;
     const { site, kdf, headers } = config;
+    const { records, ...routes } = routesUnder(app);
     this.#context = new Context({
       assistant: read('assistant') ?? config.assistant ?? '',
-      app: routesUnder(app),
+      app: { ...routes, ...(config.hasRecords !== false && { records }) },
       locale,
       ...(site && { site }),
       ...(kdf && { kdf }),
@@ -402,7 +407,7 @@ export class Values {
 /** Has the next page show a message. */
 export function flash(notice: Notice): void {
   try {
-    sessionStorage.setItem(FLASH, JSON.stringify(notice));
+    sessionStorage.setItem(FLASH, JSON.stringify({ ...notice, flashedAt: Date.now() }));
   } catch {
     // The user does without.
   }
@@ -412,7 +417,8 @@ function takeFlash(): Notice | undefined {
   try {
     const text = sessionStorage.getItem(FLASH);
     sessionStorage.removeItem(FLASH);
-    return text === null ? undefined : (JSON.parse(text) as Notice);
+    const notice = text === null ? undefined : (JSON.parse(text) as Notice & { flashedAt: number });
+    return notice && Date.now() - notice.flashedAt < FLASH_AGE ? notice : undefined;
   } catch {
     return undefined;
   }

@@ -168,7 +168,11 @@ export class Context {
   /** `today, 18:03`, `yesterday, 18:03`, `12 May 2027, 18:03`. */
   when(seconds: number): string {
     const date = new Date(seconds * 1000);
-    const time = date.toLocaleTimeString(this.locale, { hour: '2-digit', minute: '2-digit' });
+    const time = date.toLocaleTimeString(this.locale, {
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+    });
     const midnight = (of: Date) => Date.UTC(of.getFullYear(), of.getMonth(), of.getDate());
     const days = Math.round((midnight(date) - midnight(new Date())) / 86_400_000);
     const day =

@@ -17,6 +17,9 @@ export const LOST_WORDS = {
   'lost.other-qr': 'This QR code is not one of a kit.',
   'lost.pickup-qr': 'This QR code brings a key to another device. The kit’s own is on its sheet.',
   'lost.ours': 'This switches off the {purpose} of “{account}”, on every device, for good.',
+  'lost.anonymous': 'This switches off the key with this code, on every device, for good.',
+  'lost.off.anonymous':
+    'The key with this code is off, on every device. The assistant at {assistant} has confirmed it.',
   'lost.unknown':
     '{site} has no key with this code. Is it the sheet of a sign-up that was broken off, or of another app? You can have the assistant note it all the same.',
   'lost.unasked': '{site} does not answer now. The assistant can switch the key off all the same.',

@@ -211,7 +211,15 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
     }),
   );
   const records =
-    options.records && roamingRecords({ ...options.records, audience: rp.audience, assistant, accountOf });
+    options.records &&
+    roamingRecords({
+      ...(options.kdf && { profile: { kdf: options.kdf } }),
+      ...options.records,
+      relyingParty: options.rp,
+      audience: rp.audience,
+      assistant,
+      accountOf,
+    });
   if (records) api.use('/records', records);
   api.use((_req, _res, next) =>
     next(new RoamingKeyError('invalid_request', 'there is nothing here', { status: 404 })),
@@ -254,10 +262,14 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
     const u = toBase64url(disablingName(t));
     const account = await options.accountNamed?.(u);
     if (account === undefined) return { isKnown: false, isDisabled: false };
-    const key = (await keysOfAccount(rp, account, options.otherKeys)).find((one) => one.u.includes(u));
+    const keys = await keysOfAccount(rp, account, options.otherKeys);
+    const key = keys.find((one) => one.u.includes(u));
     if (!key) return { isKnown: false, isDisabled: false };
     const { isDisabled, purpose, jkt } = key;
-    return isDisabled ? { isKnown: true, isDisabled } : { isKnown: true, isDisabled, account, purpose, jkt };
+    const hasOther = keys.some((one) => one !== key && one.purpose === 'login' && !one.isDisabled);
+    return isDisabled
+      ? { isKnown: true, isDisabled }
+      : { isKnown: true, isDisabled, account, purpose, jkt, hasOther };
   }
 
   function page(id: PageId): RequestHandler {

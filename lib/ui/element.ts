@@ -61,6 +61,7 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
   readonly #part = h('div', { class: 'rk-part' });
   readonly #busy = h('div', { class: 'rk-progress', hidden: true });
   #shown: string | undefined;
+  #channel: BroadcastChannel | undefined;
   #lastNotice: Notice | undefined;
   #doneAt: string | undefined;
   #flow: F | undefined;
@@ -95,6 +96,10 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
   }
   /** What happens after `rk:done`, unless a listener prevents it. */
   protected finish(_detail: object): void {}
+  /** Whether the page is worth nothing without a session. */
+  protected get needsSession(): boolean {
+    return false;
+  }
   /** Whether leaving the page loses something. */
   protected get isFragile(): boolean {
     return false;
@@ -110,6 +115,7 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
     queueMicrotask(() => {
       if (this.isConnected) return;
       this.#flow?.end();
+      this.#channel?.close();
       this.#flow = undefined;
       removeEventListener('beforeunload', this.#beforeUnload);
       document.querySelector('body > .rk-sheet')?.remove();
@@ -155,6 +161,7 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
     this.#flow.subscribe((state) => this.#draw(state));
     if (flash && !this.#flow.state.notice) this.#showNotice(flash);
     await this.start();
+    if (this.needsSession) this.#watchSession();
   }
 
   #draw(state: S): void {
@@ -183,6 +190,19 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
     this.#doneAt = key;
     const event = new CustomEvent('rk:done', { detail, bubbles: true, cancelable: true });
     if (this.dispatchEvent(event)) this.finish(detail);
+  }
+
+  /** Says when another tab has logged out. */
+  #watchSession(): void {
+    this.#channel = new BroadcastChannel(CHANNEL);
+    this.#channel.addEventListener('message', ({ data }: MessageEvent<string>) => {
+      if (data !== 'out' || this.flow.state.step === 'signed-out') return;
+      const action = { label: this.context.say('go.login'), page: 'login' } as const;
+      this.#showNotice({
+        ...this.context.notice('info', 'logout.elsewhere', 'logout.elsewhere.text'),
+        action,
+      });
+    });
   }
 
   #showNotice(notice: Notice | undefined): void {

@@ -21,6 +21,10 @@ export class DevicesElement extends FlowElement<DevicesState, DevicesFlow> {
     return [step, storedAt, pickups.length, keys.length, code].join();
   }
 
+  protected override get needsSession(): boolean {
+    return true;
+  }
+
   protected override get isFragile(): boolean {
     return this.flow.state.step === 'kit';
   }

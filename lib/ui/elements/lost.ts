@@ -50,7 +50,8 @@ export class LostElement extends FlowElement<LostState, LostFlow> {
           h(
             'p',
             { class: 'rk-row' },
-            hasSpare && h('a', { class: 'rk-button rk-primary', href: this.href('login') }, say('go.login')),
+            hasSpare &&
+              h('a', { class: 'rk-button rk-primary', href: this.href('pickup') }, say('lost.spare')),
             h('a', { class: 'rk-button', href: this.href('create') }, say('go.create')),
           ),
       ];

@@ -20,6 +20,10 @@ export class PasswordElement extends FlowElement<PasswordState, PasswordFlow> {
     return `${step}${isOldRetired}`;
   }
 
+  protected override get needsSession(): boolean {
+    return true;
+  }
+
   protected override get isFragile(): boolean {
     return this.flow.state.step === 'kit';
   }

@@ -261,6 +261,7 @@ export const GERMAN: Words = {
   'lost.already.text': 'Es war nichts mehr zu tun.',
   'lost.old-code':
     'Dieses Blatt ist von einer älteren Version: Sein Code sagt nicht, für welchen Assistenten er ist. Nur der des Schlüssels zählt, und gefragt wurde {assistant}.',
+  'lost.spare': 'Ersatzschlüssel benutzen',
   'lost.next': 'Wenn Sie so weit sind, legen Sie ein neues Konto an.',
   'lost.next.spare': 'Melden Sie sich mit Ihrem Ersatzschlüssel an, oder legen Sie ein neues Konto an.',
   'purpose.login': 'Anmeldeschlüssel',

@@ -29,6 +29,7 @@ class LoginFlow extends AppFlow<LoginState> {
     const accountsHere = await this.context.accountsHere();
     this.set({ accountsHere });
     try {
+      await this.context.records.list();
       const { account } = await this.context.session();
       if (account !== null && this.state.step === 'ask') {
         const { tone, title, text } = this.context.notice('info', 'login.already', 'login.already.text', {

@@ -18,6 +18,8 @@ export interface KilledKey {
   readonly account?: string;
   readonly purpose?: KeyPurpose;
   readonly jkt?: string;
+  /** Whether the account has another key that is on. */
+  readonly hasOther?: boolean;
 }
 
 /** The answer of `app.killed`, in the order of the codes that were asked about. */
@@ -40,7 +42,7 @@ export interface LostState extends FlowState {
   readonly verdicts: readonly Verdict[];
   /** Whether a key of this app was switched off. */
   readonly isOurs: boolean;
-  /** Whether this browser has another key to log in with. */
+  /** Whether the account has another key to log in with. */
   readonly hasSpare: boolean;
 }
 
@@ -116,13 +118,11 @@ class LostFlow extends AppFlow<LostState> {
       .catch(() => undefined);
     const verdicts = this.#kits.map((_kit, i) => this.#judge(this.#before?.[i] ?? NOT_OURS, after?.[i]));
     const old = context.say('lost.old-code', { assistant: this.#assistant });
-    const accounts = await context.accountsHere();
-    const dead = new Set(this.#before?.map(({ account }) => account));
     this.show(undefined, {
       step: 'done',
       verdicts: this.#isOldCode ? [...verdicts, { tone: 'info', title: old, text: '' }] : verdicts,
       isOurs: verdicts.some(({ tone }) => tone !== 'warn'),
-      hasSpare: accounts.some((account) => account.endsWith(' (spare)') || !dead.has(account)),
+      hasSpare: this.#before?.some(({ hasOther }) => hasOther === true) ?? false,
     });
   }
 

@@ -38,6 +38,7 @@ export const LOST_WORDS = {
   'lost.already.text': 'Nothing more had to be done.',
   'lost.old-code':
     'This sheet is from an older version: its code does not say which assistant it is for. Only the key’s own assistant counts, and {assistant} was asked.',
+  'lost.spare': 'Use my spare key',
   'lost.next': 'When you are ready, make a new account.',
   'lost.next.spare': 'Log in with your spare key, or make a new account.',
 } as const;

@@ -40,7 +40,7 @@ export interface RoamingKeyPagesOptions {
   /** The assistant's URL. */
   readonly assistant: string;
   /** Where keys wait to be picked up: options of `roamingRecords`. Default: nothing is kept for pickup. */
-  readonly records?: Omit<RoamingRecordsOptions, 'audience' | 'accountOf' | 'assistant'>;
+  readonly records?: Omit<RoamingRecordsOptions, 'audience' | 'accountOf' | 'assistant' | 'relyingParty'>;
   readonly site: Site | string;
   /**
    * Stores a key. With `isNew` the account is new, and a name that is taken by now must be refused, in the same step:

@@ -32,14 +32,14 @@ export function missingPeer(name: string, whatNeeds: string): (error: NodeJS.Err
 /** What each exit status means; part of the interface, never renumbered. */
 export const EXIT_STATUS: readonly (readonly [status: number, meaning: string])[] = [
   [0, 'success'],
-  [1, 'an error nobody expected (set ROAMING_KEY_DEBUG=1 to see where)'],
+  [1, 'an unexpected error (set ROAMING_KEY_DEBUG=1 to see where)'],
   [2, 'the command line is wrong, or there is no password and no terminal to ask on'],
   [3, 'the password is wrong, or has characters that no password may have'],
   [4, 'too many wrong passwords, or too many requests: try again later'],
   [5, 'the key is disabled, or its record retired: for good'],
   [6, 'no answer from the network, the assistant, the app or the store'],
   [7, 'a record, kit, code, key or other input is damaged, or not what it should be'],
-  [8, 'the assistant or the app refused, or does not offer what was asked for'],
+  [8, 'the assistant or the app refused, or it or the key does not offer what was asked for'],
   [9, 'an answer that is not genuine: take what you asked for as not done'],
   [10, 'a file, record, id or port is missing, in use, not permitted, or already there (see --force)'],
   [130, 'interrupted while asking for a password'],
@@ -90,7 +90,7 @@ export interface Failure {
   readonly retryAt?: number;
 }
 
-/** Turns whatever was thrown into what may be told. Errors nobody expected are told by name alone: they may quote. */
+/** Turns whatever was thrown into what may be told. Of an unexpected error only the name: its message may quote. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof CommandLineError) return failure(error.code, error.message);
   if (isRoamingKeyError(error)) {
@@ -101,25 +101,48 @@ export function toFailure(error: unknown): Failure {
       ...(retryAt !== undefined && { retryAt }),
     };
   }
-  const { code, message, path, name } = error as NodeJS.ErrnoException;
-  if (typeof code === 'string') return ofSystem(code, path);
+  const { code, message, name } = error as NodeJS.ErrnoException;
+  if (typeof code === 'string') return ofSystem(code, error as NodeJS.ErrnoException);
   // The library answers options that make no sense with these, and names the option.
   if (error instanceof TypeError || error instanceof RangeError) return failure('usage', message);
-  return failure('unexpected', `an error nobody expected: ${name ?? typeof error}`);
+  return failure('unexpected', `unexpected error: ${name ?? typeof error}`);
 }
 
 function failure(code: Failure['code'], message: string): Failure {
   return { code, message, exitCode: EXIT_OF[code] };
 }
 
+/** What Node says of a failed call of the operating system. */
+interface SystemError extends NodeJS.ErrnoException {
+  readonly address?: string;
+  readonly port?: number;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'not permitted (EACCES)',
+  EPERM: 'not permitted (EPERM)',
+  EROFS: 'the file system is read-only (EROFS)',
+  ENOSPC: 'no space left on the device (ENOSPC)',
+  EDQUOT: 'the quota is used up (EDQUOT)',
+  EISDIR: 'this is a folder (EISDIR)',
+  ENOTDIR: 'a part of the path is not a folder (ENOTDIR)',
+  EADDRNOTAVAIL: 'this machine does not have the address (EADDRNOTAVAIL)',
+};
+
 const NO_CONNECTION = /^(ECONN|ENOTFOUND|EAI_|ETIMEDOUT|EHOST|ENET|EPIPE)/;
 
-function ofSystem(code: string, path: string | undefined): Failure {
+function ofSystem(code: string, { path, syscall, address, port }: SystemError): Failure {
   const where = path ?? 'a file';
   if (code === 'ENOENT') return failure('not_found', `${where}: there is no such file or folder`);
   if (code === 'EEXIST') return failure('exists', `${where} exists already`);
-  if (code === 'EADDRINUSE') return failure('exists', 'another process listens at this address');
+  if (syscall === 'listen') {
+    const at = port === undefined ? `${address}` : `${address}:${port}`;
+    if (code === 'EADDRINUSE')
+      return failure('exists', `another process listens at ${at}: choose another port`);
+    return failure('io', `cannot listen at ${at}: ${REASONS[code] ?? code}`);
+  }
   if (NO_CONNECTION.test(code)) return failure('network', `no connection (${code})`);
-  if (/^E[A-Z0-9]+$/.test(code)) return failure('io', `${path === undefined ? '' : `${path}: `}${code}`);
-  return failure('unexpected', `an error nobody expected: ${code}`);
+  if (/^E[A-Z0-9]+$/.test(code))
+    return failure('io', `${path === undefined ? '' : `${path}: `}${REASONS[code] ?? code}`);
+  return failure('unexpected', `unexpected error: ${code}`);
 }

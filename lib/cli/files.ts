@@ -1,7 +1,7 @@
 /** Files and streams as commands use them: bounded to read, whole or not at all to write. */
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, lstat, open, rename, rm, writeFile } from 'node:fs/promises';
+import { link, lstat, open, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CommandLineError } from './failure.ts';
 
@@ -78,7 +78,12 @@ export async function writeOutput(
   { force = false, isPublic = false }: WriteFileOptions = {},
 ): Promise<void> {
   const mode = isPublic ? 0o666 : 0o600;
-  const draft = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString('hex')}`);
+  // What a symbolic link points at is replaced, and not the link.
+  const target = force ? await realpath(file).catch(() => file) : file;
+  const draft = path.join(
+    path.dirname(target),
+    `.${path.basename(target)}.${randomBytes(6).toString('hex')}`,
+  );
   try {
     const handle = await open(draft, 'wx', mode).catch((error: NodeJS.ErrnoException) => {
       // The caller named the file, not the draft.
@@ -90,7 +95,7 @@ export async function writeOutput(
     } finally {
       await handle.close();
     }
-    if (force) await rename(draft, file);
+    if (force) await rename(draft, target);
     else await claimName(draft, file);
   } finally {
     await rm(draft, { force: true });

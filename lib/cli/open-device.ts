@@ -1,3 +1,4 @@
+import { RoamingKeyError } from '../base/errors.ts';
 import type { Device, Purpose } from '../device/device.ts';
 import type { AssistantOptions, RecordOptions } from './options.ts';
 import { recordSource } from './record-source.ts';
@@ -17,6 +18,8 @@ export async function openDevice(options: OpenDeviceOptions, purposes: readonly 
     import('./pins.ts'),
   ]);
   const record = await source.load();
+  if (purposes.length > 0 && record.scheme === 'elgamal')
+    throw new RoamingKeyError('unsupported', 'this key decrypts and does not sign');
   return new Device(record, {
     ...transport(options),
     assistant: await trustedAssistant(record, options.assistant),
@@ -24,6 +27,8 @@ export async function openDevice(options: OpenDeviceOptions, purposes: readonly 
     async save(changed, replaced) {
       // The pin first: a record whose key is not pinned could not be used.
       await joinPin(changed, replaced);
+      // A change of password: the earlier record is kept until its ticket is retired, also over a crash.
+      if (changed.salt !== replaced.salt) await (await recordSource(source.old)).save(replaced);
       await source.save(changed);
     },
   });

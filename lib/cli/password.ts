@@ -1,12 +1,15 @@
 /** Where passwords come from: a file, the environment or the terminal, never an argument that others can see. */
 import { CommandLineError } from './failure.ts';
 import { readInput } from './files.ts';
+import { note } from './output.ts';
 import { promptSecret } from './prompt.ts';
 
 /** The variables that passwords are taken from; no command that is started from here gets them. */
 export const PASSWORD_VARIABLES = ['ROAMING_KEY_PASSWORD', 'ROAMING_KEY_NEW_PASSWORD'] as const;
 
 const MAX_FILE = 4096;
+/** NIST SP 800-63B-4 section 3.1.1.2: the fewest characters beside another factor. */
+const SHORT = 8;
 
 interface PasswordSource {
   readonly file: string | undefined;
@@ -54,6 +57,16 @@ export async function passwordThatIsGiven(options: {
   const { ROAMING_KEY_PASSWORD: given } = process.env;
   for (const name of PASSWORD_VARIABLES) delete process.env[name];
   return given || undefined;
+}
+
+/** A short password is accepted, and its owner should know what it is worth. */
+export function warnIfShort(password: string, options: { readonly json?: boolean | undefined }): void {
+  const { length } = Array.from(password);
+  if (length < SHORT)
+    note(
+      `a password of ${length} characters is guessed soon by whoever has record and assistant: take a longer one`,
+      options,
+    );
 }
 
 async function readPassword({ file, variable, question, confirm }: PasswordSource): Promise<string> {

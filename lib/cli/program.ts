@@ -13,6 +13,7 @@ import { authorizedKeys, revokedKeys } from './commands/hosts.ts';
 import { keys } from './commands/keys.ts';
 import { login, register } from './commands/login.ts';
 import { record } from './commands/record.ts';
+import { retire } from './commands/retire.ts';
 import { serve } from './commands/serve.ts';
 import { sign } from './commands/sign.ts';
 import { store } from './commands/store.ts';
@@ -47,6 +48,7 @@ export function program(): Command {
     register,
     login,
     changePassword,
+    retire,
     disable,
     record,
     authorizedKeys,

@@ -3,8 +3,11 @@ import type { DeviceRecord } from '../protocol/record.ts';
 import { dataFolder } from './data-folder.ts';
 import { CommandLineError } from './failure.ts';
 import type { RecordOptions } from './options.ts';
+import { readAs } from './what-is.ts';
 
 const DEFAULT_NAME = 'default';
+/** Marks the record of an earlier password. */
+export const OLD = '.old';
 
 /** One place for one device record: a name among the user's records, or a file. */
 export interface RecordSource {
@@ -18,6 +21,9 @@ export interface RecordSource {
   /** Replaces what is there, durably. */
   readonly save: (record: DeviceRecord) => Promise<void>;
   readonly exists: () => Promise<boolean>;
+  readonly remove: () => Promise<void>;
+  /** Where the record of an earlier password is kept until its ticket is retired. */
+  readonly old: RecordOptions;
   /** Where an SSH certificate for this key may lie. */
   readonly certificate: string | undefined;
 }
@@ -47,25 +53,29 @@ async function named(name: string): Promise<RecordSource> {
     },
     save: (record) => records.save(name, record),
     exists: async () => (await records.list()).includes(name),
+    remove: () => records.remove(name),
+    old: { name: `${name}${OLD}` },
     certificate: /^[\w@.-]+$/.test(name) ? path.join(recordsFolder(), `${name}-cert.pub`) : undefined,
   };
 }
 
 async function inFile(file: string): Promise<RecordSource> {
-  const [{ readJsonFile, replaceJsonFile }, { parseRecord }, { lstat }] = await Promise.all([
+  const [{ readJsonFile, replaceJsonFile }, { parseRecord }, { lstat, rm }] = await Promise.all([
     import('../device/private-file.ts'),
     import('../protocol/record.ts'),
     import('node:fs/promises'),
   ]);
   return {
     place: { record: file },
-    load: async () => parseRecord(await readJsonFile(file)),
+    load: () => readAs('a device record', file, async () => parseRecord(await readJsonFile(file))),
     save: (record) => replaceJsonFile(file, record),
     exists: () =>
       lstat(file).then(
         () => true,
         () => false,
       ),
+    remove: () => rm(file, { force: true }),
+    old: { record: `${file}${OLD}` },
     certificate: `${file.replace(/\.json$/, '')}-cert.pub`,
   };
 }

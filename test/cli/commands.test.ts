@@ -41,7 +41,7 @@ describe('a device on the command line', { timeout: 60_000 }, () => {
       jwk: { kty: 'OKP', crv: 'Ed25519', x: expect.any(String) as unknown },
       u: expect.any(String) as unknown,
       assistant: url,
-      code: expect.stringMatching(/^([0-9A-Z]{5}-){5}[0-9A-Z]{4}$/) as unknown,
+      code: expect.stringMatching(/^([0-9A-Z]{4}-){7}[0-9A-Z]{4}$/) as unknown,
       kit: 'kit.json',
     });
     for (const file of ['ada.json', 'kit.json']) expect(statSync(box.file(file)).mode & 0o777).toBe(0o600);
@@ -89,7 +89,10 @@ describe('a device on the command line', { timeout: 60_000 }, () => {
     writeFileSync(box.file('ada.json'), before);
     expect(await box.failure(['login', ...app])).toMatchObject({ code: 'retired', exitCode: 5 });
 
-    expect(await box.json(['disable', '--kit', 'new-kit.json'])).toEqual({ disabled: true });
+    expect(await box.json(['disable', '--kit', 'new-kit.json'])).toEqual({
+      disabled: true,
+      assistant: url,
+    });
     expect((await fetch(`${origin}/me`, { headers: { cookie } })).status).toBe(403);
     await store.close();
   });

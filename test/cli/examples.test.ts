@@ -104,7 +104,7 @@ describe.skipIf(missing.length > 0)('the examples of the help', { timeout: 600_0
 
     const enrolled = await run('enroll');
     expect(enrolled).toEqual(
-      enrolled.map(() => expect.stringMatching(/\ncode +([0-9A-Z]{4,5}-?){6}\nKeep/) as unknown),
+      enrolled.map(() => expect.stringMatching(/\ncode +([0-9A-Z]{4}-?){8}\nKeep/) as unknown),
     );
     const [names, , line, jwk] = await run('record list', 'record show');
     expect(names).toBe('default\nmail\nsigning\nssh\n');
@@ -147,15 +147,16 @@ describe.skipIf(missing.length > 0)('the examples of the help', { timeout: 600_0
     expect(await box.shell(second)).toMatchObject({ status: 0, stdout: 'registered ada\n' });
     const [changed] = await run('change-password');
     expect(changed).toBe('the password is changed\n');
-    const kits = await run('disable');
-    expect(kits).toEqual(['the key is disabled\n', 'the key is disabled\n']);
+    replaced['$CODE'] = /code +(\S+)/.exec(enrolled[0] as string)?.[1] as string;
+    const disabled = `the key is disabled at ${urls['https://assistant.example']}\n`;
+    expect(await run('disable', 'retire')).toEqual([disabled, disabled, 'the record is retired\n']);
 
     await box.run(['sign', '--name', 'ssh'], { input: 'x', env: { ROAMING_KEY_PASSWORD: 'wrong' } });
     const [, id] = await assistant.until(/"type":"wrongPassword".*"id":"([\w-]{43})"/);
     replaced['$TICKET_ID'] = id as string;
     const [exported, , unlocked] = await run('store export', 'store prune', 'store unlock');
-    expect([exported, unlocked]).toEqual(['3 marks\n', 'unlocked\n']);
-    expect(await run('store forget', 'store import')).toEqual(['forgotten\n', '3 marks, 0 of them new\n']);
+    expect([exported, unlocked]).toEqual(['4 marks\n', 'unlocked\n']);
+    expect(await run('store forget', 'store import')).toEqual(['forgotten\n', '4 marks, 0 of them new\n']);
     expect([...ran].sort()).toEqual(leaves.flatMap(([, command]) => examples(command)).sort());
   });
 });

@@ -81,7 +81,9 @@ describe('exit statuses', { timeout: 60_000 }, () => {
     }
     const locked = await box.failure(sign, { input: 'x' });
     expect(locked).toMatchObject({ code: 'locked', exitCode: 4, retryAt: expect.any(Number) as unknown });
-    expect((await box.run(sign, { input: 'x' })).stderr).toMatch(/; try again at \d{4}-\d\d-\d\dT[\d:]+Z\n$/);
+    expect((await box.run(sign, { input: 'x' })).stderr).toMatch(
+      /; try again at \d{4}-\d\d-\d\d [\d:]+ [+-]\d\d:\d\d\n$/,
+    );
 
     await box.json(['disable', '--assistant', url, '--code', (code as string).toLowerCase()]);
     expect(await box.failure(sign, { input: 'x' })).toMatchObject({ code: 'disabled', exitCode: 5 });
@@ -194,11 +196,11 @@ describe('exit statuses', { timeout: 60_000 }, () => {
 });
 
 describe('toFailure', () => {
-  it('tells of errors nobody expected no more than their name', () => {
+  it('says of unexpected errors no more than their name', () => {
     const quoting = new SyntaxError('Unexpected token in "correct horse"');
     expect(toFailure(quoting)).toEqual({
       code: 'unexpected',
-      message: 'an error nobody expected: SyntaxError',
+      message: 'unexpected error: SyntaxError',
       exitCode: 1,
     });
     expect(toFailure('correct horse').message).not.toContain('correct horse');

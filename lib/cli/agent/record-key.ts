@@ -4,6 +4,7 @@ import { equalBytes, randomBytes } from '../../base/bytes.ts';
 import { isRoamingKeyError } from '../../base/errors.ts';
 import { type SshAlg, sshAlgs, sshPublicKeyBlob, sshSignatureBlob } from '../../crypto/ssh/encoding.ts';
 import type { Device } from '../../device/device.ts';
+import { historyOf } from '../history.ts';
 import { toText } from '../output.ts';
 import { rsaHash } from './added-key.ts';
 import type { IdentitySource } from './agent.ts';
@@ -137,12 +138,12 @@ async function openForSsh(
     await device.unlockShared(password, { forSeconds: hold.shared });
     // Only the assistant knows whether the password was right: find out once, before many requests guess.
     await device.sign(randomBytes(32), { alg: first });
+    for (const line of historyOf(device)) onNews?.(line);
     return new Map([first, ...others].map((alg) => [alg, device]));
   }
   const held = { forSeconds: hold.recovered };
-  const { failedSince } = await device.unlock(password, { ...held, alg: first });
-  if (failedSince.count > 0)
-    onNews?.(`wrong passwords tried on this key since its last use: ${failedSince.count}`);
+  await device.unlock(password, { ...held, alg: first });
+  for (const line of historyOf(device)) onNews?.(line);
   const devices = new Map([[first, device]]);
   for (const alg of others) {
     const another = await open();

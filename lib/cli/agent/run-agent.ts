@@ -3,7 +3,7 @@ import { isRoamingKeyError } from '../../base/errors.ts';
 import { openDevice } from '../open-device.ts';
 import type { AssistantOptions, RecordOptions } from '../options.ts';
 import { note, toText } from '../output.ts';
-import { recordSource, recordsFolder } from '../record-source.ts';
+import { OLD, recordSource, recordsFolder } from '../record-source.ts';
 import { SshAgent } from './agent.ts';
 import { type Asker, inTurn } from './ask.ts';
 import { commentOf, type Question, RecordKey, together } from './record-key.ts';
@@ -78,12 +78,14 @@ async function openKeys(options: RunAgentOptions, asker: Asker): Promise<readonl
   if (named.length > 0) return Promise.all(named.map((record) => openKey(options, record, asker)));
   const { fileRecords } = await import('../../device/file-records.ts');
   const all = await fileRecords(recordsFolder()).list();
-  const opened = all.map((name) =>
-    openKey(options, { name }, asker).catch((error: unknown) => {
-      if (!isRoamingKeyError(error, 'unsupported')) note(`${name}: ${toText(error)}`, {});
-      return undefined;
-    }),
-  );
+  const opened = all
+    .filter((name) => !name.endsWith(OLD))
+    .map((name) =>
+      openKey(options, { name }, asker).catch((error: unknown) => {
+        if (!isRoamingKeyError(error, 'unsupported')) note(`${name}: ${toText(error)}`, {});
+        return undefined;
+      }),
+    );
   return (await Promise.all(opened)).filter((key) => key !== undefined);
 }
 

@@ -17,7 +17,8 @@ import {
   timeoutOption,
 } from '../options.ts';
 import { note, print, working } from '../output.ts';
-import { currentPassword, nextPassword } from '../password.ts';
+import { currentPassword, nextPassword, warnIfShort } from '../password.ts';
+import { recordSource } from '../record-source.ts';
 import { relyingParty } from '../relying-party.ts';
 
 interface Options extends OpenDeviceOptions, PasswordOptions, KdfOptions {
@@ -30,11 +31,13 @@ interface Options extends OpenDeviceOptions, PasswordOptions, KdfOptions {
 
 export const changePassword = command<Options>({
   name: 'change-password',
-  summary: 'change the password of a recovered key',
-  description: `Makes a new record around the same key, tells the apps where it is registered, and retires the old ticket. There is
-a new disabling code: from then on it alone stops the assistant, while the old one disables the key at apps that
-knew it before. A crash at any point leaves a record that works. Keys of schemes rsa and elgamal keep their
-password: enrol anew.`,
+  summary: 'change the password of a key',
+  description: `Of a shared key (ed25519, elgamal) the assistant moves its share; the kit stays good, and apps need not be told. Of a key
+that is recovered this makes a new record around the same key, tells the apps where it is registered, and makes a new
+disabling code: from then on it alone stops the assistant, while the old one disables the key at apps that knew it
+before. A crash at any point leaves a record that works; where the old ticket could not be retired, \`roaming-key
+retire --old\` finishes that. A change keeps out who learns the old password afterwards: who had record and password
+before may have a record of his own, so use the kit and make a new key. Shared RSA keys keep their password.`,
   options: [
     ...recordOptions(),
     assistantOption(),
@@ -52,7 +55,7 @@ password: enrol anew.`,
     ...kdfOptions({ m: 'as before', t: 'as before', p: 'as before' }),
     timeoutOption(),
   ],
-  json: '{ "name" or "record", "kit", "u", "oldRetired" }; needs --kit',
+  json: '{ "name" or "record", "kit"?, "u", "oldRetired" }; needs --kit for a key that is recovered',
   examples: [
     {
       does: 'tell the app where the key logs in',
@@ -61,36 +64,51 @@ password: enrol anew.`,
   ],
   async run(options) {
     const { kit } = options;
-    if (options.json && kit === undefined) {
+    await assertAbsent(kit, { advice: ' and may be the only kit of a key' });
+    const source = await recordSource(options);
+    const { scheme } = await source.load();
+    const isShared = scheme !== 'retrieve';
+    if (isShared && (kit !== undefined || options.register)) {
+      throw new CommandLineError(
+        'usage',
+        'the kit of a shared key stays good: --kit and --register are not for it',
+      );
+    }
+    if (!isShared && options.json && kit === undefined) {
       throw new CommandLineError(
         'usage',
         '--json needs --kit here: the new kit must be kept before the record changes',
       );
     }
-    await assertAbsent(kit, { advice: ' and may be the only kit of a key' });
     const parties = await apps(options);
-    const device = await openDevice(options, ['login']);
+    const device = await openDevice(options, scheme === 'elgamal' ? [] : ['login']);
     const password = await currentPassword(options);
     const newPassword = await nextPassword(options);
+    warnIfShort(newPassword, options);
     const { isOldRetired } = await working('changing the password', () =>
       device.changePassword({
         password,
         newPassword,
-        saveKit: (made) => keepKit(made, kit),
-        relyingParties: parties,
+        ...(!isShared && {
+          saveKit: (made: DisablingKit) => keepKit(made, kit),
+          relyingParties: parties,
+        }),
         kdf: kdfOf(options),
       }),
     );
-    if (!isOldRetired) {
+    if (isOldRetired) await (await recordSource(source.old)).remove();
+    else
       note(
-        'the old record could not be retired: whoever has it and the old password still gets the key',
+        'the old record could not be retired: with the old password it still leads to the key, until `roaming-key retire --old`',
         options,
       );
-    }
-    const place =
-      options.record === undefined ? { name: options.name ?? 'default' } : { record: options.record };
     return {
-      json: { ...place, kit, u: device.record.u, oldRetired: isOldRetired },
+      json: {
+        ...source.place,
+        ...(kit !== undefined && { kit }),
+        u: device.record.u,
+        oldRetired: isOldRetired,
+      },
       text: 'the password is changed\n',
     };
   },

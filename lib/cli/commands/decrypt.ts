@@ -1,6 +1,7 @@
+import { RoamingKeyError } from '../../base/errors.ts';
 import { command } from '../command.ts';
-import { CommandLineError } from '../failure.ts';
 import { assertAbsent, MAX_MESSAGE, readTextInput, writeOutput } from '../files.ts';
+import { noteHistory } from '../history.ts';
 import { type OpenDeviceOptions, openDevice } from '../open-device.ts';
 import {
   assistantOption,
@@ -36,11 +37,12 @@ or to a file of mode 0600.`,
     await assertAbsent(out, options);
     const device = await openDevice(options, []);
     if (device.record.scheme !== 'elgamal') {
-      throw new CommandLineError('usage', 'this key does not decrypt: enrol one with --scheme elgamal');
+      throw new RoamingKeyError('unsupported', 'this key does not decrypt: enrol one with --scheme elgamal');
     }
     const jwe = (await readTextInput(file as string | undefined, { max: 2 * MAX_MESSAGE })).trim();
     const password = await currentPassword(options);
     const plaintext = await working('decrypting', () => device.decrypt(jwe, { password }));
+    noteHistory(device, options);
     if (out !== undefined && out !== '-') {
       await writeOutput(out, plaintext, options);
       return { json: { out }, text: '' };

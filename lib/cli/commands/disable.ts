@@ -3,12 +3,14 @@ import { command } from '../command.ts';
 import { CommandLineError } from '../failure.ts';
 import { transport } from '../open-device.ts';
 import { type AssistantOptions, assistantOption, timeoutOption } from '../options.ts';
-import { working } from '../output.ts';
+import { note, working } from '../output.ts';
 import { promptSecret } from '../prompt.ts';
+import { readAs } from '../what-is.ts';
 
 interface Options extends AssistantOptions {
   readonly kit?: string;
   readonly code?: string;
+  readonly moved?: true;
 }
 
 export const disable = command<Options>({
@@ -19,37 +21,55 @@ Succeeds only once the assistant has said, genuinely, that the mark is durable; 
 for not disabled and try again. Without --kit and --code the code is asked for.`,
   options: [
     new Option('--kit <file>', 'the disabling kit').conflicts('code'),
-    new Option('--code <code>', 'the code of 29 characters; goes with --assistant'),
+    new Option('--code <code>', 'the code of 32 characters (earlier ones have 29); goes with --assistant'),
     assistantOption('the assistant, which a code does not name'),
+    new Option(
+      '--moved',
+      'the assistant has moved: send it to the one of --assistant, whatever the code or kit names',
+    ),
     timeoutOption(),
   ],
-  json: '{ "disabled": true }',
+  json: '{ "disabled": true, "assistant" }',
   examples: [
     { does: 'with the stick', line: 'roaming-key disable --kit /media/stick/kit.json' },
     {
       does: 'with the code on paper',
-      line: 'roaming-key disable --assistant https://assistant.example --code 000G4-0R40M-30E20-9185G-R38E1-YZ4A',
+      line: 'roaming-key disable --assistant https://assistant.example --code "$CODE"',
     },
   ],
   async run(options) {
     const { kit: file, assistant } = options;
-    if (file === undefined && assistant === undefined) {
+    if (assistant === undefined && (file === undefined || options.moved)) {
       throw new CommandLineError(
         'usage',
         'a code does not name its assistant: give --assistant too, or --kit',
       );
     }
-    const [{ disable }, { readKitFile }] = await Promise.all([
+    const [{ disable }, { readKitFile }, { kitFromCode, parseDisablingCode }] = await Promise.all([
       import('../../device/disable.ts'),
       import('../../device/node.ts'),
+      import('../../protocol/disabling.ts'),
     ]);
-    const kit =
+    const code =
       file === undefined
         ? (options.code ?? (await promptSecret('Disabling code: ', '--code or --kit')))
-        : await readKitFile(file);
+        : undefined;
+    const kit =
+      code === undefined
+        ? await readAs('a disabling kit', file as string, () => readKitFile(file as string))
+        : kitFromCode(code, assistant as string, { hasMoved: options.moved === true });
+    const url = options.moved ? (assistant as string) : kit.assistant.url;
     await working('disabling', () =>
-      disable(kit, { ...transport(options), ...(assistant !== undefined && { assistant }) }),
+      disable(
+        { ...kit, assistant: { url } },
+        { ...transport(options), ...(assistant !== undefined && { assistant }) },
+      ),
     );
-    return { json: { disabled: true }, text: 'the key is disabled\n' };
+    if (code !== undefined && parseDisablingCode(code).isOld)
+      note(
+        `this code of an earlier form names no assistant: it counts only if the key belongs to ${url}`,
+        options,
+      );
+    return { json: { disabled: true, assistant: url }, text: `the key is disabled at ${url}\n` };
   },
 });

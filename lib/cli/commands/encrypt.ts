@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { RoamingKeyError } from '../../base/errors.ts';
 import { command } from '../command.ts';
 import { CommandLineError } from '../failure.ts';
 import { assertAbsent, MAX_MESSAGE, parseJson, readInput, readTextInput, writeOutput } from '../files.ts';
@@ -47,7 +48,7 @@ async function recipient(options: Options): Promise<unknown> {
   }
   const record = await (await recordSource(options)).load();
   if (record.scheme !== 'elgamal') {
-    throw new CommandLineError('usage', 'this record does not decrypt: enrol one with --scheme elgamal');
+    throw new RoamingKeyError('unsupported', 'this key does not decrypt: enrol one with --scheme elgamal');
   }
   return record.jwk;
 }

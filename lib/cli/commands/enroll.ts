@@ -22,7 +22,7 @@ import {
   wholeNumber,
 } from '../options.ts';
 import { note, table, working } from '../output.ts';
-import { firstPassword } from '../password.ts';
+import { firstPassword, warnIfShort } from '../password.ts';
 import { recordSource, recordsFolder } from '../record-source.ts';
 
 interface Options extends RecordOptions, AssistantOptions, PasswordOptions, KdfOptions {
@@ -120,6 +120,7 @@ another one.`,
     }
     const existing = key === undefined ? undefined : await readKey(key);
     const password = await firstPassword(options);
+    warnIfShort(password, options);
     const { enroll } = await import('../../device/enroll.ts');
     const kind = existing === undefined ? type : { existing };
     const enrolment = {

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import type { RelyingPartyAnswer } from '../../device/login-proof.ts';
 import { type CommandSpec, command } from '../command.ts';
+import { noteHistory } from '../history.ts';
 import { type OpenDeviceOptions, openDevice } from '../open-device.ts';
 import {
   assistantOption,
@@ -44,6 +45,7 @@ set none its answer as JSON. Both let in whoever has them. The proof is good for
     const party = await relyingParty(options);
     const password = await currentPassword(options);
     const answer = await working('logging in', () => device.login({ ...party, password }));
+    noteHistory(device, options);
     const cookies = cookiesOf(answer);
     const wantsCookie = options.print === 'cookie' || (options.print === undefined && cookies.length > 0);
     return {

@@ -4,6 +4,7 @@ import type { SignatureAlg } from '../../device/login-proof.ts';
 import { command } from '../command.ts';
 import { CommandLineError } from '../failure.ts';
 import { assertAbsent, MAX_MESSAGE, readInput, writeOutput } from '../files.ts';
+import { noteHistory } from '../history.ts';
 import { type OpenDeviceOptions, openDevice } from '../open-device.ts';
 import {
   assistantOption,
@@ -21,7 +22,8 @@ type Format = 'base64url' | 'raw' | 'jws' | 'sshsig';
 
 interface Options extends OpenDeviceOptions, PasswordOptions, OutOptions {
   readonly format: Format;
-  readonly alg?: SignatureAlg;
+  readonly alg?: SignatureAlg | 'EdDSA';
+  readonly newline: boolean;
   readonly typ?: string;
   readonly namespace: string;
 }
@@ -39,10 +41,15 @@ takes.`,
     new Option('--format <format>', 'how the signature is written')
       .choices(['base64url', 'raw', 'jws', 'sshsig'] satisfies Format[])
       .default('base64url'),
-    new Option('--alg <alg>', 'the algorithm (default: Ed25519, ES256 or PS256, by the kind of key)').choices(
-      ['Ed25519', 'ES256', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] satisfies SignatureAlg[],
-    ),
+    new Option(
+      '--alg <alg>',
+      'the algorithm (default: Ed25519, ES256 or PS256, by the kind of key); EdDSA is Ed25519 for older readers of a JWS',
+    ).choices(['Ed25519', 'EdDSA', 'ES256', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] satisfies (
+      | SignatureAlg
+      | 'EdDSA'
+    )[]),
     new Option('--typ <type>', 'the typ header of a JWS'),
+    new Option('--no-newline', 'print a jws or base64url without a line end (files of --out never have one)'),
     new Option('--namespace <name>', 'the purpose of an sshsig').default('file'),
     ...outOptions('where the signature is written (default: stdout)'),
     passwordOption(),
@@ -72,14 +79,16 @@ takes.`,
     const data = await readInput(file as string | undefined, { max: MAX_MESSAGE });
     const password = await currentPassword(options);
     const signature = await working('signing', () => signAs(device, data, password, options));
+    noteHistory(device, options);
     const { thumbprint } = await import('../../crypto/keys/public-jwk.ts');
     const kid = await thumbprint(device.jwk);
     if (out !== undefined && out !== '-') {
       await writeOutput(out, signature, { ...options, isPublic: true });
       return { json: { format, kid, out }, text: '' };
     }
+    const isLine = typeof signature === 'string' && !signature.endsWith('\n') && options.newline;
     const inJson = typeof signature === 'string' ? signature.trimEnd() : await base64url(signature);
-    return { json: { format, kid, signature: inJson }, text: signature };
+    return { json: { format, kid, signature: inJson }, text: isLine ? `${signature}\n` : signature };
   },
 });
 
@@ -87,16 +96,21 @@ async function signAs(
   device: Device,
   data: Uint8Array,
   password: string,
-  { format, alg, typ, namespace }: Options,
+  { format, alg: named, typ, namespace }: Options,
 ): Promise<string | Uint8Array> {
+  const alg = named === 'EdDSA' ? 'Ed25519' : named;
   const how = { password, ...(alg && { alg }) };
   switch (format) {
     case 'raw':
       return device.sign(data, how);
     case 'base64url':
-      return `${await base64url(await device.sign(data, how))}\n`;
+      return base64url(await device.sign(data, how));
     case 'jws':
-      return `${await device.signJws(data, { ...how, ...(typ !== undefined && { header: { typ } }) })}\n`;
+      return device.signJws(data, {
+        password,
+        ...(named && { alg: named }),
+        ...(typ !== undefined && { header: { typ } }),
+      });
     case 'sshsig': {
       const { sshSignature } = await import('../../crypto/ssh/sshsig.ts');
       return sshSignature(data, namespace, device.jwk, (bytes, chosen) =>

@@ -3,6 +3,7 @@ import type { Device } from '../../device/device.ts';
 import { command } from '../command.ts';
 import { CommandLineError } from '../failure.ts';
 import { assertAbsent, writeOutput } from '../files.ts';
+import { noteHistory } from '../history.ts';
 import { type OpenDeviceOptions, openDevice } from '../open-device.ts';
 import {
   assistantOption,
@@ -62,6 +63,7 @@ signature. The command gets no password from the environment, and its exit statu
     const device = await openDevice(options, ['sign']);
     const password = await currentPassword(options);
     const key = await working('unlocking', () => exportKey(device, password, format));
+    noteHistory(device, options);
     if (out === '-') return { json: { format, key }, text: asText(key) };
     await writeOutput(out, asText(key), options);
     note('the key now lies there without protection: remove it when it has been used', options);

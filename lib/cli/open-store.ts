@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import { Option } from 'commander';
 import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
+import { parseUrl } from '../base/url.ts';
 import type { Store } from '../store/store.ts';
 import { defaultInData } from './data-folder.ts';
 import { CommandLineError } from './failure.ts';
@@ -83,7 +84,6 @@ function isArgument(url: string): boolean {
 }
 
 function hasPassword(url: string): boolean {
-  if (!URL.canParse(url)) return false;
-  const { password, searchParams } = new URL(url);
-  return password !== '' || searchParams.has('password');
+  const parsed = parseUrl(url);
+  return parsed !== undefined && (parsed.password !== '' || parsed.searchParams.has('password'));
 }

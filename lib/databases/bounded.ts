@@ -1,4 +1,5 @@
 import { RoamingKeyError } from '../base/errors.ts';
+import { wholeNumber } from '../base/options.ts';
 
 /** How long a store waits for its server, and for how many operations at once. */
 export interface BoundOptions {
@@ -16,20 +17,14 @@ export class Bound {
 
   /** @throws TypeError naming the option that is wrong */
   constructor({ timeout = 5000, maxPending = 10_000 }: BoundOptions) {
-    if (!Number.isSafeInteger(timeout) || timeout < 1 || timeout > 60_000) {
-      throw new TypeError('timeout must be from 1 to 60000 ms');
-    }
-    if (!Number.isSafeInteger(maxPending) || maxPending < 1) {
-      throw new TypeError('maxPending must be a whole number from 1');
-    }
-    this.timeout = timeout;
-    this.#maxPending = maxPending;
+    this.timeout = wholeNumber('timeout', timeout, 1, 60_000);
+    this.#maxPending = wholeNumber('maxPending', maxPending, 1);
   }
 
   /** Runs one operation; rejects with `unavailable` where too many are under way. */
   async run<T>(act: () => Promise<T>): Promise<T> {
     if (this.#pending >= this.#maxPending) {
-      throw new RoamingKeyError('unavailable', 'The store has too many operations under way.');
+      throw new RoamingKeyError('unavailable', 'the store has too many operations in flight');
     }
     this.#pending += 1;
     try {
@@ -48,7 +43,7 @@ export class Bound {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        reject(new RoamingKeyError('unavailable', 'The store did not answer in time.'));
+        reject(new RoamingKeyError('unavailable', 'the store did not answer in time'));
         work.then(onLate, () => {});
       }, this.timeout);
     });
@@ -71,7 +66,7 @@ export interface CheckOptions {
 /** Warns of `findings`, or refuses them. */
 export function report(findings: readonly string[], { strict = false, onWarning }: CheckOptions): void {
   if (findings.length === 0) return;
-  if (strict) throw new Error(`The store's server is not safe: ${findings.join(' ')}`);
+  if (strict) throw new Error(`the store's server is not safe: ${findings.join(' ')}`);
   const warn = onWarning ?? ((warning: string) => process.emitWarning(warning, 'RoamingKeyStoreWarning'));
   for (const finding of findings) warn(finding);
 }

@@ -37,7 +37,9 @@ function nodeSqlite(): Open | undefined {
 }
 
 async function libsql(): Promise<Open> {
-  const { default: Database } = await import('libsql');
+  const { default: Database } = await import('libsql').catch((cause: unknown) => {
+    throw new Error('SQLite needs Node 22.13 or later, or the package libsql: npm install libsql', { cause });
+  });
   return (file) => new Database(file) as unknown as SqliteHandle;
 }
 
@@ -58,17 +60,19 @@ function syncFolder(folder: string): void {
 export async function openSqlite(file: string): Promise<SqliteHandle> {
   const open = nodeSqlite() ?? (await libsql());
   if (file === ':memory:') return open(file);
-  const folder = path.dirname(path.resolve(file));
+  // An absolute name is that of a file to both libraries, never a URI or a remote database.
+  const name = path.resolve(file);
+  const folder = path.dirname(name);
   const made = mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (!existsSync(file)) {
-    closeSync(openSync(file, 'a', 0o600));
+  if (!existsSync(name)) {
+    closeSync(openSync(name, 'a', 0o600));
     const top = made === undefined ? folder : path.dirname(made);
     for (let at = folder; at.startsWith(top); at = path.dirname(at)) {
       syncFolder(at);
       if (at === top) break;
     }
   }
-  return open(file);
+  return open(name);
 }
 
 /** Whether an error says that another connection holds the lock just now. */

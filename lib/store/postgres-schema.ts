@@ -1,5 +1,5 @@
 /** Each entry leads from the version that is its index to the next. Entries are never changed, only added. */
-const MIGRATIONS: readonly ((schema: string) => string)[] = [
+export const MIGRATIONS: readonly ((schema: string) => string)[] = [
   (schema) => `
   CREATE TABLE ${schema}.disabled (seq bigint PRIMARY KEY, u text NOT NULL UNIQUE, t text NOT NULL, at bigint NOT NULL,
     tag text NOT NULL);
@@ -14,19 +14,6 @@ const MIGRATIONS: readonly ((schema: string) => string)[] = [
   CREATE UNLOGGED TABLE ${schema}.counters (name text PRIMARY KEY, count bigint NOT NULL, until bigint NOT NULL);
   CREATE INDEX counters_until ON ${schema}.counters (until);`,
 ];
-
-/** The version of the schema that this package writes. */
-export const SCHEMA_VERSION = MIGRATIONS.length;
-
-/** What brings a schema from `version` up to date, as one text. */
-export function migrationFrom(version: number, schema: string): string {
-  return [
-    `CREATE TABLE IF NOT EXISTS ${schema}.schema_version (version integer NOT NULL)`,
-    ...MIGRATIONS.slice(version).map((step) => step(schema)),
-    `DELETE FROM ${schema}.schema_version`,
-    `INSERT INTO ${schema}.schema_version (version) VALUES (${SCHEMA_VERSION})`,
-  ].join(';\n');
-}
 
 const NOW = 'floor(extract(epoch FROM clock_timestamp()))::bigint';
 
@@ -45,11 +32,6 @@ const counterAnswer = 'count, until, (SELECT now FROM clock) AS now';
 /** The statements of the store. `scope` is an id for seen requests, empty for claims. */
 export function statements(schema: string) {
   return {
-    // Asks the catalogue's tables: what to_regclass knows may be older than a lock that was just waited for.
-    hasVersion: `SELECT EXISTS (SELECT FROM pg_catalog.pg_tables
-      WHERE schemaname = $1 AND tablename = 'schema_version') AS found`,
-    hasSchema: 'SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1) AS found',
-    readVersion: `SELECT version FROM ${schema}.schema_version`,
     known: `SELECT ${NOW} AS now,
       EXISTS (SELECT FROM ${schema}.disabled WHERE u = $1) AS disabled,
       EXISTS (SELECT FROM ${schema}.retired WHERE id = $2) AS retired,
@@ -96,9 +78,6 @@ export function statements(schema: string) {
     feedTag: `SELECT tag FROM ${schema}.disabled WHERE seq = $1`,
     feed: `SELECT seq, tag, u, t, at FROM ${schema}.disabled WHERE seq > $1 ORDER BY seq LIMIT $2`,
     retired: `SELECT seq, id, at FROM ${schema}.retired WHERE seq > $1 ORDER BY seq LIMIT $2`,
-    settings: `SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only,
-      current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
-      current_setting('synchronous_commit') AS synchronous_commit`,
   };
 }
 

@@ -1,7 +1,5 @@
 import { checkNames } from '../base/options.ts';
-import { Bound, type BoundOptions, type CheckOptions, report } from '../databases/bounded.ts';
-import { Connections, ignore, type Lock, type PgPool, type Query } from '../databases/postgres-connection.ts';
-import { findings, migrate } from '../databases/postgres-setup.ts';
+import { type Lock, PostgresDatabase, type PostgresOptions, type Query } from '../databases/postgres.ts';
 import { backedBy } from './backing.ts';
 import { checkCount, MAX_COUNT } from './counters.ts';
 import {
@@ -24,7 +22,7 @@ import {
   type RetiredEntry,
   readCursor,
 } from './marks.ts';
-import { type Statements, statements } from './postgres-schema.ts';
+import { MIGRATIONS, type Statements, statements } from './postgres-schema.ts';
 import type {
   CountAnswer,
   CountRequest,
@@ -39,14 +37,8 @@ import type {
   Store,
 } from './store.ts';
 
-export interface PostgresStoreOptions extends BoundOptions, CheckOptions {
-  /** A `Pool` of npm `pg`. */
-  readonly pool: PgPool;
-  /** The schema that holds the tables; made where it is missing. Default `roaming_key`. */
-  readonly schema?: string;
-  /** Whether closing the store ends the pool. Default false. */
-  readonly owned?: boolean;
-}
+/** `schema` is `roaming_key` by default. */
+export interface PostgresStoreOptions extends PostgresOptions {}
 
 const PRUNE_EVERY = 256;
 const PRUNE_AT_ONCE = 1024;
@@ -64,46 +56,24 @@ const PRUNE_AT_ONCE = 1024;
  * await store.init()
  */
 export class PostgresStore implements Store {
-  readonly #pool: PgPool;
-  readonly #schema: string;
-  readonly #owned: boolean;
-  readonly #checks: CheckOptions;
-  readonly #bound: Bound;
-  readonly #connections: Connections;
+  readonly #database: PostgresDatabase;
   readonly #sql: Statements;
-  #opening: Promise<void> | undefined;
-  #isOpen = false;
-  #isClosed = false;
   #untilPrune = PRUNE_EVERY;
 
   constructor(options: PostgresStoreOptions) {
-    const { pool, schema = 'roaming_key', owned = false } = options;
-    if (typeof pool?.connect !== 'function') throw new TypeError('pool must be a Pool of npm pg');
-    if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
-      throw new TypeError('schema must be 1 to 63 small letters, digits and underscores');
-    }
-    this.#pool = pool;
-    this.#schema = schema;
-    this.#owned = owned;
-    this.#checks = options;
-    this.#bound = new Bound(options);
-    this.#connections = new Connections(pool, this.#bound);
-    this.#sql = statements(`"${schema}"`);
-    backedBy(this, pool);
+    const plan = { schema: 'roaming_key', versions: 'schema_version', migrations: MIGRATIONS, findings };
+    this.#database = new PostgresDatabase(options, plan);
+    this.#sql = statements(this.#database.schema);
+    backedBy(this, options.pool);
   }
 
-  async init(): Promise<void> {
-    if (this.#isClosed) throw new Error('The store is closed.');
-    this.#opening ??= this.#open().catch((error: unknown) => {
-      this.#opening = undefined;
-      throw error;
-    });
-    await this.#opening;
+  init(): Promise<void> {
+    return this.#database.init();
   }
 
   async reserve(request: ReserveRequest): Promise<ReserveAnswer> {
     const { id, u, jti, seenUntil } = request;
-    const answer = await this.#transaction([this.#idLock(id)], false, async (query) => {
+    const answer = await this.#database.transaction([idLock(id)], false, async (query) => {
       const { now, known } = await this.#known(query, u, id, jti);
       const decided = decideReserve(known, request, now);
       if (decided.answer.answer === 'new') return decided.answer;
@@ -117,7 +87,7 @@ export class PostgresStore implements Store {
   }
 
   fail(request: ReservationKey): Promise<FailAnswer> {
-    return this.#transaction([this.#idLock(request.id)], false, async (query) => {
+    return this.#database.transaction([idLock(request.id)], false, async (query) => {
       const { now, tally } = await this.#tally(query, request.id);
       const decided = decideFail(tally, request, now);
       await this.#keep(query, request.id, decided.tally, request);
@@ -127,8 +97,8 @@ export class PostgresStore implements Store {
 
   settle(request: SettleRequest): Promise<SettleAnswer> {
     const { id, u, jti, retire = false, reissue = false } = request;
-    const locks = [this.#idLock(id), { ...this.#uLock(u), shared: true }];
-    return this.#transaction(locks, retire || reissue, async (query) => {
+    const locks = [idLock(id), { ...uLock(u), shared: true }];
+    return this.#database.transaction(locks, retire || reissue, async (query) => {
       const { now, known } = await this.#known(query, u, id, jti);
       const decided = decideSettle(known, request, now);
       if (decided.retire) await query(this.#sql.retire, [[id], [now]]);
@@ -138,15 +108,15 @@ export class PostgresStore implements Store {
   }
 
   release(request: ReservationKey): Promise<void> {
-    return this.#transaction([this.#idLock(request.id)], false, async (query) => {
+    return this.#database.transaction([idLock(request.id)], false, async (query) => {
       const { now, tally } = await this.#tally(query, request.id);
       await this.#keep(query, request.id, decideRelease(tally, request, now), request);
     });
   }
 
   async disable({ u, t }: { readonly u: string; readonly t: string }): Promise<{ readonly isNew: boolean }> {
-    const locks = [this.#uLock(u), this.#feedLock()];
-    const { rowCount } = await this.#transaction(locks, true, (query) =>
+    const locks = [uLock(u), FEED_LOCK];
+    const { rowCount } = await this.#database.transaction(locks, true, (query) =>
       query(this.#sql.disable, [[u], [t], [null], [newTag()]]),
     );
     return { isNew: rowCount === 1 };
@@ -154,12 +124,14 @@ export class PostgresStore implements Store {
 
   async isDisabled(names: readonly string[]): Promise<boolean> {
     checkNames(names);
-    const { rows } = await this.#one((query) => query(this.#sql.isDisabled, [names]));
+    const { rows } = await this.#database.transaction([], false, (query) =>
+      query(this.#sql.isDisabled, [names]),
+    );
     return (rows[0] as { found: boolean }).found;
   }
 
   feed({ after, limit }: { readonly after?: string; readonly limit: number }): Promise<FeedPage> {
-    return this.#one(async (query) => {
+    return this.#database.transaction([], false, async (query) => {
       const cursor = readCursor(after);
       const at = cursor && (await query(this.#sql.feedTag, [cursor.seq])).rows[0];
       const known = cursor && (at as { tag: string } | undefined)?.tag === cursor.tag ? cursor : undefined;
@@ -176,7 +148,9 @@ export class PostgresStore implements Store {
     readonly name: string;
     readonly expiresAt: number;
   }): Promise<boolean> {
-    const { rowCount } = await this.#one((query) => query(this.#sql.claim, [name, expiresAt]));
+    const { rowCount } = await this.#database.transaction([], false, (query) =>
+      query(this.#sql.claim, [name, expiresAt]),
+    );
     await this.#pruneSometimes();
     return rowCount === 1;
   }
@@ -184,7 +158,7 @@ export class PostgresStore implements Store {
   async count(request: CountRequest): Promise<CountAnswer> {
     checkCount(request);
     const { name, seconds, by } = request;
-    const row = await this.#one(async (query) => {
+    const row = await this.#database.transaction([], false, async (query) => {
       const { addHits, takeHits, hits } = this.#sql;
       if (by > 0) return (await query(addHits, [name, seconds, by, MAX_COUNT])).rows[0] as CounterRow;
       const left = by < 0 ? (await query(takeHits, [name, seconds, by])).rows[0] : undefined;
@@ -196,7 +170,7 @@ export class PostgresStore implements Store {
   }
 
   unlock(id: string): Promise<boolean> {
-    return this.#transaction([this.#idLock(id)], false, async (query) => {
+    return this.#database.transaction([idLock(id)], false, async (query) => {
       const { now, tally } = await this.#tally(query, id, this.#sql.liveTally);
       if (!tally) return false;
       const left = decideUnlock(tally, now);
@@ -207,7 +181,7 @@ export class PostgresStore implements Store {
   }
 
   forget(id: string): Promise<boolean> {
-    return this.#transaction([this.#idLock(id)], false, async (query) => {
+    return this.#database.transaction([idLock(id)], false, async (query) => {
       const seen = (await query(this.#sql.dropScope, [id])).rowCount ?? 0;
       const tally = (await query(this.#sql.dropTally, [id])).rowCount ?? 0;
       return seen + tally > 0;
@@ -217,9 +191,15 @@ export class PostgresStore implements Store {
   exportMarks(): AsyncIterable<Mark> {
     return mergeMarks(
       async (after) =>
-        (await this.#one((query) => query(this.#sql.feed, [after, EXPORT_PAGE]))).rows.map(feedEntry),
+        (
+          await this.#database.transaction([], false, (query) => query(this.#sql.feed, [after, EXPORT_PAGE]))
+        ).rows.map(feedEntry),
       async (after) =>
-        (await this.#one((query) => query(this.#sql.retired, [after, EXPORT_PAGE]))).rows.map(retiredEntry),
+        (
+          await this.#database.transaction([], false, (query) =>
+            query(this.#sql.retired, [after, EXPORT_PAGE]),
+          )
+        ).rows.map(retiredEntry),
     );
   }
 
@@ -228,7 +208,7 @@ export class PostgresStore implements Store {
     for await (const batch of batches(marks)) {
       const disabled = batch.filter((mark) => mark.kind === 'disabled');
       const retired = batch.filter((mark) => mark.kind === 'retired');
-      added += await this.#transaction([this.#feedLock()], true, async (query) => {
+      added += await this.#database.transaction([FEED_LOCK], true, async (query) => {
         const rows = [
           disabled.map(({ u }) => u),
           disabled.map(({ t }) => t),
@@ -253,49 +233,11 @@ export class PostgresStore implements Store {
   }
 
   async health(): Promise<void> {
-    await this.#one((query) => query(this.#sql.take, ['', '', 0]));
+    await this.#database.transaction([], false, (query) => query(this.#sql.take, ['', '', 0]));
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    if (this.#owned) await this.#bound.wait(this.#pool.end());
-    else this.#pool.off('error', ignore);
-  }
-
-  async #open(): Promise<void> {
-    report(await findings(this.#connections, this.#sql), this.#checks);
-    await migrate(this.#connections, this.#schema, this.#sql);
-    this.#isOpen = true;
-  }
-
-  async #one<T>(act: (query: Query) => Promise<T>): Promise<T> {
-    return this.#bound.run(async () => {
-      if (!this.#isOpen || this.#isClosed) await this.init();
-      return this.#connections.use(act);
-    });
-  }
-
-  async #transaction<T>(
-    locks: readonly Lock[],
-    durably: boolean,
-    act: (query: Query) => Promise<T>,
-  ): Promise<T> {
-    return this.#bound.run(async () => {
-      if (!this.#isOpen || this.#isClosed) await this.init();
-      return this.#connections.transaction(locks, durably, act);
-    });
-  }
-
-  #idLock(id: string): Lock {
-    return { name: `${this.#schema} id ${id}` };
-  }
-
-  #uLock(u: string): Lock {
-    return { name: `${this.#schema} u ${u}` };
-  }
-
-  #feedLock(): Lock {
-    return { name: `${this.#schema} feed` };
+  close(): Promise<void> {
+    return this.#database.close();
   }
 
   async #known(query: Query, u: string, id: string, jti: string) {
@@ -325,11 +267,11 @@ export class PostgresStore implements Store {
     this.#untilPrune -= 1;
     if (this.#untilPrune > 0) return;
     this.#untilPrune = PRUNE_EVERY;
-    await this.#prune().catch(ignore);
+    await this.#prune().catch(() => {});
   }
 
   #prune(): Promise<number> {
-    return this.#one(async (query) => {
+    return this.#database.transaction([], false, async (query) => {
       const once = (await query(this.#sql.pruneOnce, [PRUNE_AT_ONCE])).rowCount ?? 0;
       const counters = (await query(this.#sql.pruneCounters, [PRUNE_AT_ONCE])).rowCount ?? 0;
       return once + counters + ((await query(this.#sql.pruneTallies, [PRUNE_AT_ONCE])).rowCount ?? 0);
@@ -363,4 +305,28 @@ function feedEntry(row: unknown): FeedEntry {
 function retiredEntry(row: unknown): RetiredEntry {
   const { seq, id, at } = row as RetiredEntry;
   return { seq: Number(seq), id, at: Number(at) };
+}
+
+const FEED_LOCK: Lock = { name: 'feed' };
+
+function idLock(id: string): Lock {
+  return { name: `id ${id}` };
+}
+
+function uLock(u: string): Lock {
+  return { name: `u ${u}` };
+}
+
+function findings(settings: Record<string, unknown>): string[] {
+  const found: string[] = [];
+  if (settings['fsync'] !== 'on') {
+    found.push('PostgreSQL may lose or damage everything in a power cut: set fsync = on.');
+  }
+  if (settings['full_page_writes'] !== 'on') {
+    found.push('PostgreSQL may damage tables in a power cut: set full_page_writes = on.');
+  }
+  if (settings['synchronous_commit'] === 'off') {
+    found.push('PostgreSQL may forget the last wrong passwords in a crash: set synchronous_commit = on.');
+  }
+  return found;
 }

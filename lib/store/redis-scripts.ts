@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { script } from '../databases/redis.ts';
 import { type GuessPolicy, waitAfter } from './guess-policy.ts';
 
 /**
@@ -87,6 +87,9 @@ local function wait_after(failures)
   return policy.waits[math.min(failures - policy.free + 1, #policy.waits)]
 end
 `;
+
+/** A write that changes nothing: a replica, whose data may be old, refuses it. */
+const PRIMARY = `redis.call('PERSIST', KEYS[1])`;
 
 const RESERVE = `
 local disabled, retired, seen, guesses = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -187,6 +190,7 @@ return 1
 const RETIRE = `return redis.call('ZADD', KEYS[1], 'NX', ARGV[3], ARGV[2])`;
 
 const IS_DISABLED = `
+${PRIMARY}
 for i = 2, #ARGV do
   if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then return 1 end
 end
@@ -194,6 +198,7 @@ return 0
 `;
 
 const FEED = `
+${PRIMARY}
 local after = tonumber(ARGV[2])
 if ARGV[3] ~= '' then
   local entry = redis.call('LINDEX', KEYS[1], after - 1)
@@ -203,6 +208,7 @@ return { after, redis.call('LRANGE', KEYS[1], after, after + tonumber(ARGV[4]) -
 `;
 
 const RETIRED = `
+${PRIMARY}
 return redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[2] + ARGV[3] - 1, 'WITHSCORES')
 `;
 
@@ -248,34 +254,25 @@ const HEALTH = `redis.call('SET', KEYS[1], now, 'EX', 60) return 1`;
 
 const INFO = `return redis.call('INFO', ARGV[2])`;
 
-/** A script and the name under which the server caches it. */
-export interface Script {
-  readonly text: string;
-  readonly sha1: string;
-}
-
-function script(body: string): Script {
-  const text = PRELUDE + body;
-  return { text, sha1: createHash('sha1').update(text).digest('hex') };
-}
+const withPrelude = (body: string) => script(PRELUDE + body);
 
 /** One script an operation. The first argument is always the policy, or empty. */
 export const SCRIPTS = {
-  reserve: script(RESERVE),
-  fail: script(FAIL),
-  settle: script(SETTLE),
-  release: script(RELEASE),
-  disable: script(DISABLE),
-  retire: script(RETIRE),
-  isDisabled: script(IS_DISABLED),
-  feed: script(FEED),
-  retired: script(RETIRED),
-  claim: script(CLAIM),
-  count: script(COUNT),
-  unlock: script(UNLOCK),
-  forget: script(FORGET),
-  health: script(HEALTH),
-  info: script(INFO),
+  reserve: withPrelude(RESERVE),
+  fail: withPrelude(FAIL),
+  settle: withPrelude(SETTLE),
+  release: withPrelude(RELEASE),
+  disable: withPrelude(DISABLE),
+  retire: withPrelude(RETIRE),
+  isDisabled: withPrelude(IS_DISABLED),
+  feed: withPrelude(FEED),
+  retired: withPrelude(RETIRED),
+  claim: withPrelude(CLAIM),
+  count: withPrelude(COUNT),
+  unlock: withPrelude(UNLOCK),
+  forget: withPrelude(FORGET),
+  health: withPrelude(HEALTH),
+  info: withPrelude(INFO),
 };
 
 const spelled = new WeakMap<GuessPolicy, string>();

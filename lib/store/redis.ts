@@ -1,5 +1,12 @@
 import { checkNames } from '../base/options.ts';
-import { Bound, type BoundOptions, type CheckOptions, report } from '../databases/bounded.ts';
+import type { CheckOptions } from '../databases/bounded.ts';
+import {
+  isReply,
+  type RedisCheck,
+  RedisDatabase,
+  type RedisOptions,
+  type Script,
+} from '../databases/redis.ts';
 import { backedBy } from './backing.ts';
 import { checkCount, MAX_COUNT } from './counters.ts';
 import {
@@ -12,7 +19,7 @@ import {
   type RetiredEntry,
   readCursor,
 } from './marks.ts';
-import { SCRIPTS, type Script, spellPolicy } from './redis-scripts.ts';
+import { SCRIPTS, spellPolicy } from './redis-scripts.ts';
 import type {
   CountAnswer,
   CountRequest,
@@ -27,40 +34,8 @@ import type {
   Store,
 } from './store.ts';
 
-interface EvalOptions {
-  readonly keys: string[];
-  readonly arguments: string[];
-}
-
-interface RedisCommands {
-  eval(script: string, options: EvalOptions): Promise<unknown>;
-  evalSha(sha1: string, options: EvalOptions): Promise<unknown>;
-}
-
-/** What the store uses of a client of npm `redis` 6: `createClient()` or `createCluster()`. */
-export interface RedisClient extends RedisCommands {
-  readonly isOpen: boolean;
-  connect(): Promise<unknown>;
-  close(): unknown;
-  destroy(): unknown;
-  on(event: 'error', listener: (error: unknown) => void): unknown;
-  off(event: 'error', listener: (error: unknown) => void): unknown;
-  duplicate(): unknown;
-  withCommandOptions(options: { timeout: number; typeMapping: Record<never, never> }): unknown;
-  configGet?(parameter: string): Promise<unknown>;
-}
-
-export interface RedisStoreOptions extends BoundOptions, CheckOptions {
-  /** A client of npm `redis` 6, connected or not. */
-  readonly client: RedisClient;
-  /** What all keys begin with, in braces. Default `roaming-key`. */
-  readonly prefix?: string;
-  /**
-   * Whether the client is the store's own: closing the store closes it, and a connection that has gone dead without
-   * being closed is replaced. Default false.
-   */
-  readonly owned?: boolean;
-}
+/** `prefix` is `roaming-key` by default. */
+export interface RedisStoreOptions extends RedisOptions, CheckOptions {}
 
 /**
  * Keeps everything in Redis 6.2 or later, or Valkey: one script an operation, by the server's clock.
@@ -75,43 +50,15 @@ export interface RedisStoreOptions extends BoundOptions, CheckOptions {
  * await store.init()
  */
 export class RedisStore implements Store {
-  #client: RedisClient;
-  #commands: RedisCommands;
-  readonly #tag: string;
-  readonly #owned: boolean;
-  readonly #checks: CheckOptions;
-  readonly #bound: Bound;
-  #opening: Promise<void> | undefined;
-  #isOpen = false;
-  #isClosed = false;
-  /** Since when, by `performance.now()`, the connection owes an answer and brings none. */
-  #silentSince: number | undefined;
+  readonly #database: RedisDatabase;
 
   constructor(options: RedisStoreOptions) {
-    const { client, prefix = 'roaming-key', owned = false } = options;
-    if (typeof client?.evalSha !== 'function') throw new TypeError('client must be a client of npm redis');
-    if (!/^[\w.:-]{1,64}$/.test(prefix)) {
-      throw new TypeError('prefix must be 1 to 64 letters, digits, dots, colons, dashes, underscores');
-    }
-    this.#client = client;
-    this.#tag = `{${prefix}}`;
-    this.#owned = owned;
-    this.#checks = options;
-    this.#bound = new Bound(options);
-    this.#commands = this.#prepare(client);
-    backedBy(this, client);
+    this.#database = new RedisDatabase(options, 'roaming-key', check);
+    backedBy(this, options.client);
   }
 
-  async init(): Promise<void> {
-    if (this.#isClosed) throw new Error('The store is closed.');
-    if (!this.#opening) {
-      const opening = this.#open();
-      this.#opening = opening;
-      opening.catch(() => {
-        if (this.#opening === opening) this.#opening = undefined;
-      });
-    }
-    await this.#wait(this.#opening);
+  init(): Promise<void> {
+    return this.#database.init();
   }
 
   reserve(request: ReserveRequest): Promise<ReserveAnswer> {
@@ -120,8 +67,8 @@ export class RedisStore implements Store {
       SCRIPTS.reserve,
       [this.#key('disabled'), this.#key('retired'), this.#key('seen', id), this.#key('guesses', id)],
       [spellPolicy(policy), u, id, jti, `${seenUntil}`, admitNew ? '1' : '0'],
-      // Nobody is there any more to close it, and the owner shall not pay for a slow server with a failure.
-      (late) => late.answer === 'reserved' && void this.release(request).catch(ignore),
+      // The caller has given up, and the owner must not pay for a slow server with a failure.
+      (late) => late.answer === 'reserved' && void this.release(request).catch(() => {}),
     );
   }
 
@@ -218,69 +165,8 @@ export class RedisStore implements Store {
     await this.#run(SCRIPTS.health, [this.#key('health')], ['']);
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    if (this.#owned && this.#client.isOpen) {
-      await this.#bound.wait(Promise.resolve(this.#client.close())).catch(() => this.#client.destroy());
-    }
-    this.#client.off('error', ignore);
-  }
-
-  #prepare(client: RedisClient): RedisCommands {
-    client.on('error', ignore);
-    return client.withCommandOptions({ timeout: this.#bound.timeout, typeMapping: {} }) as RedisCommands;
-  }
-
-  async #open(): Promise<void> {
-    const client = this.#client;
-    if (!client.isOpen) await client.connect();
-    const findings = await this.#findings();
-    if (client !== this.#client) throw new Error('The connection was given up.');
-    report(findings, this.#checks);
-    this.#isOpen = true;
-  }
-
-  /**
-   * Waits as long as the store may. A connection that has brought nothing for twice that time is replaced: where a
-   * firewall or a proxy has lost it, it stays open for ever, and what the client waits for, even its greeting, has no end.
-   */
-  async #wait<T>(work: Promise<T>, onLate?: (value: T) => void): Promise<T> {
-    this.#silentSince ??= performance.now();
-    try {
-      return await this.#bound.wait(work, onLate);
-    } catch (error) {
-      const silence = performance.now() - (this.#silentSince ?? Number.POSITIVE_INFINITY);
-      if (this.#owned && !this.#isClosed && silence >= 2 * this.#bound.timeout) this.#replace();
-      throw error;
-    }
-  }
-
-  #replace(): void {
-    const dead = this.#client;
-    this.#client = dead.duplicate() as RedisClient;
-    this.#commands = this.#prepare(this.#client);
-    this.#opening = undefined;
-    this.#isOpen = false;
-    this.#silentSince = undefined;
-    dead.destroy();
-  }
-
-  async #findings(): Promise<string[]> {
-    const info = async (section: string) =>
-      String(await this.#evaluate(SCRIPTS.info, { keys: [this.#key('disabled')], arguments: ['', section] }));
-    const [memory, persistence] = [await info('memory'), await info('persistence')];
-    const found: string[] = [];
-    if (!/^maxmemory:0\r?$/m.test(memory) && !/^maxmemory_policy:noeviction\r?$/m.test(memory)) {
-      found.push('Redis may evict disabled marks when memory runs out: set maxmemory-policy noeviction.');
-    }
-    if (!/^aof_enabled:1\r?$/m.test(persistence)) {
-      found.push('Redis forgets disabled marks when it restarts: set appendonly yes.');
-    }
-    const fsync = await this.#client.configGet?.('appendfsync').catch(() => undefined);
-    if ((fsync as Record<string, unknown> | undefined)?.['appendfsync'] !== 'always') {
-      found.push('Redis may lose the last disabled marks in a power cut: set appendfsync always.');
-    }
-    return found;
+  close(): Promise<void> {
+    return this.#database.close();
   }
 
   /** The feed after an entry; from the start where that entry has another tag than the one asked for, if any. */
@@ -308,7 +194,7 @@ export class RedisStore implements Store {
   }
 
   #key(kind: string, name?: string): string {
-    return name === undefined ? `${this.#tag}:${kind}` : `${this.#tag}:${kind}:${name}`;
+    return keyOf(this.#database.tag, kind, name);
   }
 
   async #ask<T>(script: Script, keys: string[], args: string[], onLate?: (answer: T) => void): Promise<T> {
@@ -316,28 +202,40 @@ export class RedisStore implements Store {
     return JSON.parse(String(await this.#run(script, keys, args, late))) as T;
   }
 
-  async #run(
-    script: Script,
-    keys: string[],
-    args: string[],
-    onLate?: (reply: unknown) => void,
-  ): Promise<unknown> {
-    return this.#bound.run(async () => {
-      if (!this.#isOpen || this.#isClosed) await this.init();
-      return this.#wait(this.#evaluate(script, { keys, arguments: args }), onLate);
-    });
-  }
-
-  async #evaluate({ sha1, text }: Script, options: EvalOptions): Promise<unknown> {
-    const commands = this.#commands;
-    const reply = await commands.evalSha(sha1, options).catch((error: unknown) => {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return commands.eval(text, options);
-    });
-    this.#silentSince = undefined;
-    return reply;
+  #run(script: Script, keys: string[], args: string[], onLate?: (reply: unknown) => void): Promise<unknown> {
+    return this.#database.run(script, keys, args, onLate);
   }
 }
 
-/** A client without listener ends the process; what it reports shows in the operations that fail. */
-function ignore(): void {}
+function keyOf(tag: string, kind: string, name?: string): string {
+  return name === undefined ? `${tag}:${kind}` : `${tag}:${kind}:${name}`;
+}
+
+/** What the settings put at risk; rejects where the server does not write, as a replica does not. */
+const check: RedisCheck = async (evaluate, tag, client) => {
+  await evaluate(SCRIPTS.isDisabled, [keyOf(tag, 'disabled')], ['']);
+  const info = (section: string) => evaluate(SCRIPTS.info, [keyOf(tag, 'disabled')], ['', section]);
+  let memory: string;
+  let persistence: string;
+  try {
+    [memory, persistence] = [String(await info('memory')), String(await info('persistence'))];
+  } catch (error) {
+    if (!isReply(error)) throw error;
+    return [
+      'Redis does not let this user look at its settings (INFO): see to it that maxmemory-policy is noeviction, ' +
+        'appendonly yes and appendfsync always.',
+    ];
+  }
+  const found: string[] = [];
+  if (!/^maxmemory:0\r?$/m.test(memory) && !/^maxmemory_policy:noeviction\r?$/m.test(memory)) {
+    found.push('Redis may evict disabled marks when memory runs out: set maxmemory-policy noeviction.');
+  }
+  if (!/^aof_enabled:1\r?$/m.test(persistence)) {
+    found.push('Redis forgets disabled marks when it restarts: set appendonly yes.');
+  }
+  const fsync = await client.configGet?.('appendfsync').catch(() => undefined);
+  if ((fsync as Record<string, unknown> | undefined)?.['appendfsync'] !== 'always') {
+    found.push('Redis may lose the last disabled marks in a power cut: set appendfsync always.');
+  }
+  return found;
+};

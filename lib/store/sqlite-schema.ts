@@ -1,7 +1,7 @@
 import type { SqliteHandle } from '../databases/sqlite-driver.ts';
 
 /** Each entry leads from the version that is its index to the next. Entries are never changed, only added. */
-const MIGRATIONS = [
+export const MIGRATIONS = [
   `
   CREATE TABLE roaming_key_disabled (seq INTEGER PRIMARY KEY, u TEXT NOT NULL UNIQUE, t TEXT NOT NULL, at INTEGER NOT NULL,
     tag TEXT NOT NULL);
@@ -18,38 +18,9 @@ const MIGRATIONS = [
   `,
 ];
 
-/**
- * Brings a database up to date; several processes may do so at once.
- *
- * @throws Error where the schema is of a newer version of this package
- */
-export function migrate(db: SqliteHandle): void {
-  db.exec('BEGIN IMMEDIATE');
-  try {
-    db.exec('CREATE TABLE IF NOT EXISTS roaming_key_schema (version INTEGER NOT NULL)');
-    const row = db.prepare('SELECT version FROM roaming_key_schema').get() as { version: number } | undefined;
-    const version = row?.version ?? 0;
-    if (version > MIGRATIONS.length) {
-      throw new Error(`The store's schema has version ${version}; this package knows ${MIGRATIONS.length}.`);
-    }
-    if (version < MIGRATIONS.length) {
-      for (const step of MIGRATIONS.slice(version)) db.exec(step);
-      db.exec('DELETE FROM roaming_key_schema');
-      db.exec(`INSERT INTO roaming_key_schema (version) VALUES (${MIGRATIONS.length})`);
-    }
-    db.exec('COMMIT');
-  } catch (error) {
-    db.exec('ROLLBACK');
-    throw error;
-  }
-}
-
 /** The statements of the store, prepared once. `scope` is an id for seen requests, empty for claims. */
 export function prepareAll(db: SqliteHandle) {
   return {
-    begin: db.prepare('BEGIN IMMEDIATE'),
-    commit: db.prepare('COMMIT'),
-    rollback: db.prepare('ROLLBACK'),
     known: db.prepare(`SELECT EXISTS (SELECT 1 FROM roaming_key_disabled WHERE u = ?) AS disabled,
       EXISTS (SELECT 1 FROM roaming_key_retired WHERE id = ?) AS retired,
       (SELECT until FROM roaming_key_once WHERE scope = ? AND name = ?) AS seen,

@@ -1,7 +1,7 @@
 import { epochSeconds } from '../base/clock.ts';
-import { isRoamingKeyError } from '../base/errors.ts';
 import { checkNames } from '../base/options.ts';
-import { openSqlite, patiently, type SqliteHandle } from '../databases/sqlite-driver.ts';
+import { SqliteDatabase, type SqliteOptions } from '../databases/sqlite.ts';
+import type { SqliteHandle } from '../databases/sqlite-driver.ts';
 import { backedBy } from './backing.ts';
 import { type Counter, checkCount, counted } from './counters.ts';
 import {
@@ -24,7 +24,7 @@ import {
   type RetiredEntry,
   readCursor,
 } from './marks.ts';
-import { migrate, prepareAll } from './sqlite-schema.ts';
+import { MIGRATIONS, prepareAll } from './sqlite-schema.ts';
 import type {
   CountAnswer,
   CountRequest,
@@ -39,11 +39,9 @@ import type {
   Store,
 } from './store.ts';
 
-export interface SqliteStoreOptions {
+export interface SqliteStoreOptions extends SqliteOptions {
   /** The clock: whole seconds since the epoch, one for all processes that share the file. Default: this machine's. */
   readonly now?: () => number;
-  /** How long an operation waits for other processes, in milliseconds, before it rejects. Default 5000. */
-  readonly busyTimeout?: number;
   /**
    * What is on the disk before an operation resolves. Default `marks`: disabled and retired marks; guesses are with the
    * operating system, so that they outlive a killed process, while a power cut may lose those of the last half minute.
@@ -54,21 +52,8 @@ export interface SqliteStoreOptions {
 
 const PRUNE_EVERY = 64;
 const PRUNE_AT_ONCE = 256;
-const LEVEL = { normal: 1, extra: 3 };
-/** How many steps one transaction takes at most, so that other processes get their turn. */
-const STEPS_AT_ONCE = 64;
 
-type Act<T> = (sql: ReturnType<typeof prepareAll>, now: number) => T;
-
-/** An atomic step that waits for its transaction. */
-interface Step {
-  readonly act: Act<unknown>;
-  readonly durably: boolean;
-  /** When it was asked for, in milliseconds. */
-  readonly since: number;
-  readonly resolve: (result: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
+type Sql = ReturnType<typeof prepareAll>;
 
 /**
  * Keeps everything in one SQLite file: the store for one machine, with any number of processes.
@@ -84,43 +69,27 @@ interface Step {
  * await store.init()
  */
 export class SqliteStore implements Store {
-  readonly #database: string | SqliteHandle;
+  readonly #database: SqliteDatabase<Sql>;
   readonly #now: () => number;
-  readonly #busyTimeout: number;
-  readonly #durable: 'marks' | 'everything';
-  #opening: Promise<void> | undefined;
-  #db: SqliteHandle | undefined;
-  #sql: ReturnType<typeof prepareAll> | undefined;
-  #level = LEVEL.normal;
   #untilPrune = PRUNE_EVERY;
-  #isClosed = false;
-  readonly #waiting: Step[] = [];
-  #isWriting = false;
 
   constructor(database: string | SqliteHandle, options: SqliteStoreOptions = {}) {
-    const { now = epochSeconds, busyTimeout = 5000, durable = 'marks' } = options;
-    if (typeof database === 'string' ? database === '' : typeof database?.prepare !== 'function') {
-      throw new TypeError('database must be a file name or an open handle');
-    }
-    if (!(busyTimeout >= 0 && busyTimeout <= 60_000))
-      throw new TypeError('busyTimeout must be from 0 to 60000 ms');
+    const { now = epochSeconds, durable = 'marks' } = options;
     if (durable !== 'marks' && durable !== 'everything') {
       throw new TypeError("durable must be 'marks' or 'everything'");
     }
-    this.#database = database;
+    this.#database = new SqliteDatabase(database, options, {
+      versions: 'roaming_key_schema',
+      migrations: MIGRATIONS,
+      prepare: prepareAll,
+      isAlwaysDurable: durable === 'everything',
+    });
     this.#now = now;
-    this.#busyTimeout = busyTimeout;
-    this.#durable = durable;
     backedBy(this, database);
   }
 
-  async init(): Promise<void> {
-    if (this.#isClosed) throw new Error('The store is closed.');
-    this.#opening ??= this.#open().catch((error: unknown) => {
-      this.#opening = undefined;
-      throw error;
-    });
-    await this.#opening;
+  init(): Promise<void> {
+    return this.#database.init();
   }
 
   reserve(request: ReserveRequest): Promise<ReserveAnswer> {
@@ -131,16 +100,16 @@ export class SqliteStore implements Store {
       const decided = decideReserve({ ...known, seen: (row.seen ?? 0) > now }, request, now);
       if (decided.answer.answer === 'new') return decided.answer;
       sql.take.run(id, jti, seenUntil);
-      this.#keep(id, decided.tally, request);
-      this.#pruneSometimes(now);
+      keep(sql, id, decided.tally, request);
+      this.#pruneSometimes(sql, now);
       return decided.answer;
     });
   }
 
   fail(request: ReservationKey): Promise<FailAnswer> {
-    return this.#write((_, now) => {
-      const decided = decideFail(this.#tally(request.id), request, now);
-      this.#keep(request.id, decided.tally, request);
+    return this.#write((sql, now) => {
+      const decided = decideFail(tallyOf(sql, request.id), request, now);
+      keep(sql, request.id, decided.tally, request);
       return decided.answer;
     });
   }
@@ -152,14 +121,14 @@ export class SqliteStore implements Store {
       const known = { disabled: row.disabled === 1, retired: row.retired === 1, tally: parse(row.tally) };
       const decided = decideSettle(known, request, now);
       if (decided.retire) sql.retire.run(id, now);
-      this.#keep(id, decided.tally, request);
+      keep(sql, id, decided.tally, request);
       return decided.answer;
     }, request.retire || request.reissue);
   }
 
   release(request: ReservationKey): Promise<void> {
-    return this.#write((_, now) => {
-      this.#keep(request.id, decideRelease(this.#tally(request.id), request, now), request);
+    return this.#write((sql, now) => {
+      keep(sql, request.id, decideRelease(tallyOf(sql, request.id), request, now), request);
     });
   }
 
@@ -188,7 +157,7 @@ export class SqliteStore implements Store {
       const taken = sql.isTaken.get('', name) as { until: number } | undefined;
       if (expiresAt <= now || (taken && taken.until > now)) return false;
       sql.take.run('', name, expiresAt);
-      this.#pruneSometimes(now);
+      this.#pruneSometimes(sql, now);
       return true;
     });
   }
@@ -200,7 +169,7 @@ export class SqliteStore implements Store {
       const { count, until } = counted(sql.counter.get(name, now) as Counter | undefined, request, now);
       if (count === 0) sql.dropCounter.run(name);
       else if (by !== 0) sql.keepCounter.run(name, count, until);
-      this.#pruneSometimes(now);
+      this.#pruneSometimes(sql, now);
       return { now, count, resetAt: until };
     });
   }
@@ -250,160 +219,48 @@ export class SqliteStore implements Store {
 
   async prune(): Promise<number> {
     let sum = 0;
-    for (let rows = -1; rows !== 0; sum += rows) rows = await this.#write((_, now) => this.#prune(now));
+    for (let rows = -1; rows !== 0; sum += rows) rows = await this.#write(prune);
     return sum;
   }
 
   async health(): Promise<void> {
+    await this.#database.checkFiles();
     await this.#write((sql) => sql.take.run('', '', 0));
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#opening?.catch(() => {});
-    if (typeof this.#database === 'string' && this.#sql) {
-      try {
-        this.#db?.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-      } catch {
-        // Whoever opens the file next does it.
-      }
-      this.#db?.close();
-    }
-    this.#sql = undefined;
-    this.#db = undefined;
+  close(): Promise<void> {
+    return this.#database.close();
   }
 
-  async #open(): Promise<void> {
-    const own = typeof this.#database === 'string';
-    const db = typeof this.#database === 'string' ? await openSqlite(this.#database) : this.#database;
-    try {
-      await patiently(this.#busyTimeout, () => {
-        if (own) db.exec('PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216');
-        migrate(db);
-      });
-      const given = db.prepare('PRAGMA synchronous').get() as { synchronous: number };
-      const least = this.#durable === 'everything' ? LEVEL.extra : LEVEL.normal;
-      this.#level = own ? least : Math.max(given.synchronous, least);
-      db.exec(`PRAGMA synchronous = ${this.#level}`);
-      this.#sql = prepareAll(db);
-      this.#db = db;
-    } catch (error) {
-      if (own) db.close();
-      throw error;
-    }
+  #read<T>(act: (sql: Sql) => T): Promise<T> {
+    return this.#database.read(act);
   }
 
-  async #read<T>(act: (sql: ReturnType<typeof prepareAll>) => T): Promise<T> {
-    if (!this.#sql) await this.init();
-    // Whoever reads again and again must not keep everybody's writes waiting.
-    await new Promise(setImmediate);
-    return patiently(this.#busyTimeout, () => act(this.#statements()));
+  #write<T>(act: (sql: Sql, now: number) => T, durably = false): Promise<T> {
+    return this.#database.write(durably ? 'disk' : 'system', (sql) => act(sql, this.#now()));
   }
 
-  /**
-   * One atomic step. Steps that are asked for at about the same time share a transaction, whose cost is most of theirs;
-   * none of them resolves before it is committed.
-   *
-   * @param act decides before it writes: what it throws then is its own affair, and not that of the others
-   */
-  async #write<T>(act: Act<T>, durably = false): Promise<T> {
-    if (!this.#sql) await this.init();
-    return new Promise<T>((resolve, reject) => {
-      const since = performance.now();
-      this.#waiting.push({ act, durably, since, resolve: resolve as (result: unknown) => void, reject });
-      if (!this.#isWriting) {
-        this.#isWriting = true;
-        setImmediate(() => void this.#writeAll());
-      }
-    });
-  }
-
-  async #writeAll(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      await this.#commit(this.#waiting.splice(0, STEPS_AT_ONCE));
-      // What these steps' callers do next may belong to the next transaction.
-      if (this.#waiting.length > 0) await new Promise(setImmediate);
-    }
-    this.#isWriting = false;
-  }
-
-  async #commit(steps: readonly Step[]): Promise<void> {
-    const [first] = steps as readonly [Step, ...Step[]];
-    const raise = this.#level < LEVEL.extra && steps.some(({ durably }) => durably);
-    const waited = performance.now() - first.since;
-    try {
-      const outcomes = await patiently(this.#busyTimeout - waited, () => this.#transaction(steps, raise));
-      for (const settle of outcomes) settle();
-    } catch (error) {
-      if (steps.length === 1) first.reject(error);
-      // One that cannot be done must not take the others with it.
-      else for (const step of steps) await this.#commit([step]);
-    }
-  }
-
-  /** @returns what is to be told to whom, once all is committed */
-  #transaction(steps: readonly Step[], raise: boolean): readonly (() => void)[] {
-    const sql = this.#statements();
-    if (raise) this.#db?.exec(`PRAGMA synchronous = ${LEVEL.extra}`);
-    try {
-      sql.begin.run();
-      try {
-        const now = this.#now();
-        const outcomes = steps.map(({ act, resolve, reject }) => {
-          try {
-            const result = act(sql, now);
-            return () => resolve(result);
-          } catch (error) {
-            if (!isRoamingKeyError(error)) throw error;
-            return () => reject(error);
-          }
-        });
-        sql.commit.run();
-        return outcomes;
-      } catch (error) {
-        this.#rollBack();
-        throw error;
-      }
-    } finally {
-      if (raise) this.#db?.exec(`PRAGMA synchronous = ${this.#level}`);
-    }
-  }
-
-  /** SQLite rolls back by itself after some errors, a full disk among them; then there is nothing left to do. */
-  #rollBack(): void {
-    try {
-      this.#statements().rollback.run();
-    } catch {}
-  }
-
-  #statements(): ReturnType<typeof prepareAll> {
-    if (!this.#sql) throw new Error('The store is closed.');
-    return this.#sql;
-  }
-
-  #tally(id: string): Tally | undefined {
-    return parse((this.#statements().tally.get(id) as { tally: string } | undefined)?.tally);
-  }
-
-  #keep(id: string, tally: TallyUpdate, { policy }: ReservationKey): void {
-    const sql = this.#statements();
-    if (tally) sql.keepTally.run(id, JSON.stringify(tally), emptyAt(tally, policy.window));
-    else if (tally === null) sql.dropTally.run(id);
-  }
-
-  #pruneSometimes(now: number): void {
+  #pruneSometimes(sql: Sql, now: number): void {
     this.#untilPrune -= 1;
     if (this.#untilPrune > 0) return;
     this.#untilPrune = PRUNE_EVERY;
-    this.#prune(now);
+    prune(sql, now);
   }
+}
 
-  #prune(now: number): number {
-    const sql = this.#statements();
-    const once = Number(sql.pruneOnce.run(now, PRUNE_AT_ONCE).changes);
-    const counters = Number(sql.pruneCounters.run(now, PRUNE_AT_ONCE).changes);
-    return once + counters + Number(sql.pruneTallies.run(now, PRUNE_AT_ONCE).changes);
-  }
+function tallyOf(sql: Sql, id: string): Tally | undefined {
+  return parse((sql.tally.get(id) as { tally: string } | undefined)?.tally);
+}
+
+function keep(sql: Sql, id: string, tally: TallyUpdate, { policy }: ReservationKey): void {
+  if (tally) sql.keepTally.run(id, JSON.stringify(tally), emptyAt(tally, policy.window));
+  else if (tally === null) sql.dropTally.run(id);
+}
+
+function prune(sql: Sql, now: number): number {
+  const once = Number(sql.pruneOnce.run(now, PRUNE_AT_ONCE).changes);
+  const counters = Number(sql.pruneCounters.run(now, PRUNE_AT_ONCE).changes);
+  return once + counters + Number(sql.pruneTallies.run(now, PRUNE_AT_ONCE).changes);
 }
 
 interface KnownRow {

@@ -13,7 +13,18 @@ async function peer<T>(name: string, load: () => Promise<T>): Promise<T> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code !== 'ERR_MODULE_NOT_FOUND' || !message.includes(`'${name}'`)) throw error;
-    throw new Error(`This store needs the package ${name}: npm install ${name}`, { cause: error });
+    throw new Error(`this store needs the package ${name}: npm install ${name}`, { cause: error });
+  }
+}
+
+/** Runs what parses the URL; its own error may hold the URL, in its message or in a member. */
+function parsing<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch {
+    throw new TypeError(
+      'the store URL cannot be read: in it, special characters of a password are percent-encoded',
+    );
   }
 }
 
@@ -37,11 +48,12 @@ export async function storeFromUrl(url: string, options: StoreUrlOptions = {}): 
     case 'rediss': {
       const { createClient } = await peer('redis', () => import('redis'));
       const { RedisStore } = await import('./redis.ts');
-      return new RedisStore({ ...options, client: createClient({ url }), owned: true });
+      return new RedisStore({ ...options, client: parsing(() => createClient({ url })), owned: true });
     }
     case 'postgres':
     case 'postgresql': {
-      const { Pool } = await peer('pg', () => import('pg'));
+      const { Client, Pool } = await peer('pg', () => import('pg'));
+      parsing(() => new Client({ connectionString: url }));
       const { PostgresStore } = await import('./postgres.ts');
       const connectionTimeoutMillis = options.timeout ?? 5000;
       return new PostgresStore({
@@ -51,6 +63,6 @@ export async function storeFromUrl(url: string, options: StoreUrlOptions = {}): 
       });
     }
     default:
-      throw new TypeError('The store URL must begin with memory:, sqlite:, redis:, rediss: or postgres:');
+      throw new TypeError('the store URL must begin with memory:, sqlite:, redis:, rediss: or postgres:');
   }
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 import { randomBytes } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
-import { isLoopback } from '../base/url.ts';
+import { isLoopback, parseUrl } from '../base/url.ts';
 import { declaresJson } from '../http/json-body.ts';
 import { systemClock } from '../http/problem.ts';
 import { clientAddress } from '../limits/client-address.ts';
@@ -142,8 +142,9 @@ export function assertOwnPage(rp: RelyingParty, req: IncomingMessage): void {
 }
 
 function isOrigin(text: unknown): boolean {
-  if (typeof text !== 'string' || !URL.canParse(text)) return false;
-  const { origin, protocol, hostname } = new URL(text);
+  const url = typeof text === 'string' ? parseUrl(text) : undefined;
+  if (!url) return false;
+  const { origin, protocol, hostname } = url;
   return origin === text && (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)));
 }
 

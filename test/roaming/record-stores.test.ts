@@ -88,7 +88,7 @@ const OPEN: Record<string, () => Promise<RecordStoreUnderTest>> = {
   async PostgresRecordStore() {
     opened += 1;
     const schema = `records_${process.pid}_${opened}`;
-    const store = new PostgresRecordStore({ pool, schema });
+    const store = new PostgresRecordStore({ pool, schema, timeout: 60_000 });
     const others: PostgresRecordStore[] = [];
     return {
       store,
@@ -97,6 +97,7 @@ const OPEN: Record<string, () => Promise<RecordStoreUnderTest>> = {
           pool: new Pool({ connectionString: postgres.url, max: 4 }),
           schema,
           owned: true,
+          timeout: 60_000,
         });
         others.push(other);
         return other;
@@ -111,7 +112,7 @@ const OPEN: Record<string, () => Promise<RecordStoreUnderTest>> = {
     async RedisRecordStore() {
       opened += 1;
       const prefix = `records-${process.pid}-${opened}`;
-      const store = new RedisRecordStore({ client, prefix });
+      const store = new RedisRecordStore({ client, prefix, timeout: 60_000 });
       const others: RedisRecordStore[] = [];
       return {
         store,
@@ -130,7 +131,7 @@ const OPEN: Record<string, () => Promise<RecordStoreUnderTest>> = {
 
 describe.each(Object.entries(OPEN))('%s', (_name, open) => {
   describe('keeps the contract', () => {
-    for (const { name, run } of recordStoreContract({ open })) it(name, run, 20_000);
+    for (const { name, run } of recordStoreContract({ open })) it(name, run, 180_000);
   });
 
   it('holds a user’s record from enrolment over a new password to disabling', async () => {
@@ -166,7 +167,7 @@ describe.each(Object.entries(OPEN))('%s', (_name, open) => {
       await service.records.close();
       await under.close();
     }
-  }, 30_000);
+  }, 180_000);
 });
 
 it('SQLite leaves nothing of a deleted or a replaced record in its files', async () => {

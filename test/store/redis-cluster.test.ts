@@ -50,7 +50,7 @@ describe.skipIf(isSkipped)('RedisStore keeps the contract on a cluster', () => {
     await vi.waitFor(async () => {
       expect(await node.sendCommand(['CLUSTER', 'INFO'])).toContain('cluster_state:ok');
     }, 10_000);
-  }, 20_000);
+  }, 180_000);
 
   afterAll(async () => {
     await node?.close();

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Libsql from 'libsql';
@@ -140,6 +140,107 @@ describe('the file', () => {
     await expect(store.health()).rejects.toThrow();
     rmSync(path.join(folder, 'missing'));
     await store.health();
+  });
+
+  it('of an earlier version keeps its guesses, and learns what they lack', async () => {
+    const request = {
+      id: 'a',
+      u: 'u',
+      jti: 'j',
+      policy: DEFAULT_GUESS_POLICY,
+      seenUntil: FAR,
+      admitNew: true,
+    };
+    await open().init();
+    const handle = await openSqlite(file);
+    const now = Math.floor(Date.now() / 1000);
+    const tally = JSON.stringify({ failures: 2, last: now, recent: [now, now], open: [], stopped: false });
+    handle.exec(`INSERT INTO roaming_key_guesses (id, tally, empty_at) VALUES ('a', '${tally}', NULL)`);
+    handle.close();
+    const store = open();
+    expect(await store.reserve({ ...request, admitNew: false })).toMatchObject({ answer: 'reserved' });
+    const settled = await store.settle({ ...request, reissue: true });
+    expect(settled).toMatchObject({ failedSince: { count: 2 }, lastUsed: null, isNew: false });
+    expect(await store.settle(request)).toMatchObject({ lastUsed: settled.now, reissues: { count: 1 } });
+  });
+
+  it('is named by a name, never by a URI', async () => {
+    for (const name of ['file:x.db', 'FILE:x.db?mode=memory']) expect(() => open(name)).toThrow(TypeError);
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      for (const name of ['libsql:x.db', 'http:x.db', '%41.db?mode=ro', 'a b.db']) {
+        const store = open(name);
+        await store.disable({ u: 'u', t: 't' });
+        expect(existsSync(path.join(folder, name)), name).toBe(true);
+        await store.close();
+      }
+    } finally {
+      process.chdir(before);
+    }
+    for (const name of readdirSync(folder))
+      expect([name, mode(path.join(folder, name))]).toEqual([name, '600']);
+  });
+
+  describe.skipIf(process.platform === 'win32')('that is gone', () => {
+    const marked = async (store: SqliteStore) => {
+      await store.disable({ u: 'before', t: 't' });
+      await store.health();
+    };
+    const replaced = (name: string) => {
+      copyFileSync(name, `${name}.copy`);
+      renameSync(`${name}.copy`, name);
+    };
+
+    it.each([
+      ['deleted', (name: string) => rmSync(name)],
+      ['moved', (name: string) => renameSync(name, `${name}.moved`)],
+      ['replaced by a copy of itself', replaced],
+      ['robbed of its log', (name: string) => rmSync(`${name}-wal`)],
+      ['with its log replaced', (name: string) => replaced(`${name}-wal`)],
+    ])('%s, acknowledges no mark and is not healthy', async (_, harm) => {
+      const store = open();
+      await marked(store);
+      harm(file);
+      await expect(store.disable({ u: 'after', t: 't' })).rejects.toMatchObject({ code: 'unavailable' });
+      await expect(store.health()).rejects.toMatchObject({ code: 'unavailable' });
+      await expect(store.isDisabled(['before'])).rejects.toMatchObject({ code: 'unavailable' });
+    });
+
+    it('is noticed by reads and by writes that need no disk, in time', async () => {
+      const store = open();
+      await marked(store);
+      rmSync(file);
+      const claim = () =>
+        store.claimOnce({ name: 'x', expiresAt: FAR }).then(
+          () => 'fine',
+          ({ code }) => code,
+        );
+      await expect.poll(claim, { timeout: 30_000 }).toBe('unavailable');
+      await expect(store.isDisabled(['before'])).rejects.toMatchObject({ code: 'unavailable' });
+    });
+
+    it('stays gone where it comes back, as what was done meanwhile is lost', async () => {
+      const store = open();
+      await marked(store);
+      renameSync(file, `${file}.moved`);
+      await expect(store.health()).rejects.toMatchObject({ code: 'unavailable' });
+      renameSync(`${file}.moved`, file);
+      await expect(store.health()).rejects.toMatchObject({ code: 'unavailable' });
+    });
+
+    it('is noticed under a handle of the app', async () => {
+      const handle = await openSqlite(file);
+      const store = open(handle);
+      await marked(store);
+      rmSync(file);
+      await expect(store.disable({ u: 'after', t: 't' })).rejects.toMatchObject({ code: 'unavailable' });
+      handle.close();
+      const late = libsql(path.join(folder, 'late.db'));
+      rmSync(path.join(folder, 'late.db'), { force: true });
+      await expect(open(late).init()).rejects.toThrow();
+      late.close();
+    });
   });
 
   it('may be no file at all', async () => {
@@ -446,7 +547,7 @@ describe('several processes', () => {
     for (const { child } of started) child.stdin.write('go\n');
     const counts = await Promise.all(started.map(async ({ ended }) => Number((await ended).split('\n')[1])));
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(DEFAULT_GUESS_POLICY.free);
-  }, 30_000);
+  }, 180_000);
 
   it('killed at any moment, leave every acknowledged mark and every guess behind', async () => {
     const reserved = new Map<string, number>();
@@ -485,5 +586,5 @@ describe('several processes', () => {
       expect(count).toBeGreaterThanOrEqual(reserved.get(id) ?? 0);
       expect(count).toBeLessThanOrEqual(asks);
     }
-  }, 30_000);
+  }, 180_000);
 });

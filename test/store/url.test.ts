@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { inspect } from 'node:util';
 import { build } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryStore } from '../../lib/store/memory.ts';
@@ -49,6 +50,21 @@ describe('storeFromUrl', () => {
     }
   });
 
+  it('refuses a URL that no driver can read, without repeating it in any member of the error', async () => {
+    for (const url of [
+      'redis://user:hunter2%@host:1',
+      'redis://user:hunter2@host:port',
+      'redis://user:hunter2 @ho st',
+      'postgres://user:hunter2%@host/app',
+      'postgres://user:hunter2@host:port/app',
+      'postgresql://user:hunter2[@ho st/app',
+    ]) {
+      const error = await storeFromUrl(url).catch((e: unknown) => e);
+      expect(error).toBeInstanceOf(TypeError);
+      expect(inspect(error, { showHidden: true, depth: 9 }), url).not.toContain('hunter2');
+    }
+  });
+
   it('passes its options on', async () => {
     await expect(storeFromUrl('redis://localhost', { timeout: 0 })).rejects.toThrow(/^timeout/);
     await expect(storeFromUrl('postgres://localhost', { maxPending: 0 })).rejects.toThrow(/^maxPending/);
@@ -78,8 +94,8 @@ describe('where the optional packages are not installed', () => {
   }
 
   it.each([
-    ['redis://localhost', 'This store needs the package redis: npm install redis'],
-    ['postgres://localhost', 'This store needs the package pg: npm install pg'],
+    ['redis://localhost', 'this store needs the package redis: npm install redis'],
+    ['postgres://localhost', 'this store needs the package pg: npm install pg'],
     ['sqlite::memory:', 'SqliteStore'],
     ['memory:', 'MemoryStore'],
   ])('%s: %s', async (url, answer) => {

@@ -1,5 +1,4 @@
-import { Bound, type BoundOptions } from '../../databases/bounded.ts';
-import { Connections, ignore, type PgPool, type Query } from '../../databases/postgres-connection.ts';
+import { PostgresDatabase, type PostgresOptions, type Query } from '../../databases/postgres.ts';
 import { backedBy } from '../../store/backing.ts';
 import {
   FETCHES_KEPT,
@@ -11,14 +10,8 @@ import {
   type StoredRecord,
 } from './record-store.ts';
 
-export interface PostgresRecordStoreOptions extends BoundOptions {
-  /** A `Pool` of npm `pg`. */
-  readonly pool: PgPool;
-  /** The schema that holds the tables; made where it is missing. Default `roaming_records`. */
-  readonly schema?: string;
-  /** Whether closing the store ends the pool. Default false. */
-  readonly owned?: boolean;
-}
+/** `schema` is `roaming_records` by default. */
+export interface PostgresRecordStoreOptions extends PostgresOptions {}
 
 /** Each entry leads from the version that is its index to the next. Entries are never changed, only added. */
 const MIGRATIONS: readonly ((schema: string) => string)[] = [
@@ -47,37 +40,18 @@ const UNIQUE_VIOLATION = '23505';
  * const records = new PostgresRecordStore({ pool: new Pool({ connectionString: 'postgres://localhost/app' }) })
  */
 export class PostgresRecordStore implements RecordStore {
-  readonly #pool: PgPool;
-  readonly #schema: string;
-  readonly #owned: boolean;
-  readonly #bound: Bound;
-  readonly #connections: Connections;
+  readonly #database: PostgresDatabase;
   readonly #sql: ReturnType<typeof statements>;
-  #opening: Promise<void> | undefined;
-  #isOpen = false;
-  #isClosed = false;
 
   constructor(options: PostgresRecordStoreOptions) {
-    const { pool, schema = 'roaming_records', owned = false } = options;
-    if (typeof pool?.connect !== 'function') throw new TypeError('pool must be a Pool of npm pg');
-    if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema))
-      throw new TypeError('schema must be 1 to 63 small letters, digits and underscores');
-    this.#pool = pool;
-    this.#schema = schema;
-    this.#owned = owned;
-    this.#bound = new Bound(options);
-    this.#connections = new Connections(pool, this.#bound);
-    this.#sql = statements(`"${schema}"`);
-    backedBy(this, pool);
+    const plan = { schema: 'roaming_records', versions: 'records_version', migrations: MIGRATIONS };
+    this.#database = new PostgresDatabase(options, plan);
+    this.#sql = statements(this.#database.schema);
+    backedBy(this, options.pool);
   }
 
-  async init(): Promise<void> {
-    if (this.#isClosed) throw new Error('The store is closed.');
-    this.#opening ??= this.#migrate().catch((error: unknown) => {
-      this.#opening = undefined;
-      throw error;
-    });
-    await this.#opening;
+  init(): Promise<void> {
+    return this.#database.init();
   }
 
   async put({ owner, key, u, kid, record, keepKey = false, replaces }: PutRequest) {
@@ -144,52 +118,18 @@ export class PostgresRecordStore implements RecordStore {
     await this.find('');
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    if (this.#owned) await this.#bound.wait(this.#pool.end());
-    else this.#pool.off('error', ignore);
-  }
-
-  async #migrate(): Promise<void> {
-    const schema = `"${this.#schema}"`;
-    await this.#connections.transaction(
-      [{ name: `${this.#schema} migrate records` }],
-      true,
-      async (query) => {
-        const { rows } = await query(HAS_SCHEMA, [this.#schema]);
-        if (!(rows[0] as { found: boolean }).found) await query(`CREATE SCHEMA ${schema}`);
-        await query(`CREATE TABLE IF NOT EXISTS ${schema}.records_version (version integer NOT NULL)`);
-        const [row] = (await query(`SELECT version FROM ${schema}.records_version`)).rows;
-        const version = Number((row as { version: number } | undefined)?.version ?? 0);
-        if (version > MIGRATIONS.length)
-          throw new Error(
-            `The store's schema has version ${version}; this package knows ${MIGRATIONS.length}.`,
-          );
-        if (version === MIGRATIONS.length) return;
-        for (const step of MIGRATIONS.slice(version)) await query(step(schema));
-        await query(`DELETE FROM ${schema}.records_version`);
-        await query(`INSERT INTO ${schema}.records_version (version) VALUES (${MIGRATIONS.length})`);
-      },
-    );
-    this.#isOpen = true;
+  close(): Promise<void> {
+    return this.#database.close();
   }
 
   #one<T>(act: (query: Query) => Promise<T>): Promise<T> {
-    return this.#bound.run(async () => {
-      if (!this.#isOpen || this.#isClosed) await this.init();
-      return this.#connections.use(act);
-    });
+    return this.#database.transaction([], false, act);
   }
 
   #change<T>(lock: string, act: (query: Query) => Promise<T>): Promise<T> {
-    return this.#bound.run(async () => {
-      if (!this.#isOpen || this.#isClosed) await this.init();
-      return this.#connections.transaction([{ name: `${this.#schema} ${lock}` }], true, act);
-    });
+    return this.#database.transaction([{ name: lock }], true, act);
   }
 }
-
-const HAS_SCHEMA = 'SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1) AS found';
 
 function statements(schema: string) {
   return {

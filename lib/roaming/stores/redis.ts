@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
-import { Bound, type BoundOptions } from '../../databases/bounded.ts';
+import { RedisDatabase, type RedisOptions, type Script, script } from '../../databases/redis.ts';
 import { backedBy } from '../../store/backing.ts';
-import type { RedisClient } from '../../store/redis.ts';
 import {
   FETCHES_KEPT,
   type FetchRequest,
@@ -12,14 +10,8 @@ import {
   type StoredRecord,
 } from './record-store.ts';
 
-export interface RedisRecordStoreOptions extends BoundOptions {
-  /** A client of npm `redis` 6, connected or not. */
-  readonly client: RedisClient;
-  /** What all keys begin with, in braces. Default `roaming-records`. */
-  readonly prefix?: string;
-  /** Whether closing the store closes the client. Default false. */
-  readonly owned?: boolean;
-}
+/** `prefix` is `roaming-records` by default. */
+export interface RedisRecordStoreOptions extends RedisOptions {}
 
 /**
  * What every script begins with. A record is a hash under `record:` and its owner; `key:` leads from a key to an owner;
@@ -101,27 +93,17 @@ end
 return found
 `;
 
-interface Script {
-  readonly text: string;
-  readonly sha1: string;
-}
-
-function script(body: string): Script {
-  const text = PRELUDE + body;
-  return { text, sha1: createHash('sha1').update(text).digest('hex') };
-}
+const withPrelude = (body: string) => script(PRELUDE + body);
 
 const SCRIPTS = {
-  put: script(PUT),
-  fetch: script(FETCH),
-  find: script(FIND),
-  fetches: script(FETCHES),
-  delete: script(DELETE),
-  deleteNamed: script(DELETE_NAMED),
-  names: script(NAMES),
+  put: withPrelude(PUT),
+  fetch: withPrelude(FETCH),
+  find: withPrelude(FIND),
+  fetches: withPrelude(FETCHES),
+  delete: withPrelude(DELETE),
+  deleteNamed: withPrelude(DELETE_NAMED),
+  names: withPrelude(NAMES),
 };
-
-type Commands = Pick<RedisClient, 'eval' | 'evalSha'>;
 
 /**
  * Keeps records in Redis 6.2 or later, or Valkey: one script an operation, by the server's clock. The client may be
@@ -135,36 +117,15 @@ type Commands = Pick<RedisClient, 'eval' | 'evalSha'>;
  * const records = new RedisRecordStore({ client: createClient({ url: 'redis://localhost' }) })
  */
 export class RedisRecordStore implements RecordStore {
-  readonly #client: RedisClient;
-  readonly #commands: Commands;
-  readonly #tag: string;
-  readonly #owned: boolean;
-  readonly #bound: Bound;
-  #opening: Promise<unknown> | undefined;
-  #isClosed = false;
+  readonly #database: RedisDatabase;
 
   constructor(options: RedisRecordStoreOptions) {
-    const { client, prefix = 'roaming-records', owned = false } = options;
-    if (typeof client?.evalSha !== 'function') throw new TypeError('client must be a client of npm redis');
-    if (!/^[\w.:-]{1,64}$/.test(prefix))
-      throw new TypeError('prefix must be 1 to 64 letters, digits, dots, colons, dashes, underscores');
-    this.#client = client;
-    this.#tag = `{${prefix}}`;
-    this.#owned = owned;
-    this.#bound = new Bound(options);
-    const { timeout } = this.#bound;
-    this.#commands = client.withCommandOptions({ timeout, typeMapping: {} }) as Commands;
-    client.on('error', ignore);
-    backedBy(this, client);
+    this.#database = new RedisDatabase(options, 'roaming-records', async () => []);
+    backedBy(this, options.client);
   }
 
-  async init(): Promise<void> {
-    if (this.#isClosed) throw new Error('The store is closed.');
-    if (this.#client.isOpen) return;
-    this.#opening ??= this.#client.connect().finally(() => {
-      this.#opening = undefined;
-    });
-    await this.#bound.wait(this.#opening);
+  init(): Promise<void> {
+    return this.#database.init();
   }
 
   async put(request: PutRequest) {
@@ -213,29 +174,11 @@ export class RedisRecordStore implements RecordStore {
     await this.find('');
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    if (this.#owned && this.#client.isOpen)
-      await this.#bound.wait(Promise.resolve(this.#client.close())).catch(() => this.#client.destroy());
-    this.#client.off('error', ignore);
+  close(): Promise<void> {
+    return this.#database.close();
   }
 
-  async #run({ sha1, text }: Script, ...args: string[]): Promise<unknown> {
-    return this.#bound.run(async () => {
-      if (!this.#client.isOpen || this.#isClosed) await this.init();
-      const options = { keys: [this.#tag], arguments: args };
-      const evaluate = async () => {
-        try {
-          return await this.#commands.evalSha(sha1, options);
-        } catch (error) {
-          if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-          return this.#commands.eval(text, options);
-        }
-      };
-      return this.#bound.wait(evaluate());
-    });
+  #run(script: Script, ...args: string[]): Promise<unknown> {
+    return this.#database.run(script, [this.#database.tag], args);
   }
 }
-
-/** A client without listener ends the process; what it reports shows in the operations that fail. */
-function ignore(): void {}

@@ -1,0 +1,3 @@
+declare module 'pg8-0' {
+  export { Pool } from 'pg';
+}

@@ -65,7 +65,7 @@ describe.skipIf(isSkipped)('redis', () => {
           },
         };
       };
-      for (const { name, run } of storeContract({ open })) it(name, run);
+      for (const { name, run } of storeContract({ open })) it(name, run, 180_000);
 
       it('an owned client is replaced when it is silent, and closed with the store', async () => {
         const client = create() as RedisClient;
@@ -75,10 +75,10 @@ describe.skipIf(isSkipped)('redis', () => {
           connect(): Promise<unknown>;
           sendCommand(args: string[]): Promise<unknown>;
         } & RedisClient;
+        other.on('error', () => {});
         await other.connect();
         await other.sendCommand(['CLIENT', 'PAUSE', '4000', 'ALL']);
-        for (let i = 0; i < 3; i++)
-          await expect(store.isDisabled(['u'])).rejects.toMatchObject({ code: 'unavailable' });
+        for (let i = 0; i < 3; i++) await expect(store.isDisabled(['u'])).rejects.toThrow();
         await expect
           .poll(() => store.isDisabled(['u']).catch(() => 'not yet'), { timeout: 30_000 })
           .toBe(false);
@@ -128,7 +128,7 @@ describe('pg 8.7', () => {
       },
     };
   };
-  for (const { name, run } of storeContract({ open })) it(name, run);
+  for (const { name, run } of storeContract({ open })) it(name, run, 180_000);
 
   it('a connection that hangs rejects within its time', async () => {
     const schema = fresh();

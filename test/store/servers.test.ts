@@ -77,7 +77,7 @@ describe('PostgreSQL', () => {
     describe(`with ${level} as its default keeps the contract where operations meet`, () => {
       const cases = storeContract({ open: openOn(url) });
       for (const { name, run } of cases)
-        if (/at once|meanwhile|acknowledged|history|histories/.test(name)) it(name, run);
+        if (/at once|meanwhile|acknowledged|history|histories/.test(name)) it(name, run, 180_000);
     });
   }
 

@@ -234,7 +234,8 @@ describe('the file', () => {
       const store = open(handle);
       await marked(store);
       rmSync(file);
-      await expect(store.disable({ u: 'after', t: 't' })).rejects.toMatchObject({ code: 'unavailable' });
+      await expect(store.disable({ u: 'after', t: 't' })).rejects.toThrow();
+      await expect(store.health()).rejects.toMatchObject({ code: 'unavailable' });
       handle.close();
       const late = libsql(path.join(folder, 'late.db'));
       rmSync(path.join(folder, 'late.db'), { force: true });

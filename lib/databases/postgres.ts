@@ -68,7 +68,8 @@ const SETTINGS = `SELECT current_setting('default_transaction_read_only') AS rea
   current_setting('synchronous_commit') AS synchronous_commit`;
 /** serialization_failure and deadlock_detected: nothing has happened, and the same again may succeed. */
 const IS_WORTH_ANOTHER_TRY: ReadonlySet<unknown> = new Set(['40001', '40P01']);
-const READ_ONLY = '25006';
+/** read_only_sql_transaction, and what a replica says to READ WRITE: feature_not_supported. */
+const IS_READ_ONLY: ReadonlySet<unknown> = new Set(['25006', '0A000']);
 
 /** The PostgreSQL database of one store: a schema on a pool, every unit of work in bounded time. */
 export class PostgresDatabase {
@@ -204,7 +205,7 @@ export class PostgresDatabase {
       if (found.version < this.#plan.migrations.length) await this.#migrate();
       this.#isOpen = true;
     } catch (error) {
-      throw (error as { code?: unknown }).code === READ_ONLY ? readOnly(error) : error;
+      throw IS_READ_ONLY.has((error as { code?: unknown }).code) ? readOnly(error) : error;
     }
   }
 

@@ -16,17 +16,14 @@ import {
   ExponentiationPool,
   type ExponentiationPoolOptions,
   type ExponentiationPoolStatus,
+  type Visit,
 } from '../exponentiation/pool.ts';
 import { sodiumEd25519 } from '../exponentiation/sodium.ts';
 import { AddressBudget } from '../limits/address-budget.ts';
-import {
-  type AssistStep,
-  type Instrument,
-  type Observe,
-  observed,
-  observer,
-  storeSteps,
-} from '../observe/instrument.ts';
+import { AddressCounter } from '../limits/address-counter.ts';
+import { PacedLimit } from '../limits/paced-limit.ts';
+import { SlowLane } from '../limits/slow-lane.ts';
+import { type AssistStep, type Instrument, type Observe, observed, observer } from '../observe/instrument.ts';
 import { quiet } from '../observe/listeners.ts';
 import { DISABLE_REQUEST, disablingName } from '../protocol/disabling.ts';
 import {
@@ -41,12 +38,13 @@ import {
   ticketHash,
 } from '../protocol/messages.ts';
 import type { Operation } from '../protocol/schemes/index.ts';
-import type { Share } from '../protocol/schemes/scheme.ts';
+import type { Engines, Share } from '../protocol/schemes/scheme.ts';
 import { readTicket, stateId, type Ticket, ticketPayload } from '../protocol/ticket.ts';
 import { type GuessPolicy, guessPolicy } from '../store/guess-policy.ts';
 import type { ReserveAnswer, SettleAnswer, Store } from '../store/store.ts';
 import { type AssistantStore, boundedStore } from './bounded-store.ts';
 import type { AssistantListener } from './events.ts';
+import { DisabledPages, type ServedPage } from './feed.ts';
 import type { AssistantKey, KeySet } from './keys.ts';
 import { type Computation, type Operations, operations, type ServedSchemes } from './operations.ts';
 
@@ -77,8 +75,13 @@ export interface AssistantOptions {
   readonly onEvent?: AssistantListener;
   /** Runs every step, for metrics and traces; never gets a secret. */
   readonly instrument?: Instrument;
-  /** How many ids may fail for the first time, or be retired, for one address in an hour. Default 300. */
+  /**
+   * How many ids one address may make the store keep in an hour, by a first failure, a first success, a retirement or a
+   * reissue. Beyond it ids that are not known wait for their turn, one in a second. Default 300.
+   */
   readonly newIdsPerHour?: number;
+  /** How many keys one address may disable in a minute; further ones wait for their turn, one in a second. Default 60. */
+  readonly disablesPerMinute?: number;
   /** How long an operation of the store may take, in seconds, before the answer is `unavailable`. Default 10. */
   readonly storeTimeout?: number;
   /** Seconds since the epoch. Default: the machine's clock. */
@@ -98,6 +101,8 @@ export interface RequestContext {
   readonly address?: string | undefined;
 }
 
+type Settled = Extract<SettleAnswer, { readonly answer: 'settled' }>;
+
 interface OpenTicket {
   readonly ticket: Ticket;
   readonly share: Share;
@@ -113,17 +118,8 @@ interface Received {
   readonly share: Share;
 }
 
-const STORE_STEPS = storeSteps(
-  'assistant',
-  'reserve',
-  'fail',
-  'settle',
-  'release',
-  'disable',
-  'feed',
-  'count',
-  'health',
-);
+/** Full pages of the feed for an address in a minute, at each process: six million entries. */
+const FULL_PAGES_PER_MINUTE = 6000;
 const POOL_STEPS = {
   power: { name: 'exponentiate', scheme: 'rsa' },
   groupPowers: { name: 'exponentiate', scheme: 'elgamal' },
@@ -152,8 +148,12 @@ export class Assistant {
   readonly #workers: ExponentiationPool;
   readonly #allow: AssistantOptions['allow'];
   readonly #emit: AssistantListener;
-  readonly #observe: Observe | undefined;
+  readonly #observe: Observe;
   readonly #newIds: AddressBudget;
+  readonly #unknownIds: SlowLane;
+  readonly #disablings: PacedLimit;
+  readonly #pages: DisabledPages;
+  readonly #fullPages: AddressCounter;
   readonly #now: () => number;
 
   constructor(options: AssistantOptions) {
@@ -166,28 +166,44 @@ export class Assistant {
       }
     }
     this.#keys = options.keys;
-    const { store, storeTimeout = 10 } = options;
+    const { store, storeTimeout = 10, disablesPerMinute = 60 } = options;
     if (!Number.isFinite(storeTimeout) || storeTimeout <= 0)
       throw new TypeError('storeTimeout must be a number above 0');
+    if (!Number.isSafeInteger(disablesPerMinute) || disablesPerMinute < 1)
+      throw new TypeError('disablesPerMinute must be a whole number from 1');
     this.#init = () => store.init();
     const observe = observer(options.instrument);
     this.#observe = observe;
-    const bounded = boundedStore(store, storeTimeout);
-    this.#store = observe ? observed(bounded, STORE_STEPS, observe) : bounded;
+    this.#store = boundedStore(store, storeTimeout, (operation, run) =>
+      observe({ name: 'store', part: 'assistant', operation }, run),
+    );
     this.#policy = guessPolicy(options.policy);
     this.#now = options.now ?? (() => Math.floor(Date.now() / 1000));
-    this.#workers = new ExponentiationPool({ now: this.#now, ...options.workers });
-    const exponentiator = observe ? observed(this.#workers, POOL_STEPS, observe) : this.#workers;
-    this.#operations = operations(
-      options.serve ?? {},
-      { exponentiator, ed25519: sodiumEd25519 },
-      (ticket) => this.#seal(ticket),
-      this.#now,
-    );
+    this.#workers = new ExponentiationPool({
+      now: this.#now,
+      ...options.workers,
+      timeLimit: jobTimeLimit(options.workers?.timeLimit, this.#policy),
+    });
+    this.#operations = operations(options.serve ?? {}, (ticket) => this.#seal(ticket), this.#now);
     this.#allow = options.allow;
     this.#emit = options.onEvent ? quiet(options.onEvent) : () => {};
     this.#newIds = new AddressBudget({
       limit: options.newIdsPerHour ?? 300,
+      store: this.#store,
+      now: this.#now,
+    });
+    this.#pages = new DisabledPages(this.#store);
+    this.#fullPages = new AddressCounter({
+      purpose: 'feed',
+      limit: FULL_PAGES_PER_MINUTE,
+      seconds: 60,
+      clock: this.#now,
+    });
+    this.#unknownIds = new SlowLane('new-ids', this.#store, this.#now);
+    this.#disablings = new PacedLimit({
+      purpose: 'disable',
+      limit: disablesPerMinute,
+      seconds: 60,
       store: this.#store,
       now: this.#now,
     });
@@ -233,7 +249,6 @@ export class Assistant {
    */
   async assist(body: unknown, context: RequestContext = {}): Promise<{ readonly response: string }> {
     try {
-      if (!this.#observe) return await this.#assist(body, context);
       const step: AssistStep = { name: 'assist' };
       return await this.#observe(step, () => this.#assist(body, context, step));
     } catch (error) {
@@ -244,7 +259,7 @@ export class Assistant {
   async #assist(
     body: unknown,
     { address }: RequestContext,
-    step?: AssistStep,
+    step: AssistStep,
   ): Promise<{ readonly response: string }> {
     // 1. Parse.
     const parsed = v.safeParse(ASSIST_BODY, body, { abortEarly: true });
@@ -252,12 +267,16 @@ export class Assistant {
     const { ticket: tau, request: gamma, mac } = parsed.output;
 
     // 2. The ticket.
-    const { ticket, share, key, isRetiring } = await (this.#observe
-      ? this.#observe({ name: 'openTicket' }, () => this.#openTicket(tau))
-      : this.#openTicket(tau));
-    if (step) step.scheme = ticket.scheme;
+    const visit = this.#workers.visit(address);
+    const { ticket, share, key, isRetiring } = await this.#observe({ name: 'openTicket' }, () =>
+      this.#openTicket(tau, {
+        exponentiator: observed(visit, POOL_STEPS, this.#observe),
+        ed25519: sodiumEd25519,
+      }),
+    );
+    step.scheme = ticket.scheme;
 
-    // 3. Its device's MAC. Whoever fails here has made nobody's counter move.
+    // 3. The device's MAC. A request that fails here counts against no ticket.
     const expected = createHmac('sha256', ticket.a).update(macInput(gamma, tau)).digest();
     if (!timingSafeEqual(expected, mac))
       throw new RoamingKeyError('bad_mac', 'the MAC does not belong to this ticket');
@@ -268,7 +287,7 @@ export class Assistant {
     const read = payload && readRequest(payload);
     if (!read) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
     const { frame, request } = read;
-    if (step) step.op = frame.op;
+    step.op = frame.op;
     const dialogue = new Dialogue(frame, this.#now);
     try {
       if (!request)
@@ -277,54 +296,66 @@ export class Assistant {
       const about = { id, u: toBase64url(ticket.u), op: request.op, scheme: ticket.scheme, address };
       const compute = await this.#checkRequest(request, { ticket, share, tau, gamma }, about);
 
+      const enter = () => {
+        if (this.#operations.exponentiates(request, ticket)) this.#enter(visit, about);
+      };
+      enter();
+
       // 5. Reserve, before the password is looked at.
       const reservation = { id, jti: toBase64url(request.jti), policy: this.#policy };
-      const admitNew = address === undefined || this.#newIds.hasRoom(address);
-      const seenUntil = request.iat + REPLAY_WINDOW;
-      this.#passReservation(
-        await this.#store.reserve({ ...reservation, u: about.u, seenUntil, admitNew }),
-        about,
-      );
+      const asked = { ...reservation, u: about.u, seenUntil: request.iat + REPLAY_WINDOW };
+      let reserved = await this.#store.reserve({ ...asked, admitNew: this.#hasRoom(address) });
+      if (reserved.answer === 'new') {
+        visit.leave();
+        await this.#passSlowLane(about);
+        enter();
+        reserved = await this.#store.reserve({ ...asked, admitNew: true });
+      }
+      this.#passReservation(reserved, about);
 
       // 6. The password.
       if (!timingSafeEqual(request.beta, ticket.b)) {
         const { isNew, attemptsLeft, retryAt } = await this.#store.fail(reservation);
         this.#emit({ type: 'wrongPassword', attemptsLeft, retryAt, ...about });
-        if (isNew && address !== undefined) await this.#newIds.spend(address);
+        if (isNew) await this.#spendNewId(address);
         throw new RoamingKeyError('wrong_password', 'the password is wrong', {
           attemptsLeft,
           ...(retryAt !== undefined && { retryAt }),
         });
       }
 
-      // 7. Help, then settle; the result leaves only if no mark was set meanwhile.
+      // 7. Help, then settle; the result leaves only if no mark was set meanwhile. Whatever fails, the reservation ends.
+      const { op } = request;
       let result: object;
       let renewed: object | undefined;
+      let settled: SettleAnswer;
       try {
         result = await compute();
-        if (isRetiring && isRenewed(request.op)) renewed = await this.#seal(ticket);
+        if (isRetiring && isRenewed(op)) renewed = await this.#seal(ticket);
+        settled = await this.#store.settle({
+          ...reservation,
+          u: about.u,
+          retire: op === 'retire',
+          reissue: op === 'reissue',
+          remember: this.#hasRoom(address),
+        });
       } catch (error) {
         await this.#store.release(reservation);
         throw error;
       }
-      const settled = await this.#store.settle({
-        ...reservation,
-        u: about.u,
-        retire: request.op === 'retire',
-      });
-      const { failedSince } = this.#passSettling(settled, about);
-      this.#emit({ type: 'assisted', failedSince, renewed: renewed !== undefined, ...about });
-      if (request.op === 'retire') {
-        this.#emit({ type: 'retired', ...about });
-        // A mark is for ever, and strangers can retire tickets of their own at will. It is set: what cannot be counted
-        // now does not take it back.
-        if (address !== undefined)
-          await this.#newIds.spend(address).catch((error) => this.#report(error, { address }));
-      }
-      return { response: dialogue.answer({ ...result, failedSince, ...(renewed && { renewed }) }) };
+      const { failedSince, lastUsed, reissues, isNew } = this.#passSettling(settled, about);
+      this.#emit({ type: 'assisted', failedSince, lastUsed, renewed: renewed !== undefined, ...about });
+      if (op === 'retire') this.#emit({ type: 'retired', ...about });
+      if (op === 'reissue') this.#emit({ type: 'reissued', count: (reissues?.count ?? 0) + 1, ...about });
+      // Anyone can make tickets, and the store keeps these. The step is done: a failure to count it is reported, not thrown.
+      if (isNew || op === 'retire' || (op === 'reissue' && !reissues))
+        await this.#spendNewId(address).catch((error) => this.#report(error, { address }));
+      const more = { ...(reissues && { reissues }), ...(renewed && { renewed }) };
+      return { response: dialogue.answer({ ...result, failedSince, lastUsed, ...more }) };
     } catch (error) {
       throw dialogue.refuse(toRoamingKeyError(error));
     } finally {
+      visit.leave();
       dialogue.end();
       wipe(payload, ...byteMembers(ticket), ...byteMembers(request));
     }
@@ -333,12 +364,10 @@ export class Assistant {
   /**
    * The answer to `POST disable`: marks the key whose disabling secret is shown.
    *
-   * @throws RoamingKeyError `invalid_request`, `unknown_key`, or `unavailable` when the mark may not be durable
+   * @throws RoamingKeyError `invalid_request`, `unknown_key`, `busy`, or `unavailable` when the mark may not be durable
    */
   disable(body: unknown, context: RequestContext = {}): Promise<{ readonly response: string }> {
-    return this.#observe
-      ? this.#observe({ name: 'disable' }, () => this.#disable(body, context))
-      : this.#disable(body, context);
+    return this.#observe({ name: 'disable' }, () => this.#disable(body, context));
   }
 
   async #disable(body: unknown, context: RequestContext): Promise<{ readonly response: string }> {
@@ -353,7 +382,7 @@ export class Assistant {
       wipe(payload);
       if (!request) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
       const u = toBase64url(disablingName(request.t));
-      const { isNew } = await this.#store.disable({ u, t: toBase64url(request.t) });
+      const { isNew } = await this.#mark({ u, t: toBase64url(request.t) }, context);
       this.#emit({ type: 'disabled', u, isNew, ...context });
       const response = { v: 1, op: 'disable', disabled: true, now: this.#now() };
       return { response: sealResponse(response, request.rho) };
@@ -365,16 +394,25 @@ export class Assistant {
   /**
    * The answer to `GET disabled`: disabling secrets in the order in which they were shown.
    *
-   * @throws RoamingKeyError `unavailable`
+   * Shorter pages than full ones are not limited: once it has read the list, a relying party asks for no others.
+   *
+   * @param after the cursor of the page before; empty or absent for the first page
+   * @throws RoamingKeyError `busy`, `unavailable`
    */
-  async disabledFeed(
-    after: string | undefined,
-  ): Promise<{ readonly disabled: readonly string[]; readonly next: string }> {
+  async disabledFeed(after = '', context: RequestContext = {}): Promise<ServedPage> {
     try {
-      return await this.#store.feed({ limit: 1000, ...(after !== undefined && { after }) });
+      const page = await this.#pages.after(after);
+      if (page.isFull && context.address !== undefined) await this.#countPage(context.address);
+      return page;
     } catch (error) {
-      throw this.#report(error, {});
+      throw this.#report(error, context);
     }
+  }
+
+  async #countPage(address: string): Promise<void> {
+    const { count, retryAt } = await this.#fullPages.count(address, 1);
+    if (count > FULL_PAGES_PER_MINUTE)
+      throw new RoamingKeyError('busy', 'too many pages of the list of disabled keys', { retryAt });
   }
 
   async #startWorkers(): Promise<void> {
@@ -387,7 +425,55 @@ export class Assistant {
     return found;
   }
 
-  async #openTicket(tau: string): Promise<OpenTicket> {
+  /** Marks are kept for ever and anyone can make them, so a new one takes a token of the address. A mark that is there costs none. */
+  async #mark(
+    mark: { readonly u: string; readonly t: string },
+    { address }: RequestContext,
+  ): Promise<{ readonly isNew: boolean }> {
+    if (address === undefined || (await this.#store.isDisabled([mark.u]))) return this.#store.disable(mark);
+    const giveBack = await this.#disablings.take(address, () =>
+      this.#emit({ type: 'disablingDelayed', u: mark.u, address }),
+    );
+    const { isNew } = await this.#store.disable(mark);
+    if (!isNew) await giveBack().catch((error) => this.#report(error, { address }));
+    return { isNew };
+  }
+
+  /** @throws RoamingKeyError `busy` where the pool has no place for the address: before anything is counted, and no error of ours */
+  #enter(visit: Visit, about: PolicyRequest): void {
+    try {
+      visit.enter();
+    } catch (error) {
+      if (isRoamingKeyError(error, 'busy')) this.#emit({ type: 'busy', ...about });
+      throw error;
+    }
+  }
+
+  /** Whether an address may make the store keep another id. */
+  #hasRoom(address: string | undefined): boolean {
+    return address === undefined || this.#newIds.hasRoom(address);
+  }
+
+  async #spendNewId(address: string | undefined): Promise<void> {
+    if (address !== undefined) await this.#newIds.spend(address);
+  }
+
+  /** Waits for the turn of an id that is not known, from an address that has made too many of those. */
+  async #passSlowLane(about: PolicyRequest): Promise<void> {
+    const { op, address = '' } = about;
+    try {
+      // What these leave is kept for ever, so they are not let past the budget at any pace.
+      if (op === 'retire' || op === 'reissue')
+        throw new RoamingKeyError('busy', 'too many new ids of this address', { retryAt: this.#now() + 60 });
+      this.#emit({ type: 'delayed', ...about });
+      await this.#unknownIds.pass(address);
+    } catch (error) {
+      if (isRoamingKeyError(error, 'busy')) this.#emit({ type: 'busy', ...about });
+      throw error;
+    }
+  }
+
+  async #openTicket(tau: string, engines: Engines): Promise<OpenTicket> {
     const bad = () => new RoamingKeyError('bad_ticket', 'the ticket cannot be opened, or is not one');
     const jwe = parseSealed(tau, 'rk-ticket+jwe');
     if (!jwe) throw bad();
@@ -399,7 +485,7 @@ export class Assistant {
     if (ticket.exp !== undefined && ticket.exp <= this.#now()) {
       throw new RoamingKeyError('bad_ticket', 'the ticket has expired');
     }
-    const share = await this.#operations.openShare(ticket);
+    const share = await this.#operations.openShare(ticket, engines);
     return { ticket, share, key, isRetiring: retiring };
   }
 
@@ -449,8 +535,11 @@ export class Assistant {
     }
   }
 
-  #passSettling(settled: SettleAnswer, about: PolicyRequest) {
+  #passSettling(settled: SettleAnswer, about: PolicyRequest): Omit<Settled, 'answer' | 'now'> {
     if (settled.answer === 'settled') return settled;
+    // Another request with the right password has retired the ticket meanwhile.
+    if (settled.answer === 'retired' && about.op === 'retire')
+      return { failedSince: { count: 0, last: null }, lastUsed: null, isNew: false };
     throw this.#marked(settled.answer, about);
   }
 
@@ -466,12 +555,24 @@ export class Assistant {
   }
 
   #report(error: unknown, context: RequestContext): RoamingKeyError {
-    const told = toRoamingKeyError(error);
-    if (told.code === 'unavailable')
-      this.#emit({ type: 'unavailable', part: 'assistant', error: told.cause ?? told, ...context });
-    else if (REJECTED.has(told.code)) this.#emit({ type: 'rejected', code: told.code, ...context });
-    return told;
+    const known = toRoamingKeyError(error);
+    const { code, message: reason, cause = known } = known;
+    if (code === 'unavailable')
+      this.#emit({ type: 'unavailable', part: 'assistant', error: cause, ...context });
+    else if (REJECTED.has(code)) this.#emit({ type: 'rejected', code, reason, ...context });
+    return known;
   }
+}
+
+/** How long a job may wait, and again run: both together less than a reservation lives. */
+function jobTimeLimit(given: number | undefined, { reservationTimeout }: GuessPolicy): number {
+  const longest = Math.ceil(reservationTimeout * 500) - 1;
+  if (given !== undefined && given > longest) {
+    throw new RangeError(
+      `workers.timeLimit must be at most ${longest}, less than half of policy.reservationTimeout, not ${given}`,
+    );
+  }
+  return given ?? Math.min(10_000, longest);
 }
 
 /** A retired ticket is never renewed, and a reissued one comes sealed to the active key. */

@@ -18,7 +18,13 @@ interface OnTicket {
  */
 export type AssistantEvent =
   /** The password was right and help was given. */
-  | ({ readonly type: 'assisted'; readonly failedSince: FailedSince; readonly renewed: boolean } & OnTicket)
+  | ({
+      readonly type: 'assisted';
+      readonly failedSince: FailedSince;
+      /** The last success before this one, if the id was known by it. */
+      readonly lastUsed: number | null;
+      readonly renewed: boolean;
+    } & OnTicket)
   /** The password was compared and wrong. `retryAt` is absent when that stopped the id for good. */
   | ({
       readonly type: 'wrongPassword';
@@ -31,6 +37,16 @@ export type AssistantEvent =
   | ({
       readonly type: 'busy' | 'replayed' | 'refusedDisabled' | 'refusedRetired' | 'refusedByPolicy';
     } & OnTicket)
+  /** The ticket was reissued under a new password, for the `count`th time. */
+  | ({ readonly type: 'reissued'; readonly count: number } & OnTicket)
+  /** The request waits for its turn: its id is not known, and the address has made too many of those. */
+  | ({ readonly type: 'delayed' } & OnTicket)
+  /** A disabling waits for its turn: the address has disabled too many keys. */
+  | {
+      readonly type: 'disablingDelayed';
+      readonly u: string;
+      readonly address?: string | undefined;
+    }
   /** The owner retired this ticket, after a password change for instance. */
   | ({ readonly type: 'retired' } & OnTicket)
   /** A disabling secret was shown; `isNew` is false where its key was disabled already. */
@@ -40,8 +56,13 @@ export type AssistantEvent =
       readonly isNew: boolean;
       readonly address?: string | undefined;
     }
-  /** A request that was malformed, stale or not its device's; nothing was counted. */
-  | { readonly type: 'rejected'; readonly code: string; readonly address?: string | undefined }
+  /** A request that was malformed, stale or not its device's; nothing was counted. `reason` has nothing of the request. */
+  | {
+      readonly type: 'rejected';
+      readonly code: string;
+      readonly reason: string;
+      readonly address?: string | undefined;
+    }
   /** No help could be given: store, key or worker pool failed. */
   | {
       readonly type: 'unavailable';

@@ -24,14 +24,19 @@ export type Computation = () => Promise<object>;
 export interface Operations {
   /** Whether any scheme that is served exponentiates on other threads. */
   readonly needExponentiator: boolean;
-  /** @throws RoamingKeyError `bad_ticket`, `unsupported` */
-  openShare(ticket: Ticket): Promise<Share>;
+  /**
+   * @param engines what the share computes with
+   * @throws RoamingKeyError `bad_ticket`, `unsupported`
+   */
+  openShare(ticket: Ticket, engines: Engines): Promise<Share>;
+  /** Whether a request's computation exponentiates on other threads. */
+  exponentiates(request: Request, ticket: Ticket): boolean;
   /**
    * Reads what is asked for.
    *
    * @param gamma the request as it was sent
-   * @returns computes the result once the password was found right; throws RoamingKeyError `unavailable` where all
-   *   workers are busy
+   * @returns computes the result once the password was found right; throws RoamingKeyError `busy` where no worker is free in
+   *   time, `unavailable` where one dies
    * @throws RoamingKeyError `invalid_request`, `unsupported`
    */
   read(request: Request, ticket: Ticket, share: Share, gamma: string): Computation;
@@ -44,12 +49,7 @@ export type SealTicket = (ticket: Ticket) => Promise<{ readonly ticket: string; 
  * @param now seconds since the epoch
  * @throws TypeError naming the member of `serve` that is of the wrong kind
  */
-export function operations(
-  serve: ServedSchemes,
-  engines: Engines,
-  sealTicket: SealTicket,
-  now: () => number,
-): Operations {
+export function operations(serve: ServedSchemes, sealTicket: SealTicket, now: () => number): Operations {
   const unknown = Object.keys(serve).find((name) => !Object.hasOwn(SCHEMES, name));
   if (unknown !== undefined) throw new TypeError(`serve.${unknown} is not a scheme`);
   const served = new Map(
@@ -62,11 +62,16 @@ export function operations(
       (name) => isServed(served.get(name)) && SCHEMES[name].serve.needsExponentiator,
     ),
 
-    async openShare(ticket) {
+    async openShare(ticket, engines) {
       const kinds = served.get(ticket.scheme);
       if (!isServed(kinds)) throw new RoamingKeyError('unsupported', 'this scheme is not served here');
       const half = await schemeOf(ticket.scheme).assistantHalf();
       return half.open(ticket, kinds, engines);
+    },
+
+    exponentiates({ op }, { scheme }) {
+      const { exchange, serve: option } = schemeOf(scheme);
+      return option.needsExponentiator && op === exchange.op;
     },
 
     read(request, ticket, share, gamma) {

@@ -5,23 +5,21 @@ import { crossOrigin, readOrigins } from '../http/cross-origin.ts';
 import { handler } from '../http/handler.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, problemHandler } from '../http/problem.ts';
-import { addressLimit } from '../limits/address-limit.ts';
 import { clientAddress } from '../limits/client-address.ts';
 import { observer } from '../observe/instrument.ts';
 import { observeRequests } from '../observe/requests.ts';
 import { MAX_BODY, MAX_REQUEST } from '../protocol/messages.ts';
 import { emitWarning, noteUse, ONE_OPERATOR } from '../store/backing.ts';
 import { Assistant, type AssistantOptions } from './assistant.ts';
+import { PAGE_MAX_AGE } from './feed.ts';
 
 export interface AssistantRouterOptions extends AssistantOptions {
   /**
-   * Web origins whose pages may talk to this assistant, or `true` for all. Default none: pages of the assistant's own
-   * origin, and clients that are no browsers.
+   * Origins whose pages, apps or extensions may talk to this assistant, or `true` for all. Default none: pages of the
+   * assistant's own origin, and clients that are not browsers.
    */
   readonly cors?: true | string | readonly string[];
-  /** How many disablings one address may ask for in a minute, of all processes that share the store. Default 60. */
-  readonly disablesPerMinute?: number;
-  /** Told of every answer with a status from 500. Default: `console.error`. */
+  /** Hears of every answer with a status from 500. Default: `console.error`. */
   readonly onError?: ProblemOptions['onError'];
 }
 
@@ -33,9 +31,8 @@ export interface AssistantRouter extends Router {
 
 const METHODS = { '/keys': 'GET, HEAD', '/assist': 'POST', '/disable': 'POST', '/disabled': 'GET, HEAD' };
 
-/** For how long, in seconds, others may keep the key list and a page of the feed. */
+/** For how long, in seconds, others may keep the key list. */
 const KEYS_MAX_AGE = 300;
-const FEED_MAX_AGE = 5;
 
 /**
  * The assistant as an Express router: `GET /keys`, `POST /assist`, `POST /disable`, `GET /disabled`,
@@ -48,16 +45,13 @@ const FEED_MAX_AGE = 5;
  * app.use('/assistant', assistant({ keys: await KeySet.file('data/keys.json'), store: new SqliteStore('data/rk.db') }))
  */
 export function assistant(options: AssistantRouterOptions): AssistantRouter {
-  const { cors: origins, disablesPerMinute = 60, onError, ...rest } = options;
-  if (!Number.isSafeInteger(disablesPerMinute) || disablesPerMinute < 1) {
-    throw new TypeError('disablesPerMinute must be a whole number from 1');
-  }
+  const { cors: origins, onError, ...rest } = options;
   const core = new Assistant(rest);
   if (noteUse(options.store, 'assistant')) emitWarning(ONE_OPERATOR);
   const problems: ProblemOptions = { ...(onError && { onError }), ...(rest.now && { clock: rest.now }) };
   const router = Router();
-  const observe = observer(options.instrument);
-  if (observe) {
+  if (options.instrument) {
+    const observe = observer(options.instrument);
     for (const path of [...Object.keys(METHODS), '/health'])
       router.all(path, observeRequests(observe, 'assistant', path.slice(1)));
   }
@@ -73,21 +67,11 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
   );
 
   router.get('/keys', (_req, res) => {
-    res.set('Cache-Control', `public, max-age=${KEYS_MAX_AGE}`);
-    res.set('Content-Type', 'application/jwk-set+json');
-    res.send(JSON.stringify(core.keys()));
+    answerJson(res, 200, core.keys(), { type: 'application/jwk-set+json', maxAge: KEYS_MAX_AGE });
   });
 
   router.post(
     '/disable',
-    addressLimit({
-      limit: disablesPerMinute,
-      windowSeconds: 60,
-      purpose: 'disable',
-      store: options.store,
-      ...(rest.storeTimeout !== undefined && { storeTimeout: rest.storeTimeout }),
-      ...problems,
-    }),
     jsonBody({ limit: MAX_REQUEST + 1024 }),
     handler(async (req, res) => {
       answerJson(res, 200, await core.disable(req.body, { address: clientAddress(req) }));
@@ -101,9 +85,8 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
       if (after !== undefined && (typeof after !== 'string' || after.length > 256)) {
         throw new RoamingKeyError('invalid_request', 'after must be a cursor');
       }
-      const page = await core.disabledFeed(after);
-      res.set('Cache-Control', `public, max-age=${FEED_MAX_AGE}`);
-      res.json(page);
+      const { json, isLasting } = await core.disabledFeed(after, { address: clientAddress(req) });
+      answerJson(res, 200, json, isLasting ? { maxAge: PAGE_MAX_AGE } : {});
     }),
   );
 

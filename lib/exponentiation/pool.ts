@@ -5,14 +5,21 @@ import { RoamingKeyError } from '../base/errors.ts';
 import { findGroup, safePrimeOf } from '../math/groups.ts';
 import { i2osp } from '../math/integer.ts';
 import type { Exponentiator, GroupPowers, GroupPowersJob, PowerJob } from '../protocol/exponentiator.ts';
+import { FairQueue } from './fair-queue.ts';
 
 /** How large a pool is and how long its work may take. */
 export interface ExponentiationPoolOptions {
   /** Worker threads. Default: one less than the processors, at least one. */
   readonly size?: number;
-  /** Jobs that may wait for a worker; further ones are refused. Default 64 for each worker. */
+  /**
+   * Requests that may wait for a worker, besides one for each worker; further ones are answered `busy`. One address gets at
+   * most half of them, and the less the more addresses there are. Default 64 for each worker.
+   */
   readonly queue?: number;
-  /** Milliseconds a job may wait, and again may run, before it is given up. Default 10000. */
+  /**
+   * Milliseconds a job may wait, and again may run, before it is given up. Default 10000, and never as much as half of what
+   * a reservation lives.
+   */
   readonly timeLimit?: number;
   /** The clock, in whole seconds since the epoch. Default the system's. */
   readonly now?: () => number;
@@ -49,8 +56,20 @@ type Message =
   | { readonly ready: true; readonly openssl: boolean }
   | { readonly ready?: undefined; readonly id: number; readonly results: Uint8Array[] | undefined };
 
+/**
+ * What one request may do in a pool. It takes a place before its password is looked at, so that a pool without room costs no
+ * reservation; jobs are accepted while it has one.
+ */
+export interface Visit extends Exponentiator {
+  /** @throws RoamingKeyError `busy` where the address has no further place; `unavailable` where the pool is closed */
+  enter(): void;
+  /** Gives the place back; idempotent. */
+  leave(): void;
+}
+
 interface Job {
   readonly id: number;
+  readonly address: string;
   readonly work: Work;
   /** Copies of the exponents, which go to the worker and are wiped there, or here if they never go. */
   readonly secrets: readonly Uint8Array<ArrayBuffer>[];
@@ -76,8 +95,9 @@ const MAX_MODULUS_LENGTH = 512;
  * Threads that exponentiate for an assistant, so that no other request waits and no time tells an exponent
  * (docs/protocol.md section 5).
  *
- * Everything is bounded: threads, waiting jobs, each job's time. A worker that dies or hangs is replaced and its job
- * rejected with `unavailable`. An idle pool does not keep the process alive.
+ * Everything is bounded: threads, waiting jobs, each job's time. Addresses are served in turn, so that one of them cannot keep
+ * the others waiting. A worker that dies or hangs is replaced and its job rejected with `unavailable`. An idle pool does not
+ * keep the process alive.
  *
  * @example
  * const pool = new ExponentiationPool({ size: 2 });
@@ -85,11 +105,14 @@ const MAX_MODULUS_LENGTH = 512;
  */
 export class ExponentiationPool implements Exponentiator {
   readonly #size: number;
-  readonly #limit: number;
+  readonly #places: number;
   readonly #timeLimit: number;
   readonly #now: () => number;
   readonly #threads = new Set<Thread>();
-  readonly #waiting: Job[] = [];
+  readonly #waiting = new FairQueue<Job>();
+  /** Places taken, by address. */
+  readonly #taken = new Map<string, number>();
+  #takenInAll = 0;
   readonly #restarts = new Set<NodeJS.Timeout>();
   #nextId = 1;
   #failedStarts = 0;
@@ -102,7 +125,7 @@ export class ExponentiationPool implements Exponentiator {
   constructor(options: ExponentiationPoolOptions = {}) {
     const size = options.size ?? Math.max(1, availableParallelism() - 1);
     this.#size = within('size', size, 1, 256);
-    this.#limit = within('queue', options.queue ?? 64 * size, 0, 1_000_000);
+    this.#places = size + within('queue', options.queue ?? 64 * size, 0, 1_000_000);
     this.#timeLimit = within('timeLimit', options.timeLimit ?? 10_000, 1, 600_000);
     this.#now = options.now ?? (() => Math.floor(Date.now() / 1000));
   }
@@ -119,11 +142,45 @@ export class ExponentiationPool implements Exponentiator {
     return this.#started;
   }
 
+  /** Lets a request's jobs in, under the address whose turn they take. */
+  visit(address = ''): Visit {
+    let isIn = false;
+    return {
+      enter: () => {
+        if (!isIn) this.#enter(address);
+        isIn = true;
+      },
+      leave: () => {
+        if (isIn) this.#leave(address);
+        isIn = false;
+      },
+      power: (job) => this.power(job, address),
+      groupPowers: (job) => this.groupPowers(job, address),
+    };
+  }
+
+  /** An address may take as many places as it leaves free for others. */
+  #enter(address: string): void {
+    if (this.#closing) throw this.#unavailable('the worker pool is closed');
+    const taken = this.#taken.get(address) ?? 0;
+    if (taken >= this.#places - this.#takenInAll) throw this.#busy();
+    this.#taken.set(address, taken + 1);
+    this.#takenInAll += 1;
+  }
+
+  #leave(address: string): void {
+    const taken = this.#taken.get(address) ?? 0;
+    this.#takenInAll -= 1;
+    if (taken > 1) this.#taken.set(address, taken - 1);
+    else this.#taken.delete(address);
+  }
+
   /**
+   * @param address whose turn the job takes; places are not asked about here, see {@link ExponentiationPool.visit}
    * @throws RangeError for numbers of sizes or forms that a validated ticket cannot have
-   * @throws RoamingKeyError `unavailable` where the queue is full, a worker died or the time is up
+   * @throws RoamingKeyError `busy` where no worker was free in time, `unavailable` where one died or the pool is closed
    */
-  async power({ modulus, base, exponent }: PowerJob): Promise<Uint8Array> {
+  async power({ modulus, base, exponent }: PowerJob, address = ''): Promise<Uint8Array> {
     const { length } = modulus;
     if (length < MIN_MODULUS_LENGTH || length > MAX_MODULUS_LENGTH) {
       throw new RangeError(`modulus must have ${MIN_MODULUS_LENGTH} to ${MAX_MODULUS_LENGTH} bytes`);
@@ -138,15 +195,19 @@ export class ExponentiationPool implements Exponentiator {
     const secret = new Uint8Array(exponent);
     // Copies, since sending a view sends all of the memory behind it.
     const work = { modulus: new Uint8Array(modulus), base: new Uint8Array(base), exponent: secret };
-    const [result] = await this.#run({ kind: 'power', ...work }, [secret]);
+    const [result] = await this.#run({ kind: 'power', ...work }, [secret], address);
     return result as Uint8Array;
   }
 
   /**
+   * @param address as for {@link ExponentiationPool.power}
    * @throws RangeError for an unknown group, or numbers of wrong lengths
-   * @throws RoamingKeyError `unavailable` where the queue is full, a worker died or the time is up
+   * @throws RoamingKeyError as {@link ExponentiationPool.power}
    */
-  async groupPowers({ group: name, base, exponents }: GroupPowersJob): Promise<readonly GroupPowers[]> {
+  async groupPowers(
+    { group: name, base, exponents }: GroupPowersJob,
+    address = '',
+  ): Promise<readonly GroupPowers[]> {
     const group = findGroup(name);
     if (group === undefined) throw new RangeError('group is not known');
     if (base.length !== group.elementLength) throw new RangeError('base is no element of the group');
@@ -165,6 +226,7 @@ export class ExponentiationPool implements Exponentiator {
         exponents: secrets,
       },
       secrets,
+      address,
     );
     return exponents.map((_, i) => ({
       generator: results[2 * i] as Uint8Array,
@@ -178,7 +240,7 @@ export class ExponentiationPool implements Exponentiator {
     return {
       workers: threads.filter((thread) => thread.ready).length,
       running: threads.filter((thread) => thread.job !== undefined).length,
-      waiting: this.#waiting.length,
+      waiting: this.#waiting.size,
       constantTime: this.#constantTime,
     };
   }
@@ -201,30 +263,28 @@ export class ExponentiationPool implements Exponentiator {
     await Promise.all([...this.#threads].map((thread) => thread.worker.terminate()));
   }
 
-  #run(work: Work, secrets: readonly Uint8Array<ArrayBuffer>[]): Promise<readonly Uint8Array[]> {
+  #run(
+    work: Work,
+    secrets: readonly Uint8Array<ArrayBuffer>[],
+    address: string,
+  ): Promise<readonly Uint8Array[]> {
     return new Promise((resolve, reject) => {
-      if (this.#closing || this.#isFull()) {
+      if (this.#closing) {
         wipe(...secrets);
-        reject(this.#unavailable(this.#closing ? 'the worker pool is closed' : 'all workers are busy'));
+        reject(this.#unavailable('the worker pool is closed'));
         return;
       }
-      const job: Job = { id: this.#nextId++, work, secrets, resolve, reject, timer: undefined };
+      const job: Job = { id: this.#nextId++, address, work, secrets, resolve, reject, timer: undefined };
       job.timer = setTimeout(() => this.#giveUpWaiting(job), this.#timeLimit);
-      this.#waiting.push(job);
+      this.#waiting.push(address, job);
       // A worker that fails to start is started again; its jobs wait, and are given up in time.
       this.start().catch(() => {});
       this.#dispatch();
     });
   }
 
-  #isFull(): boolean {
-    const idle = [...this.#threads].filter((thread) => thread.job === undefined).length;
-    const room = this.#started === undefined ? this.#size : idle;
-    return this.#waiting.length >= this.#limit + room;
-  }
-
   #isIdle(): boolean {
-    return this.#waiting.length === 0 && [...this.#threads].every((thread) => thread.job === undefined);
+    return this.#waiting.size === 0 && [...this.#threads].every((thread) => thread.job === undefined);
   }
 
   #dispatch(): void {
@@ -244,11 +304,9 @@ export class ExponentiationPool implements Exponentiator {
   }
 
   #giveUpWaiting(job: Job): void {
-    const at = this.#waiting.indexOf(job);
-    if (at < 0) return;
-    this.#waiting.splice(at, 1);
+    if (!this.#waiting.remove(job.address, job)) return;
     wipe(...job.secrets);
-    job.reject(this.#unavailable('no worker was free in time'));
+    job.reject(this.#busy());
     this.#dispatch();
   }
 
@@ -310,6 +368,10 @@ export class ExponentiationPool implements Exponentiator {
     }, delay);
     timer.unref();
     this.#restarts.add(timer);
+  }
+
+  #busy(): RoamingKeyError {
+    return new RoamingKeyError('busy', 'all workers are busy', { retryAt: this.#now() + 1 });
   }
 
   #unavailable(message: string, cause?: unknown): RoamingKeyError {

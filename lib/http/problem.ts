@@ -98,7 +98,7 @@ export function sendProblem(
   if (problem.status === 401) res.setHeader('WWW-Authenticate', `RoamingKey error="${problem.code}"`);
   const wait = secondsToWait(problem, clock);
   if (wait !== undefined) res.setHeader('Retry-After', String(wait));
-  answerJson(res, problem.status, problem, 'application/problem+json');
+  answerJson(res, problem.status, problem, { type: 'application/problem+json' });
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The one place where time is taken: the servers of this package report their steps here, and metrics and traces are made
- * of them elsewhere. A hook learns which step it was and how it ended, never what went in or came out.
+ * Instrumentation hook: servers report each step here; metrics and tracing are built on it. A hook learns which step it was
+ * and how it ended, never what went in or came out.
  */
 import { isRoamingKeyError, isWireErrorCode, type WireErrorCode } from '../base/errors.ts';
 import type { Operation, SchemeName } from '../protocol/schemes/index.ts';
@@ -45,7 +45,7 @@ export type Step =
   | StoreStep
   | { readonly name: 'exponentiate'; readonly scheme: 'rsa' | 'elgamal' };
 
-/** How a step ended: well, or with the code that the peer is told. */
+/** How a step ended: well, or with the code of the error that is answered. */
 export type Outcome = 'ok' | WireErrorCode;
 
 /**
@@ -65,13 +65,12 @@ export type Instrument = (step: Step, run: () => Promise<Outcome>) => unknown;
 export type Observe = <T>(step: Step, run: () => Promise<T>, outcomeOf?: (value: T) => Outcome) => Promise<T>;
 
 /**
- * Makes a hook harmless.
+ * Makes a hook harmless. Without one, steps are only run.
  *
- * @returns `undefined` without a hook, so that whoever has none pays for a comparison
- * @throws TypeError for a hook that is no function
+ * @throws TypeError for a hook that is not a function
  */
-export function observer(instrument: Instrument | undefined): Observe | undefined {
-  if (instrument === undefined) return undefined;
+export function observer(instrument: Instrument | undefined): Observe {
+  if (instrument === undefined) return (_step, run) => run();
   if (typeof instrument !== 'function') throw new TypeError('instrument must be a function');
   return <T>(step: Step, run: () => Promise<T>, outcomeOf: (value: T) => Outcome = () => 'ok') => {
     let work: Promise<T> | undefined;
@@ -119,7 +118,7 @@ export function quietly(call: () => unknown): void {
   }
 }
 
-/** The code that a peer is told of an error. */
+/** The code that an error is answered with. */
 export function failureOf(error: unknown): WireErrorCode {
   return isRoamingKeyError(error) && isWireErrorCode(error.code) ? error.code : 'unavailable';
 }

@@ -98,7 +98,7 @@ export class RecordService {
   readonly #options: RecordServiceOptions;
   readonly #store: RecordStore;
   readonly #emit: RecordListener;
-  readonly #observe: Observe | undefined;
+  readonly #observe: Observe;
   readonly #secret: ServiceSecret;
   readonly #keys: PublishedKeys;
   readonly #decoyKeys: DecoyKeys;
@@ -125,7 +125,7 @@ export class RecordService {
     this.#options = options;
     this.#emit = options.onEvent ? quiet(options.onEvent) : () => {};
     this.#observe = observer(options.instrument);
-    const store = this.#observe ? observed(options.store, STORE_STEPS, this.#observe) : options.store;
+    const store = observed(options.store, STORE_STEPS, this.#observe);
     this.#store = store;
     this.#secret = new ServiceSecret(secret);
     this.profile = recordProfile(options.assistant, options.profile);
@@ -188,7 +188,6 @@ export class RecordService {
     body: unknown,
     context: RecordRequestContext = {},
   ): Promise<{ readonly code: string | null }> {
-    if (!this.#observe) return this.#put(account, body, context);
     return this.#observe({ name: 'recordPut' }, () => this.#put(account, body, context));
   }
 
@@ -241,7 +240,6 @@ export class RecordService {
    * @returns the answer as JSON
    */
   fetch(body: unknown, context: RecordRequestContext = {}): Promise<string> {
-    if (!this.#observe) return this.#fetch(body, context);
     return this.#observe({ name: 'recordFetch' }, () => this.#fetch(body, context));
   }
 

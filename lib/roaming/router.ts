@@ -116,8 +116,8 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
   }
 
   const router = Router();
-  const observe = observer(options.instrument);
-  if (observe) {
+  if (options.instrument) {
+    const observe = observer(options.instrument);
     for (const [path, route] of Object.entries(ROUTES))
       router.all(path, observeRequests(observe, 'records', route));
   }

@@ -68,7 +68,7 @@ export interface RelyingParty {
   readonly random: (length: number) => Uint8Array;
   /** Tells the app of an event and where its request came from; absent where nobody listens. */
   readonly tell: ((event: RelyingPartyEvent, req: Pick<Request, 'ip'>) => void) | undefined;
-  readonly observe: Observe | undefined;
+  readonly observe: Observe;
 }
 
 const MIN_SECRET_BYTES = 32;
@@ -102,9 +102,9 @@ export function relyingParty(options: RelyingPartyOptions): RelyingParty {
   return {
     audience: options.audience,
     secrets: readSecrets(options.secret),
-    store: observe ? observedStore(store, observe) : store,
+    store: observedStore(store, observe),
     keysOf,
-    disabled: observe ? observed(disabled, DISABLED_STEPS, observe) : disabled,
+    disabled: observed(disabled, DISABLED_STEPS, observe),
     allowedOrigins,
     challengeSeconds,
     withoutKey,

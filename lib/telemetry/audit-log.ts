@@ -42,6 +42,9 @@ const KINDS: Readonly<Record<Exclude<AuditEvent['type'], 'unavailable'>, Kind>> 
   refusedRetired: assistant('warn', 'refused: the ticket is retired'),
   refusedByPolicy: assistant('warn', "refused by the app's policy"),
   retired: assistant('info', 'a ticket was retired'),
+  reissued: assistant('info', 'a ticket was reissued'),
+  delayed: assistant('warn', 'delayed: too many new ids of the address'),
+  disablingDelayed: assistant('warn', 'delayed: too many disablings of the address'),
   disabled: assistant('info', 'a key was disabled'),
   rejected: assistant('warn', 'refused: malformed, stale, or not by its device'),
   loggedIn: relyingParty('info', 'logged in'),
@@ -71,6 +74,7 @@ const MEMBERS = [
   'kid',
   'attemptsLeft',
   'retryAt',
+  'count',
   'renewed',
   'isNew',
   'isNewCode',
@@ -123,6 +127,7 @@ export function auditRecord(event: AuditEvent): AuditRecord {
     ...(event.type === 'assisted' && {
       failedSinceCount: event.failedSince.count,
       failedSinceLast: event.failedSince.last,
+      lastUsed: event.lastUsed,
     }),
     ...('error' in event && nameOf(event.error)),
   };

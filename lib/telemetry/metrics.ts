@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, type Registry, type RegistryContentType } from 'prom-client';
 import type { Assistant } from '../assistant/assistant.ts';
 import type { Instrument, Outcome, Step } from '../observe/instrument.ts';
+import { SCHEME_NAMES } from '../protocol/schemes/index.ts';
 import type { DisabledFeed } from '../strategy/disabled-feed.ts';
 import type { AuditEvent } from './audit-log.ts';
 
@@ -188,7 +189,7 @@ function register(registry: MetricsOptions['registry']): Registered {
     assistants,
     feeds,
     begin(name) {
-      for (const scheme of ['retrieve', 'rsa', 'elgamal']) wrongPasswords.inc({ name, scheme }, 0);
+      for (const scheme of SCHEME_NAMES) wrongPasswords.inc({ name, scheme }, 0);
       for (const until of ['time', 'operator']) locks.inc({ name, until }, 0);
       for (const isNew of ['true', 'false']) disables.inc({ name, new: isNew }, 0);
       for (const outcome of ['ok', 'failed']) readings.inc({ name, outcome }, 0);

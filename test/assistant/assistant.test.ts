@@ -82,14 +82,22 @@ describe('an assistant', () => {
     await ask();
     const about = { id: owner.id, u: b64(owner.u), scheme: 'retrieve', address: '192.0.2.1' };
     expect(events).toEqual([
-      { type: 'assisted', op: 'retrieve', failedSince: { count: 0, last: null }, renewed: false, ...about },
+      {
+        type: 'assisted',
+        op: 'retrieve',
+        failedSince: { count: 0, last: null },
+        lastUsed: null,
+        renewed: false,
+        ...about,
+      },
       { type: 'wrongPassword', op: 'retrieve', attemptsLeft: 4, retryAt: expect.any(Number), ...about },
-      { type: 'rejected', code: 'bad_mac', address: '192.0.2.1' },
-      { type: 'rejected', code: 'stale_request', address: '192.0.2.1' },
+      { type: 'rejected', code: 'bad_mac', reason: expect.any(String), address: '192.0.2.1' },
+      { type: 'rejected', code: 'stale_request', reason: expect.any(String), address: '192.0.2.1' },
       {
         type: 'assisted',
         op: 'retire',
         failedSince: { count: 1, last: expect.any(Number) },
+        lastUsed: expect.any(Number),
         renewed: false,
         ...about,
       },
@@ -301,11 +309,15 @@ describe('disabling', () => {
   it('is told on the feed in order, page by page, to whoever asks', async () => {
     const { assistant, keys } = await start();
     const ts = [random(16), random(16), random(16)];
-    const first = await assistant.disabledFeed(undefined);
-    expect(first).toEqual({ disabled: [], next: '' });
+    const read = async (after?: string) => {
+      const { json, isLasting } = await assistant.disabledFeed(after);
+      return { ...(JSON.parse(`${json}`) as { disabled: string[]; next: string }), isLasting };
+    };
+    const first = await read();
+    expect(first).toEqual({ disabled: [], next: '', isLasting: false });
     for (const t of ts) await assistant.disable((await makeDisabling(keys.active.jwk, { t })).body);
-    const page = await assistant.disabledFeed(first.next);
+    const page = await read(first.next);
     expect(page.disabled).toEqual(ts.map(b64));
-    expect(await assistant.disabledFeed(page.next)).toEqual({ disabled: [], next: page.next });
+    expect(await read(page.next)).toEqual({ disabled: [], next: page.next, isLasting: false });
   });
 });

@@ -65,6 +65,9 @@ describe('the posts of an independent implementation', () => {
     return Buffer.from(payload as Uint8Array).toString();
   }
 
+  /** The vectors are older than `lastUsed`, which stands behind `failedSince`. */
+  const withLastUse = (plaintext: string) => `${plaintext.slice(0, -1)},"lastUsed":null}`;
+
   it.each(['PS256', 'RS256'] as const)(
     '%s: the same answer, and out of it the same signature',
     async (alg) => {
@@ -72,7 +75,7 @@ describe('the posts of an independent implementation', () => {
       const trace = rsa[alg];
       const { response } = await assistant.assist(trace.post);
       const plaintext = await opened(response, trace.rho);
-      expect(plaintext).toBe(trace.assistant.plaintext);
+      expect(plaintext).toBe(withLastUse(trace.assistant.plaintext));
 
       const { nu } = JSON.parse(plaintext) as { nu: string };
       const asked = JSON.parse(trace.requestSeal.plaintext) as { digest: string; salt?: string };
@@ -93,7 +96,7 @@ describe('the posts of an independent implementation', () => {
     const { unlock, enrol } = retrieve;
     const { response } = await assistant.assist(unlock.post);
     const plaintext = await opened(response, unlock.rho);
-    expect(plaintext).toBe(unlock.assistant.plaintext);
+    expect(plaintext).toBe(withLastUse(unlock.assistant.plaintext));
     const { c } = JSON.parse(plaintext) as { c: string };
     expect(toHex(unmask(bytes(c), hex(unlock.K)))).toBe(enrol.privateKey);
   });

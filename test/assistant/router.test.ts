@@ -37,11 +37,17 @@ describe('the router', () => {
     await request(world.app).head('/assistant/keys').expect(200);
   });
 
-  it('lists disabled keys for a moment', async () => {
+  it('lists disabled keys, their end for nobody to keep', async () => {
     const world = await startAssistant();
-    const answer = await request(world.app).get('/assistant/disabled').expect(200);
-    expect(answer.headers['cache-control']).toBe('public, max-age=5');
-    expect(answer.body).toEqual({ disabled: [], next: '' });
+    for (const query of ['', '?after=', '?after=foreign']) {
+      const answer = await request(world.app).get(`/assistant/disabled${query}`).expect(200);
+      expect(answer.headers['cache-control']).toBe('no-store');
+      expect(answer.headers).not.toHaveProperty('etag');
+      expect(answer.body).toEqual({ disabled: [], next: '' });
+    }
+    for (const query of ['?after=a&after=b', `?after=${'x'.repeat(257)}`])
+      await request(world.app).get(`/assistant/disabled${query}`).expect(400);
+    await request(world.app).head('/assistant/disabled').expect(200);
   });
 
   it('works at the root, and after an app’s own body parser', async () => {
@@ -136,53 +142,87 @@ describe('pages of other origins', () => {
   });
 });
 
-describe('limits per address', () => {
-  it('let an address disable so often and no more, whatever it says it is', async () => {
-    const world = await startAssistant({ disablesPerMinute: 3 });
-    const ask = async (forwarded: string) =>
-      request(world.app)
-        .post('/assistant/disable')
-        .set('x-forwarded-for', forwarded)
-        .send((await makeDisabling(world.keys.active.jwk)).body);
-    const answers = [];
-    for (let i = 0; i < 5; i++) answers.push(await ask(`198.51.100.${i}`));
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429]);
-    expect(answers[4]?.body).toMatchObject({ code: 'busy' });
-    expect(Number(answers[4]?.headers['retry-after'])).toBeGreaterThan(0);
-  });
-
-  it('count behind a trusted proxy what the proxy says', async () => {
-    const world = await startAssistant({ disablesPerMinute: 1, newIdsPerHour: 1 });
+describe('disablings of one address', () => {
+  async function limited(options: Parameters<typeof startAssistant>[0]) {
+    const world = await startAssistant(options);
     world.app.set('trust proxy', 1);
-    const { jwk } = world.keys.active;
-    const disable = async (from: string) =>
+    const disable = async (from: string, given: Parameters<typeof makeDisabling>[1] = {}) =>
       request(world.app)
         .post('/assistant/disable')
         .set('x-forwarded-for', from)
-        .send((await makeDisabling(jwk)).body);
-    expect((await disable('198.51.100.1')).status).toBe(200);
-    expect((await disable('198.51.100.1')).status).toBe(429);
-    expect((await disable('198.51.100.2')).status).toBe(200);
-    const guess = async (from: string) => {
-      const { body } = await makeRequest(await makeTicket(jwk), { beta: random(32) });
-      return (await request(world.app).post('/assistant/assist').set('x-forwarded-for', from).send(body)).body
-        .code;
-    };
-    expect(await guess('198.51.100.1')).toBe('wrong_password');
-    expect(await guess('198.51.100.1')).toBe('busy');
-    expect(await guess('198.51.100.2')).toBe('wrong_password');
-    expect(world.events.at(-1)).toMatchObject({ address: '198.51.100.2' });
+        .send((await makeDisabling(world.keys.active.jwk, given)).body);
+    const delayed = () => world.events.filter(({ type }) => type === 'disablingDelayed').length;
+    return { world, disable, delayed };
+  }
+
+  it('are delayed beyond its tokens, one in a second, and those of others are not', async () => {
+    const { disable, delayed, world } = await limited({ disablesPerMinute: 2 });
+    for (let i = 0; i < 2; i++) expect((await disable('2001:db8:1::1')).status).toBe(200);
+    expect(delayed()).toBe(0);
+    const started = Date.now();
+    const answers = await Promise.all(Array.from({ length: 3 }, (_, i) => disable(`2001:db8:1:${i + 1}::1`)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(delayed()).toBe(3);
+    // The first passes at once, the third in the second after next.
+    expect(Date.now() - started).toBeGreaterThan(1000);
+    expect((await disable('2001:db8:2::1')).status).toBe(200);
+    expect(delayed()).toBe(3);
+    expect((await world.store.feed({ limit: 9 })).disabled).toHaveLength(6);
   });
 
-  it('a malformed disabling counts too, so that opening is not to be had for nothing', async () => {
-    const world = await startAssistant({ disablesPerMinute: 2 });
-    const codes = [];
-    for (let i = 0; i < 3; i++) {
-      codes.push((await request(world.app).post('/assistant/disable').send({ request: 'x' })).body.code);
+  it('are refused where thirty wait, and the key that waits is disabled', async () => {
+    const { disable, delayed } = await limited({ disablesPerMinute: 1 });
+    await disable('192.0.2.1');
+    const all = Array.from({ length: 33 }, () => disable('192.0.2.1'));
+    const first = await Promise.race(all);
+    const refused = (await Promise.all([first, ...(await settledWithin(all, 500))])).filter(
+      ({ status }) => status === 429,
+    );
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { body, headers } of refused) {
+      expect(body).toMatchObject({ code: 'busy', retryAt: expect.any(Number) });
+      expect(Number(headers['retry-after'])).toBeGreaterThan(0);
     }
-    expect(codes).toEqual(['invalid_request', 'invalid_request', 'busy']);
+    expect(delayed()).toBe(33);
+    expect((await disable('192.0.2.2')).status).toBe(200);
+  });
+
+  it('cost nothing where the key is disabled already, or the request is malformed', async () => {
+    const { disable, delayed, world } = await limited({ disablesPerMinute: 2 });
+    const t = random(16);
+    for (let i = 0; i < 10; i++) {
+      expect((await disable('192.0.2.1', { t })).status).toBe(200);
+      expect((await disable('192.0.2.1', { payload: { v: 2 } })).status).toBe(400);
+      const junk = request(world.app).post('/assistant/disable').set('x-forwarded-for', '192.0.2.1');
+      await junk.send({}).expect(400);
+      const form = request(world.app).post('/assistant/disable').set('x-forwarded-for', '192.0.2.1');
+      await form.type('text/plain').send('{}').expect(400);
+    }
+    expect((await disable('192.0.2.1')).status).toBe(200);
+    expect(delayed()).toBe(0);
+    await disable('192.0.2.1');
+    expect(delayed()).toBe(1);
+  });
+
+  it('cost nothing where two show the same secret at once', async () => {
+    const { disable, delayed } = await limited({ disablesPerMinute: 3 });
+    const t = random(16);
+    const twins = await Promise.all([disable('192.0.2.1', { t }), disable('192.0.2.1', { t })]);
+    expect(twins.map(({ status }) => status)).toEqual([200, 200]);
+    for (let i = 0; i < 2; i++) await disable('192.0.2.1');
+    expect(delayed()).toBe(0);
+    await disable('192.0.2.1');
+    expect(delayed()).toBe(1);
   });
 });
+
+/** Of those that wait, the ones that are answered within so many milliseconds. */
+async function settledWithin<T>(all: readonly Promise<T>[], milliseconds: number): Promise<T[]> {
+  const settled: T[] = [];
+  for (const one of all) void one.then((value) => settled.push(value));
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  return settled;
+}
 
 describe('failures of the server', () => {
   it('are told to onError with their cause, and to the client without', async () => {

@@ -403,20 +403,43 @@ describe('a failure after the password was found right', () => {
 });
 
 describe('an address', () => {
-  it('that makes tickets at will fills no store: after its budget new ids are refused, known ones are not', async () => {
+  it('that makes tickets at will fills no store: beyond its budget new ids wait, known ones do not', async () => {
     const world = await startAssistant({ newIdsPerHour: 3 });
     const { jwk } = world.keys.active;
-    const known = await makeTicket(jwk);
-    await assist(world, await makeRequest(known, { beta: random(32) }));
+    const delayed = () => world.events.filter(({ type }) => type === 'delayed').length;
+    const failed = await makeTicket(jwk);
+    const owner = await makeTicket(jwk);
+    await assist(world, await makeRequest(failed, { beta: random(32) }));
+    expect((await assist(world, await makeRequest(owner))).status).toBe(200);
+    await assist(world, await makeRequest(await makeTicket(jwk), { beta: random(32) }));
+    // The budget is spent. Whose id has failed or succeeded before is judged by that alone.
+    for (let i = 0; i < 5; i++) expect((await assist(world, await makeRequest(owner))).status).toBe(200);
+    expect(await countedSince(world, failed)).toBe(1);
+    expect(delayed()).toBe(0);
+    const codes = [];
     for (let i = 0; i < 2; i++)
-      await assist(world, await makeRequest(await makeTicket(jwk), { beta: random(32) }));
-    const fresh = await makeTicket(jwk);
-    for (const beta of [random(32), fresh.b]) {
-      const answer = await assist(world, await makeRequest(fresh, { beta }));
-      expect(answer.json.code).toBe('busy');
-      expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
-    }
-    expect(await countedSince(world, known)).toBe(1);
+      codes.push(
+        (await assist(world, await makeRequest(await makeTicket(jwk), { beta: random(32) }))).json.code,
+      );
+    expect(codes).toEqual(['wrong_password', 'wrong_password']);
+    expect(delayed()).toBe(2);
+    // A right password of a newcomer is answered, and leaves nothing.
+    const newcomer = await makeTicket(jwk);
+    expect((await assist(world, await makeRequest(newcomer))).status).toBe(200);
+    expect((await assist(world, await makeRequest(newcomer))).opened).toMatchObject({ lastUsed: null });
+    expect(delayed()).toBe(4);
+  });
+
+  it('over its budget leaves nothing for ever: no retirement of an id that is not known', async () => {
+    const world = await startAssistant({ newIdsPerHour: 1 });
+    const { jwk } = world.keys.active;
+    const known = await makeTicket(jwk);
+    expect((await assist(world, await makeRequest(known))).status).toBe(200);
+    const unknown = await makeTicket(jwk);
+    const refused = await assist(world, await makeRequest(unknown, { op: 'retire' }));
+    expect([refused.status, refused.json.code]).toEqual([429, 'busy']);
+    expect(refused.opened).toMatchObject({ code: 'busy', retryAt: expect.any(Number) });
+    expect((await assist(world, await makeRequest(known, { op: 'retire' }))).status).toBe(200);
   });
 
   it('may try as many passwords as the policy says on a key whose id it made known', async () => {

@@ -6,7 +6,6 @@ import { enroll } from '../../lib/device/enroll.ts';
 import { combineInstruments, type Instrument, observer, type Step } from '../../lib/observe/instrument.ts';
 import { combineListeners } from '../../lib/observe/listeners.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
-import { relyingParty } from '../../lib/strategy/relying-party.ts';
 import { argon2id } from '../sharing/support.ts';
 import { PASSWORD, startAssistant } from '../support/world.ts';
 
@@ -88,12 +87,10 @@ describe('what a hook gets', () => {
 });
 
 describe('without a hook', () => {
-  it('nothing is made', () => {
-    expect(observer(undefined)).toBeUndefined();
-    const store = new MemoryStore();
-    const options = { audience: 'https://app.example', secret: 'x'.repeat(32), store, keysOf: () => [] };
-    const rp = relyingParty(options);
-    expect([rp.store, rp.disabled, rp.observe, rp.tell]).toEqual([store, store, undefined, undefined]);
+  it('a step is only run', async () => {
+    const run = vi.fn(async () => 5);
+    expect(await observer(undefined)({ name: 'login' }, run)).toBe(5);
+    expect(run).toHaveBeenCalledTimes(1);
   });
 
   it('a hook that is no function is refused at construction, by name', async () => {

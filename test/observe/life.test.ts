@@ -100,7 +100,7 @@ describe('a whole life of keys in all schemes', () => {
       ([, label, value]) => `${label}=${value}`,
     );
     for (const label of new Set(labels))
-      expect(label).toMatch(/^(le=[\d.+Inf]+|status=\d{3}|\w+=[a-zA-Z_]{1,15})$/);
+      expect(label).toMatch(/^(le=[\d.+Inf]+|status=\d{3}|\w+=[a-zA-Z_\d]{1,15})$/);
   });
 
   it('makes a signature one span, with the steps of it below', () => {
@@ -122,6 +122,8 @@ describe('a whole life of keys in all schemes', () => {
       ['roaming_key.store', 'reserve'],
       ['roaming_key.exponentiate', undefined],
       ['roaming_key.store', 'settle'],
+      // The key's first use: its id is kept from now on.
+      ['roaming_key.store', 'count'],
     ]);
   });
 

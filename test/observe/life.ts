@@ -35,7 +35,7 @@ import { disabledFeed } from '../../lib/strategy/disabled-feed.ts';
 import { type AuditEvent, auditLog, errorLog } from '../../lib/telemetry/audit-log.ts';
 import { prometheusMetrics } from '../../lib/telemetry/metrics.ts';
 import { openTelemetry } from '../../lib/telemetry/tracing.ts';
-import { makeRequest, makeTicket, openAsAssistant, post } from '../attacks/support.ts';
+import { makeDisabling, makeRequest, makeTicket, openAsAssistant, post, random } from '../attacks/support.ts';
 import { startRecords } from '../roaming/support.ts';
 import {
   argon2id,
@@ -43,6 +43,7 @@ import {
   deviceOf,
   enrolElgamal,
   enrolRsa,
+  makeShareTicket,
   rsaKey,
   shareBytes,
   stretch,
@@ -107,7 +108,8 @@ export async function live(): Promise<Life> {
     ...watched,
     store,
     workers: { size: 1 },
-    newIdsPerHour: 5,
+    newIdsPerHour: 15,
+    disablesPerMinute: 1,
     allow: () => isAllowed,
   });
   const rp = await startRelyingParty(store, watched);
@@ -287,11 +289,24 @@ export async function live(): Promise<Life> {
   await failing('unavailable', offline.refresh());
   await feed.refresh();
   await service.records.sweep();
-  // Strangers' tickets, until the address may fail with no more of them.
-  for (let i = 0; i < 7; i++) {
-    const ticket = await makeTicket(world.keys.active.jwk);
+  // Another password for a shared key, by hand.
+  const scalar = Buffer.from([...Buffer.alloc(31), 1]).toString('base64url');
+  const shared = await makeShareTicket(world.keys.active.jwk, {
+    scheme: 'elgamal',
+    group: 'P-256',
+    x2: scalar,
+  });
+  const draw = () => Buffer.from(random(32)).toString('base64url');
+  const reissue = { op: 'reissue', payload: { a: draw(), b: draw(), delta: scalar } };
+  await post(world, '/assist', (await makeRequest(shared, reissue)).body);
+  // Strangers, beyond what one address may have the store keep.
+  const { jwk } = world.keys.active;
+  while (!events.some(({ type }) => type === 'delayed')) {
+    const ticket = await makeTicket(jwk);
     await post(world, '/assist', (await makeRequest(ticket, { beta: ticket.a })).body);
   }
+  await post(world, '/assist', (await makeRequest(await makeTicket(jwk), { op: 'retire' })).body);
+  for (let i = 0; i < 2; i++) await post(world, '/disable', (await makeDisabling(jwk)).body);
   await scrape();
 
   async function bobJoins() {

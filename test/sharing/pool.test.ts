@@ -34,8 +34,9 @@ async function failures(one: Awaited<ReturnType<typeof stranger>>) {
 }
 
 describe('a full pool', () => {
-  it('answers unavailable with Retry-After, counts nothing, lets go of the reservation, and keeps the jti', async () => {
-    const world = await startAssistant({ workers: { size: 1, queue: 0 } });
+  it('answers busy with Retry-After, before anything is counted, and is no error of the server', async () => {
+    const onError = vi.fn();
+    const world = await startAssistant({ workers: { size: 1, queue: 0 }, onError });
     // The assistant's clock may be anywhere: how long to wait does not depend on it.
     world.clock.offset = -86_400;
     const [one, two] = [await stranger(world), await stranger(world)];
@@ -46,38 +47,40 @@ describe('a full pool', () => {
     await jobs.arrived();
     const refused: KnownRequest = await two.request();
     const answer = await assist(world, refused);
-    expect([answer.status, answer.json.code]).toEqual([503, 'unavailable']);
+    expect([answer.status, answer.json.code]).toEqual([429, 'busy']);
     expect(answer.headers.get('retry-after')).toBe('1');
     expect(answer.headers.get('cache-control')).toBe('no-store');
-    expect(answer.opened).toMatchObject({ code: 'unavailable', op: 'sign', jti: b64(refused.jti) });
+    expect(answer.opened).toMatchObject({ code: 'busy', op: 'sign', jti: b64(refused.jti) });
     expect(answer.opened).not.toHaveProperty('nu');
     const { retryAt, now } = answer.opened as { retryAt: number; now: number };
     expect(retryAt - now).toBeLessThanOrEqual(1);
-    // As often as it likes: no reservation stays open, else the sixth would be busy.
-    for (let i = 0; i < 7; i++) expect((await two.sign()).json.code).toBe('unavailable');
-    expect((await assist(world, refused)).json.code).toBe('replayed');
+    for (let i = 0; i < 7; i++) expect((await two.sign()).json.code).toBe('busy');
     expect(await health(world)).toMatchObject({ http: 200, workers: { running: 1, waiting: 0 } });
 
     jobs.release();
     expect((await running).opened).toHaveProperty('nu');
-    expect((await assist(world, refused)).json.code).toBe('replayed');
+    // The store has never heard of it, so it may be sent again.
+    expect((await assist(world, refused)).opened).toHaveProperty('nu');
     // Reservations that were left open would be failures by now.
     world.clock.offset += 120;
     expect(await failures(two)).toBe(0);
-    expect(world.events.filter(({ type }) => type === 'unavailable')).toHaveLength(8);
+    expect(world.events.filter(({ type }) => type === 'busy')).toHaveLength(8);
+    expect(world.events.filter(({ type }) => type === 'unavailable')).toEqual([]);
+    expect(onError).not.toHaveBeenCalled();
   });
 
-  it('answers a wrong password as ever: it is compared before any thread is asked for', async () => {
+  it('looks at no password, and a wrong one gives its place back', async () => {
     const world = await startAssistant({ workers: { size: 1, queue: 0 } });
     const [one, two] = [await stranger(world), await stranger(world)];
+    const wrong = async () => assist(world, await two.request({ beta: bytes(b64(new Uint8Array(32))) }));
     const jobs = holdJobs();
     const running = one.sign();
     await jobs.arrived();
-    const wrong = await assist(world, await two.request({ beta: bytes(b64(new Uint8Array(32))) }));
-    expect([wrong.status, wrong.json.code]).toEqual([401, 'wrong_password']);
+    expect((await wrong()).json.code).toBe('busy');
     jobs.release();
     await running;
-    expect(await failures(two)).toBe(1);
+    for (let i = 0; i < 3; i++) expect((await wrong()).json.code).toBe('wrong_password');
+    expect(await failures(two)).toBe(3);
   });
 
   it('leaves everything else alone: keys, retrieval, disabling, health', async () => {
@@ -95,22 +98,42 @@ describe('a full pool', () => {
     expect((await running).status).toBe(200);
   });
 
-  it('takes as many as wait in its queue, and no more', async () => {
-    const world = await startAssistant({ workers: { size: 1, queue: 3 } });
-    const strangers = await Promise.all(Array.from({ length: 12 }, () => stranger(world)));
+  it('gives one address half of its places, and serves another in its turn', async () => {
+    const world = await startAssistant({ workers: { size: 1, queue: 15 } });
+    world.app.set('trust proxy', 1);
+    const from = async (address: string) => {
+      const { request } = await stranger(world);
+      const { body } = await request();
+      const headers = { 'content-type': 'application/json', 'x-forwarded-for': address };
+      const init = { method: 'POST', headers, body: JSON.stringify(body) };
+      return async () => {
+        const { status } = await fetch(`${world.url}/assist`, init);
+        finished.push(`${address} ${status}`);
+      };
+    };
+    const finished: string[] = [];
+    // Many addresses of one /48 are one.
+    const flood = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => from(`2001:db8:1:${i.toString(16)}::1`)),
+    );
+    const owners = await Promise.all([from('2001:db8:2::1'), from('192.0.2.1')]);
     const jobs = holdJobs();
-    const answers = strangers.map(async ({ sign }) => (await sign()).status);
+    const asked = flood.map((ask) => ask());
     await jobs.arrived();
-    const refused: number[] = [];
-    for (const answer of answers) void answer.then((status) => refused.push(status));
-    await vi.waitUntil(() => refused.length === 8, { timeout: 20_000 });
+    await vi.waitUntil(() => finished.length === 32, { timeout: 20_000 });
+    expect(new Set(finished.map((one) => one.slice(-3)))).toEqual(new Set(['429']));
+    finished.length = 0;
+    asked.push(...owners.map((ask) => ask()));
+    await vi.waitUntil(() => world.assistant.workers.waiting === 9, { timeout: 20_000 });
     jobs.release();
-    const statuses = await Promise.all(answers);
-    expect(statuses.filter((status) => status === 200)).toHaveLength(4);
-    expect(statuses.filter((status) => status === 503)).toHaveLength(8);
+    await Promise.all(asked);
+    expect(finished.filter((one) => one.endsWith('200'))).toHaveLength(10);
+    // One job was running, and of those that wait each address has one in each round.
+    for (const owner of ['2001:db8:2::1 200', '192.0.2.1 200'])
+      expect(finished.indexOf(owner)).toBeLessThanOrEqual(5);
   });
 
-  it('is told to a device as unavailable, with the time to come back', async () => {
+  it('is waited out by a device', async () => {
     const world = await startAssistant({ workers: { size: 1, queue: 0 } });
     const one = await stranger(world);
     const device = deviceOf(world, (await enrolRsa(world)).record);
@@ -118,14 +141,12 @@ describe('a full pool', () => {
     const jobs = holdJobs();
     const running = one.sign();
     await jobs.arrived();
-    const error = await device.sign(new Uint8Array(1)).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: 'unavailable' });
-    expect((error as { retryAt: number }).retryAt - world.clock.now()).toBeLessThanOrEqual(1);
-    // The password is not doubted for it.
-    expect(device.isUnlocked).toBe(true);
+    const signing = device.sign(new Uint8Array(1));
+    await vi.waitUntil(() => world.events.some(({ type }) => type === 'busy'), { timeout: 20_000 });
     jobs.release();
     await running;
-    expect(await device.sign(new Uint8Array(1))).toHaveLength(256);
+    expect(await signing).toHaveLength(256);
+    expect(device.isUnlocked).toBe(true);
   });
 });
 
@@ -158,18 +179,20 @@ describe('a thread that dies', () => {
   });
 
   it('or takes too long: its job and those that waited as long are given up', async () => {
-    const world = await startAssistant({ workers: { size: 1, queue: 4, timeLimit: 300 } });
+    const world = await startAssistant({ workers: { size: 1, queue: 4, timeLimit: 1000 } });
     const [one, two, three] = [await stranger(world), await stranger(world), await stranger(world)];
     // Starting a thread takes its time too.
     await expect.poll(async () => (await one.sign()).status, { timeout: 20_000 }).toBe(200);
     const jobs = holdJobs();
     const answers = await Promise.all([one, two, three].map(({ sign }) => sign()));
-    for (const { status, json } of answers) expect([status, json.code]).toEqual([503, 'unavailable']);
+    expect(answers.map(({ json }) => json.code).sort()).toEqual(['busy', 'busy', 'unavailable']);
     jobs.release();
     vi.restoreAllMocks();
-    await expect.poll(async () => (await two.sign()).status, { timeout: 20_000 }).toBe(200);
     world.clock.offset += 120;
-    for (const each of [one, two, three]) expect(await failures(each)).toBe(0);
+    for (const each of [one, two, three])
+      await expect
+        .poll(async () => (await each.sign()).opened, { timeout: 20_000 })
+        .toMatchObject({ failedSince: { count: 0 } });
   });
 });
 

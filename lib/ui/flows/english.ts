@@ -1,24 +1,350 @@
-import { CORE_WORDS } from './english/core.ts';
-import { DEVICES_WORDS } from './english/devices.ts';
-import { ENROLL_WORDS } from './english/enroll.ts';
-import { ENTER_WORDS } from './english/enter.ts';
-import { KEEP_WORDS } from './english/keep.ts';
-import { KIT_WORDS } from './english/kit.ts';
-import { LOGIN_WORDS } from './english/login.ts';
-import { LOST_WORDS } from './english/lost.ts';
-import { PASSWORD_WORDS } from './english/password.ts';
-import { PICKUP_WORDS } from './english/pickup.ts';
+import type { ErrorCode } from '../../device/index.ts';
 
-/** The English texts, which are in pieces so that a page loads those it shows. Each error code has a title and a text. */
+/** The English texts. Each error code has a title and a text here, and nowhere else. */
 export const ENGLISH = {
-  ...CORE_WORDS,
-  ...LOGIN_WORDS,
-  ...ENTER_WORDS,
-  ...ENROLL_WORDS,
-  ...KEEP_WORDS,
-  ...KIT_WORDS,
-  ...LOST_WORDS,
-  ...PICKUP_WORDS,
-  ...DEVICES_WORDS,
-  ...PASSWORD_WORDS,
-} as const;
+  // What went wrong, by error code.
+  'wrong_password.title': 'That password is not right.',
+  'wrong_password.text': 'Try again.',
+  'wrong_password.left':
+    'Try again: {n} more try before you have to wait. | Try again: {n} more tries before you have to wait.',
+  'wrong_password.last': 'That was the last try for now. The next one is possible',
+  'locked.title': 'Too many wrong passwords.',
+  'locked.text': 'This password was not looked at. The next try is possible',
+  'locked.forever':
+    'The assistant no longer answers for this key. Only its operator can change that. Have you another device, or your kit?',
+  'busy.title': 'One moment, please.',
+  'busy.text': 'There were too many requests. Nothing was lost. Try again',
+  'busy.changed': 'Another tab was faster.',
+  'busy.changed.text': 'The key was changed there meanwhile. Reload this page and look before you try again.',
+  'disabled.title': 'This key is switched off.',
+  'disabled.text':
+    'Its kit was used, and it will never work again. If that was you, make a new account or log in with another key. If it was not, somebody else has your kit.',
+  'retired.title': 'The password was changed on another device.',
+  'retired.text': 'Your key is fine. Bring it to this device once more, then use the new password.',
+  'suspended.title': 'This key is on hold.',
+  'suspended.text':
+    'It was added with a key that has since been switched off. {site} has to confirm that it is yours.',
+  'refused.title': '{site} does not know this key.',
+  'refused.text': 'It was never added to this account, or the account is gone. Is the account name right?',
+  'refused.session': 'You are logged out.',
+  'refused.session.text': 'You logged out elsewhere, or the login was too old. Nothing is lost.',
+  'network.title': 'No answer from {server}.',
+  'network.text': 'Nothing was lost. Check the connection and try again.',
+  'network.offline': 'This device is offline.',
+  'network.offline.text': 'Nothing was lost. This message goes away when the connection is back.',
+  'network.policy': 'This page is not allowed to reach {server}.',
+  'network.policy.text': 'The operator of {site} has to allow it in the page’s security policy.',
+  'unavailable.title': '{server} cannot answer now.',
+  'unavailable.text': 'The fault is not yours, and nothing was lost. Try again in a minute.',
+  'unavailable.storage': 'This browser could not save.',
+  'unavailable.storage.text':
+    'There may be no room left, or another tab is in the way. Free some space or close other tabs, then try again.',
+  'bad_response.title': 'The answer was not genuine.',
+  'bad_response.text':
+    'Something between you and {server} has answered in its place. It learned nothing. Use another network before you try again.',
+  'bad_password.title': 'This password cannot be used.',
+  'bad_password.text':
+    'It is empty, too long, or has characters that not every keyboard can type. Choose another one.',
+  'bad_record.title': 'This key file cannot be used.',
+  'bad_record.text': 'It is damaged, or it was made for another app.',
+  'bad_kit.title': 'This is not a kit’s code.',
+  'bad_kit.text': 'A character is missing or wrong. Compare it with your sheet. Nothing was sent.',
+  'wrong_assistant.title': 'This kit belongs to another app.',
+  'wrong_assistant.text':
+    'It switches off a key that is not used at {site}. Use it where the key is used. Nothing was sent.',
+  'bad_key.title': 'This key cannot be protected.',
+  'bad_key.text': 'It is of a kind that is not supported, or it is damaged.',
+  'not_unlocked.title': 'The key has locked itself again.',
+  'not_unlocked.text': 'It stays open for a few minutes only. Type your password once more.',
+  'stale_request.title': 'This device’s clock is wrong.',
+  'stale_request.text': 'Set date and time, then try again.',
+  'replayed.title': 'This was sent before.',
+  'replayed.text': 'It counts once only. Try again.',
+  'unsupported.title': 'This does not work here.',
+  'unsupported.text': 'This browser or {server} is too old for it. Try another browser, or later.',
+  'unsupported.storage': 'This browser keeps nothing for this page.',
+  'unsupported.storage.text':
+    'It may be a private window, or site data is blocked. Allow this page to keep data, or use an ordinary window.',
+  'invalid_request.title': '{server} did not understand.',
+  'invalid_request.text':
+    'Reload this page and try again. If it stays like this, tell the operator of {site}.',
+  'unknown_key.title': '{server} has changed its keys.',
+  'unknown_key.text': 'Bring your key to this device once more, with a pickup code from another device.',
+  'bad_ticket.title': 'The assistant cannot use this key any more.',
+  'bad_ticket.text':
+    'What this browser keeps is damaged or too old. Bring your key here once more from another device.',
+  'bad_mac.title': 'The assistant cannot use this key any more.',
+  'bad_mac.text': 'What this browser keeps is damaged. Bring your key here once more from another device.',
+
+  // What went wrong on the page.
+  'broken.title': 'Something broke on this page.',
+  'broken.text': 'Nothing was lost. Reload it and try again.',
+  'missing-part.title': 'A part of this page is missing.',
+  'missing-part.text': '{site} was probably updated while the page was open. Reload it and try again.',
+  'clock.title': 'This device’s clock is {amount} fast. | This device’s clock is {amount} slow.',
+  'clock.text': 'This page works all the same. Other programs may not: set date and time when you can.',
+  'server.assistant': 'the assistant',
+  'wait.now': 'now.',
+  'wait.in': 'in {time}.',
+
+  // What to do next.
+  'go.login': 'Log in',
+  'go.create': 'Create an account',
+  'go.pickup': 'Bring my key here',
+  'go.lost': 'Use my kit',
+  'go.devices': 'Make a pickup code',
+  'go.password': 'Change the password',
+  'go.home': 'Go on',
+  'go.reload': 'Reload',
+  'go.logout': 'Log out and create',
+
+  // Fields.
+  account: 'Account name',
+  password: 'Password',
+  'password.show': 'Show',
+  'password.hide': 'Hide',
+  'password.show.label': 'Show the password',
+  'password.new': 'New password',
+  'password.old': 'Current password',
+  'password.again': 'Your password, once more',
+  'account.missing': 'Type your account name.',
+  'account.choose': 'Choose an account name.',
+  'account.form': 'Use letters and digits, and no spaces at the ends.',
+  'account.mixed':
+    'This name mixes alphabets: “{name}” has letters that only look Latin. Choose another one.',
+  'account.taken': '“{name}” is taken. Choose another name, or log in if it is you.',
+  'account.other': 'Another account name',
+  'password.missing': 'Type your password.',
+  'password.choose': 'Choose a password.',
+  'password.same': 'This is your current password.',
+  'password.weak': 'Too easy to guess. Make it longer: four or five uncommon words do.',
+  'password.short': 'Too short: use at least {n} characters.',
+  'password.common': 'This is one of the first passwords a thief tries.',
+  'password.plain': 'Too few different characters.',
+  'password.hint': 'The password contains a name that a thief tries first.',
+  'password.names': 'Very weak, Weak, Fair, Good, Strong',
+
+  // Waiting.
+  loading: 'Loading …',
+  'phase.generating': 'Making a key …',
+  'phase.stretching': 'Checking your password …',
+  'phase.asking': 'Asking the assistant …',
+  'phase.proving': 'Talking to {site} …',
+
+  // Logging in.
+  'login.title': 'Log in',
+  'login.submit': 'Log in',
+  'login.create': 'New here? Create an account',
+  'login.lost': 'Lost a device?',
+  'login.already': 'You are logged in as {account}.',
+  'login.already.text': 'Log out first to log in as somebody else.',
+  'login.no-key': 'This browser has no key for “{account}”.',
+  'login.no-key.text':
+    'Is the name spelled right? If the account was made elsewhere, or this browser’s data was cleared, bring the key here.',
+  'login.alike': 'This is not the “{account}” that has a key here.',
+  'login.alike.text':
+    'The names look alike, but this one has letters of another alphabet. Choose the name from the list.',
+  'login.strangers':
+    '{n} wrong password was tried on your key since you last used it. | {n} wrong passwords were tried on your key since you last used it.',
+  'login.strangers.text':
+    'The last one {when}. If that was not you, somebody has a copy of what this device keeps: change the password, and look where your devices are.',
+  'login.reissued': 'A password change was made that was not yours.',
+  'login.reissued.text': 'Somebody had your device and your password. Use your kit, then make a new key.',
+  'login.last-used': 'Last used {when}.',
+  'login.done': 'Welcome back, {account}.',
+  'logout.done': 'You are logged out.',
+  'logout.done.text': 'Your key stays on this device, locked.',
+  'logout.elsewhere': 'You logged out in another tab.',
+  'logout.elsewhere.text': 'What you have typed here is still here.',
+
+  // Creating an account.
+  'enroll.title': 'Create your account',
+  'enroll.lead': 'Your browser makes a key and locks it with your password. Neither is sent to anybody.',
+  'enroll.submit': 'Create account',
+  'enroll.login': 'Have an account? Log in',
+  'enroll.signed-in': 'You are logged in as {account}.',
+  'enroll.signed-in.text': 'A new account is for another name. Log out first.',
+  'enroll.taken': '“{account}” was taken meanwhile.',
+  'enroll.taken.text': 'Choose another name: your key and its kit stay good.',
+  'enroll.again': 'Your account is not made yet.',
+  'enroll.again.text': 'The key was made and its kit is good. Go on when {site} answers again.',
+  'enroll.again.submit': 'Go on',
+  'enroll.rename.submit': 'Take this name',
+  'enroll.left': 'Your account was not made yet.',
+  'enroll.left.text':
+    'The page was left before the kit was kept, so nothing was made. Choose the password again.',
+  'enroll.exists': 'This browser has another key for “{account}”.',
+  'enroll.exists.text': 'It is not thrown away. Log in with it, or choose another name. Key here: {old}.',
+  'enroll.private': 'This browser keeps nothing.',
+  'enroll.private.text':
+    'It may be a private window. Before you close it, make a pickup code, or you cannot log in again.',
+  'enroll.done': 'Welcome, {account}',
+  'enroll.done.lead': 'You are logged in with a key that nobody else can use.',
+
+  // The kit.
+  'kit.title': 'Keep your kit',
+  'kit.lead':
+    'If this device is ever lost or stolen, this kit switches its key off. It is shown only now, and nobody has a copy.',
+  'kit.label': 'Code of {what}',
+  'kit.number': 'Kit {number}',
+  'kit.what': 'your key',
+  'kit.what.spare': 'your spare key',
+  'kit.what.new': 'your key, under its new password',
+  'kit.download': 'Download as a file',
+  'kit.print': 'Print',
+  'kit.copy': 'Copy the code',
+  'kit.copied': 'Copied.',
+  'kit.not-copied': 'The browser did not let this page copy. Select the code instead.',
+  'kit.hint':
+    'Keep it on paper, on a USB stick, or with somebody you trust: anywhere but on this device. It opens nothing. All it can do is switch this key off.',
+  'kit.kept': 'I keep the kit somewhere other than on this device.',
+  'kit.not-kept': 'Without the kit nobody can stop a thief. Keep it first, then tick this box.',
+  'kit.submit': 'Continue',
+  'kit.pending': 'Keep your kit',
+  'kit.pending.text': 'You have not kept the kit of “{account}” yet. Without it nobody can stop a thief.',
+  'kit.pending.submit': 'Show the kit',
+  'kit.none': 'Your kit is kept.',
+  'kit.none.text': 'It is not on this device, and that is how it should be.',
+  'sheet.title': 'Emergency sheet',
+  'sheet.for': '{what} of “{account}” at {site}',
+  'sheet.made': 'Made on {date}',
+  'sheet.step1': 'On any other device, open {url}',
+  'sheet.step2': 'Type the code above, or scan the picture.',
+  'sheet.step3': 'Press the red button. From that moment the key is off on every device.',
+  'sheet.hint':
+    'You need neither the device nor the password. Whoever finds this sheet can switch the key off, and do nothing else with it.',
+  'sheet.notes': 'Where the second copy is:',
+
+  // A lost device.
+  'lost.title': 'Lost a device?',
+  'lost.lead':
+    'Your kit switches its key off, for good and on every device. You need neither the device nor the password, and you need not be logged in.',
+  'lost.code': 'Code from your sheet',
+  'lost.code.hint': '32 letters and digits. Capitals, spaces and dashes do not matter.',
+  'lost.file': 'Kit file, or a picture of its QR code',
+  'lost.or': 'or',
+  'lost.look': 'Look what it switches off',
+  'lost.missing': 'Type the code, or choose the kit’s file.',
+  'lost.pickup-code':
+    'This looks like a pickup code, which brings a key to a device. The kit’s code has 32 characters.',
+  'lost.key-file': '“{name}” is a key file, which brings a key to a device. The kit is another file.',
+  'lost.too-large': '“{name}” is too large for a kit.',
+  'lost.no-qr': 'No QR code can be read in this picture. Take it closer and straight, or type the code.',
+  'lost.other-qr': 'This QR code is not one of a kit.',
+  'lost.pickup-qr': 'This QR code brings a key to another device. The kit’s own is on its sheet.',
+  'lost.ours': 'This switches off the {purpose} of “{account}”, on every device, for good.',
+  'lost.unknown':
+    '{site} has no key with this code. Is it the sheet of a sign-up that was broken off, or of another app? You can have the assistant note it all the same.',
+  'lost.unasked': '{site} does not answer now. The assistant can switch the key off all the same.',
+  'lost.submit': 'Switch it off for good',
+  'lost.back': 'Back',
+  'lost.done': 'The key is off',
+  'lost.done.unknown': 'Noted by the assistant',
+  'lost.off': 'The {purpose} of “{account}” is off, on every device.',
+  'lost.off.text': 'The assistant at {assistant} has confirmed it. {site} has ended the logins made with it.',
+  'lost.off.later':
+    'The assistant at {assistant} has confirmed it. {site} did not answer, and will end the logins made with it as soon as it is back.',
+  'lost.noted': 'Noted by the assistant at {assistant}, but {site} has no key with this code.',
+  'lost.noted.text':
+    'Is it the sheet of a sign-up that was broken off, or of another app? The key you mean to stop may still work.',
+  'lost.already': 'The key was off already.',
+  'lost.already.text': 'Nothing more had to be done.',
+  'lost.old-code':
+    'This sheet is from an older version: its code does not say which assistant it is for. Only the key’s own assistant counts, and {assistant} was asked.',
+  'lost.next': 'When you are ready, make a new account.',
+  'lost.next.spare': 'Log in with your spare key, or make a new account.',
+  'purpose.login': 'login key',
+  'purpose.sign': 'signing key',
+  'purpose.notes': 'key for notes',
+
+  // Bringing a key to this device.
+  'pickup.title': 'Bring your key to this device',
+  'pickup.code.title': 'With a pickup code',
+  'pickup.code': 'Pickup code',
+  'pickup.code.hint': '8 characters, made on the other device.',
+  'pickup.code.missing': 'Type the code that you made on the other device.',
+  'pickup.code.form': 'A pickup code has 8 letters and digits.',
+  'pickup.kit-code': 'This is a kit’s code, which switches a key off. The pickup code has 8 characters.',
+  'pickup.keep': 'Keep it on this device. Leave this out where others use it too.',
+  'pickup.submit': 'Log in',
+  'pickup.wrong': 'One of the three is not right.',
+  'pickup.wrong.text':
+    'Account name, pickup code or password. Nobody is told which, so that a thief does not learn that he is close. A newer code replaces an older one.',
+  'pickup.file.title': 'With a key file',
+  'pickup.file': 'Key file',
+  'pickup.file.kit': 'This is a kit: it switches a key off, and belongs to the page for lost devices.',
+  'pickup.file.none': 'This is not a key file.',
+  'pickup.found': 'The key of {account}',
+  'pickup.found.what': '{purpose}, fingerprint {print}.',
+  'pickup.found.same': 'This browser has it already.',
+  'pickup.found.other': 'This browser already has another key under this name.',
+  'pickup.found.other.text':
+    'Key here: {old}. Key in the file: {new}. It is replaced only if you say so, and only after the new one has worked.',
+  'pickup.found.replace': 'Replace the key that is here.',
+  'pickup.found.choose': 'Say that the key here may be replaced, or leave it.',
+  'pickup.stranger': '{site} does not know this key as one of “{account}”.',
+  'pickup.stranger.text':
+    'Somebody may have made this file to learn your password. It was not kept, and no password is asked for.',
+  'pickup.link': 'This link brings no key.',
+  'pickup.link.text': 'Scan the code on the page “Use your key on another device” once more.',
+  'pickup.kept': 'Your key is on this device.',
+
+  // Devices.
+  'devices.title': 'Use your key on another device',
+  'devices.lead':
+    'Name, password and a short code are enough. The code is worth nothing without your password.',
+  'devices.make': 'Make a pickup code',
+  'devices.remake': 'Make a new pickup code',
+  'devices.code': 'Your pickup code, shown only now',
+  'devices.code.hint':
+    'Open {url} on the other device, or scan the picture with it. A new code replaces this one.',
+  'devices.localhost': 'Phones cannot open “localhost”: try this on another browser of this computer.',
+  'devices.stored': '{site} has kept your key for pickup since {when}.',
+  'devices.not-stored': '{site} keeps nothing for pickup now.',
+  'devices.remove': 'Remove it from {site}',
+  'devices.removed': 'Removed.',
+  'devices.removed.text': 'The pickup code no longer works.',
+  'devices.elsewhere': 'Your key is not kept on this device.',
+  'devices.elsewhere.text': 'Make pickup codes where it is. Or bring it here, and keep it.',
+  'devices.kind': '{site} keeps no keys of this kind for pickup.',
+  'devices.kind.text': 'Carry yours as a file.',
+  'devices.keys': 'Your keys',
+  'devices.here': 'on this device',
+  'devices.this': 'this login',
+  'devices.off': 'off',
+  'devices.hold': 'on hold',
+  'devices.since': 'since {when}',
+  'devices.print': 'Fingerprint',
+  'devices.file': 'File',
+  'devices.file.label': '{purpose} as a file',
+  'devices.pickups': 'Pickups',
+  'devices.pickups.lead':
+    'Each time your key was picked up with the right code. Not all yours? Remove it above, and change the password.',
+  'devices.spare': 'Add a spare key',
+  'devices.spare.lead':
+    'A second key with a kit of its own, as a file for a drawer. If this device is lost, you log in with it.',
+  'devices.spare.submit': 'Make a spare key',
+  'devices.spare.done': 'Your spare key is added.',
+  'devices.spare.done.text':
+    'Its file was downloaded. Keep it away from this device, and log in with it once after 30 days.',
+  'devices.logout': 'Log out',
+
+  // Changing the password.
+  'password.title': 'Change your password',
+  'password.lead': 'The key stays the same.',
+  'password.submit': 'Change the password',
+  'password.done': 'Your password is changed',
+  'password.done.old': 'The old password no longer works.',
+  'password.done.open':
+    'The old password still works with a copy of what this device kept before: the assistant did not answer.',
+  'password.done.open.submit': 'Try again to stop it',
+  'password.done.kit': 'Your kit stays good.',
+  'password.done.new-kit': 'The old kit can still switch your key off: shred it, and keep the new one.',
+  'password.done.others':
+    'On other devices, bring the key over once more. A pickup code that you have made stays good.',
+  'password.elsewhere': 'Your key is not kept on this device.',
+  'password.elsewhere.text': 'The password is changed where the key is. Bring it here first, and keep it.',
+  'password.unsupported': 'The password of this kind of key cannot be changed yet.',
+  'password.unsupported.text': 'Add another key, and remove this one later.',
+} as const satisfies Readonly<Record<`${ErrorCode}.${'title' | 'text'}`, string>> &
+  Readonly<Record<string, string>>;

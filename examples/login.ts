@@ -21,7 +21,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'device-'));
 
 // Once: make a key, keep the record on this device and the kit somewhere else.
 const records = fileRecords(folder);
-const { record, kit } = await enroll({ assistant, password });
+const { record, kit } = await enroll({ assistant, scheme: 'retrieve', password });
 await records.save(account, record);
 console.log(`enrolled; the disabling code to print and keep: ${disablingCode(kit)}`);
 

@@ -53,6 +53,7 @@ console.log('three machines on one database');
 
 // An owner enrols, and somebody gets hold of the record.
 const { record, kit } = await enroll({
+  scheme: 'retrieve',
   assistant: second.assistant,
   password: 'correct horse battery staple',
   kdf: { t: 2, m: 19_456, p: 1 },

@@ -110,6 +110,7 @@ const password = 'correct horse battery staple';
 const account = 'ada';
 const headers = { authorization: 'Bearer invitation-for-ada' };
 const { record, kit } = await enroll({
+  scheme: 'retrieve',
   assistant: assistantUrl,
   password,
   register: [shop, library].map(({ origin }) => ({ url: `${origin}/register`, account, headers })),

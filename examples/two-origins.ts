@@ -63,7 +63,7 @@ ours.post(
 
 // A device, which was told of both.
 const password = 'correct horse battery staple';
-const { record, kit } = await enroll({ assistant: assistantUrl, password });
+const { record, kit } = await enroll({ assistant: assistantUrl, scheme: 'retrieve', password });
 const device = new Device(record, { assistant: assistantUrl });
 const headers = { authorization: 'Bearer invitation-for-ada' };
 await device.register({ url: `${appSide.origin}/register`, account: 'ada', password, headers });

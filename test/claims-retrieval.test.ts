@@ -350,7 +350,13 @@ describe('assistant and device as two processes', () => {
     await kill();
     expect(await startProcess(new URL(url).port)).toBe(url);
   };
-  const enrolment = () => ({ assistant: url, password: PASSWORD, kdf: CHEAP_KDF, argon2id: argon2idOnce });
+  const enrolment = () => ({
+    scheme: 'retrieve' as const,
+    assistant: url,
+    password: PASSWORD,
+    kdf: CHEAP_KDF,
+    argon2id: argon2idOnce,
+  });
 
   beforeAll(async () => {
     url = await startProcess();

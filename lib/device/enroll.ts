@@ -8,6 +8,7 @@ import {
 } from '../crypto/keys/private-key.ts';
 import { DEFAULT_KDF } from '../protocol/password.ts';
 import { mask } from '../protocol/schemes/retrieve.ts';
+import type { SharedEd25519Options } from './enroll-shared-ed25519.ts';
 import type { SharedElgamalOptions } from './enroll-shared-elgamal.ts';
 import type { SharedRsaOptions } from './enroll-shared-rsa.ts';
 import { cryptoKeySigner, type LoginAlg, registerAt } from './login-proof.ts';
@@ -21,23 +22,27 @@ import {
 } from './make-record.ts';
 import { RecordServiceClient } from './roam.ts';
 
+export type { SharedEd25519Options } from './enroll-shared-ed25519.ts';
 export type { SharedElgamalOptions } from './enroll-shared-elgamal.ts';
 export type { SharedRsaOptions } from './enroll-shared-rsa.ts';
 export type { ExistingKey } from './make-record.ts';
 
 /** A key that is recovered with the password: Ed25519, P-256 or RSA. */
 export interface RetrieveOptions extends EnrolmentOptions, WithRegistration {
-  /** Default. */
-  readonly scheme?: 'retrieve';
+  readonly scheme: 'retrieve';
   /** A kind to generate, or a key that exists. Default a new Ed25519 key. */
   readonly key?: PrivateKeyKind | ExistingKey;
 }
 
-export type EnrollOptions = RetrieveOptions | SharedRsaOptions | SharedElgamalOptions;
+export type EnrollOptions = SharedEd25519Options | RetrieveOptions | SharedRsaOptions | SharedElgamalOptions;
 
 /**
  * Protects a private key with a password and an assistant, which need not know of the device and learns nothing now
- * but that somebody asked for its public keys.
+ * but that a client asked for its public keys.
+ *
+ * By default that is a new Ed25519 key which is never whole again: it signs with the assistant's help alone, so that a
+ * disabled key is worth nothing even to a thief who has device and password. The scheme `retrieve` is for who needs the
+ * key itself.
  *
  * @returns the record for this device, and the disabling kit to keep elsewhere; nothing else remains
  * @throws RoamingKeyError `bad_password`, `bad_key`, `network`, `unavailable`, `bad_response`; with `register` also
@@ -51,7 +56,7 @@ export type EnrollOptions = RetrieveOptions | SharedRsaOptions | SharedElgamalOp
 export async function enroll(options: EnrollOptions): Promise<Enrolment> {
   if (!options.roam) return protect(options);
   const service = new RecordServiceClient(options.roam, options);
-  const { scheme = 'retrieve', key = scheme === 'elgamal' ? 'P-256' : 'Ed25519' } = options;
+  const { scheme = 'ed25519', key = scheme === 'elgamal' ? 'P-256' : 'Ed25519' } = options;
   await service.requireKind(scheme, typeof key === 'string' ? key : undefined, {
     ...DEFAULT_KDF,
     ...options.kdf,
@@ -69,10 +74,14 @@ async function protect(options: EnrollOptions): Promise<Enrolment> {
     case 'elgamal':
       return (await loaded(import('./enroll-shared-elgamal.ts'))).enrollSharedElgamal(options);
     case 'retrieve':
-    case undefined:
       return enrollRetrieve(options);
+    case 'ed25519':
+    case undefined:
+      return (await loaded(import('./enroll-shared-ed25519.ts'))).enrollSharedEd25519(options);
     default:
-      throw new TypeError('scheme must be retrieve, rsa or elgamal');
+      throw new TypeError(
+        `scheme must be ed25519, retrieve, rsa or elgamal, and is ${String((options as { scheme: unknown }).scheme)}`,
+      );
   }
 }
 

@@ -39,6 +39,7 @@ export {
   type ExistingKey,
   enroll,
   type RetrieveOptions,
+  type SharedEd25519Options,
   type SharedElgamalOptions,
   type SharedRsaOptions,
 } from './enroll.ts';

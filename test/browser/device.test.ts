@@ -21,7 +21,7 @@ describe('a page under the strict policy', () => {
       const onProgress = ({ phase }: { phase: string }) => void phases.push(phase);
       const records = rk.indexedDbRecords();
       const invited = { url: `${location.origin}/register`, account: 'ada', headers: { 'x-invited': 'ada' } };
-      const { record, kit } = await rk.enroll({ assistant, password, kdf, onProgress, register: [invited] });
+      const { record, kit } = await rk.enroll({ scheme: 'retrieve', assistant, password, kdf, onProgress, register: [invited] });
       await records.save('ada', record);
       const device = await rk.Device.open(records, 'ada', { assistant, onProgress });
       const { key, failedSince } = await device.unlock(password);
@@ -76,7 +76,7 @@ describe('a page under the strict policy', () => {
     const [laptop, phone] = [await world.open(), await world.open()];
     const { record, kit } = await laptop.evaluate(({ assistant, kdf, password }) => {
       const invited = { url: `${location.origin}/register`, account: 'ada', headers: { 'x-invited': 'ada' } };
-      return rk.enroll({ assistant, kdf, password, register: [invited] });
+      return rk.enroll({ scheme: 'retrieve', assistant, kdf, password, register: [invited] });
     }, party);
     for (const page of [laptop, phone]) {
       const answer = await page.evaluate(
@@ -109,7 +109,7 @@ describe('a page under the strict policy', () => {
         .map((request) => /\/rk\/.*\/([a-z0-9-]+)\.js$/.exec(request.url())?.[1] ?? '')
         .filter(Boolean);
     const p256 = await page.evaluate(async ({ assistant, kdf, password }) => {
-      const { record } = await rk.enroll({ assistant, kdf, password, key: 'P-256' });
+      const { record } = await rk.enroll({ scheme: 'retrieve', assistant, kdf, password, key: 'P-256' });
       const { key } = await new rk.Device(record, { assistant }).unlock(password);
       return key.algorithm;
     }, party);
@@ -141,7 +141,7 @@ describe('a page under the strict policy', () => {
         true,
         ['sign', 'verify'],
       );
-      const plain = await rk.enroll({ assistant, kdf, password, key: { existing: pair.privateKey } });
+      const plain = await rk.enroll({ scheme: 'retrieve', assistant, kdf, password, key: { existing: pair.privateKey } });
       const pem = await new rk.Device(plain.record, { assistant }).exportPrivateKey(password, 'pkcs1-pem');
       const { record } = await rk.enroll({ assistant, kdf, password, scheme: 'rsa', key: { existing: pem } });
       const data = new TextEncoder().encode('a document');
@@ -177,7 +177,7 @@ describe('where something is missing', () => {
         );
       }, partyOf(world));
     await page.evaluate(async ({ assistant, kdf, password }) => {
-      const { record } = await rk.enroll({ assistant, kdf, password });
+      const { record } = await rk.enroll({ scheme: 'retrieve', assistant, kdf, password });
       await rk.indexedDbRecords().save('ada', record);
     }, partyOf(world));
     await page.context().setOffline(true);
@@ -205,8 +205,8 @@ describe('where something is missing', () => {
       },
     });
     const result = await page.evaluate(async ({ assistant, kdf, password }) => {
-      const error = await rk.enroll({ assistant, kdf, password }).catch((error) => error);
-      const other = await rk.enroll({ assistant, kdf, password, key: 'P-256' });
+      const error = await rk.enroll({ scheme: 'retrieve', assistant, kdf, password }).catch((error) => error);
+      const other = await rk.enroll({ scheme: 'retrieve', assistant, kdf, password, key: 'P-256' });
       return { code: error.code, message: error.message, other: other.record.jwk.kty };
     }, partyOf(world));
     expect(result).toEqual({ code: 'unsupported', message: expect.stringContaining('too old'), other: 'EC' });
@@ -229,7 +229,7 @@ describe('where something is missing', () => {
       },
     });
     const code = await page.evaluate(
-      ({ assistant, kdf, password }) => rk.enroll({ assistant, kdf, password }).catch((error) => error.code),
+      ({ assistant, kdf, password }) => rk.enroll({ scheme: 'retrieve', assistant, kdf, password }).catch((error) => error.code),
       partyOf(world),
     );
     expect(code).toBe('unsupported');
@@ -244,7 +244,7 @@ describe('where something is missing', () => {
     });
     const page = await world.open({ context, url: 'http://app.test/' });
     const result = await page.evaluate(async ({ assistant, kdf, password }) => {
-      const error = await rk.enroll({ assistant, kdf, password }).catch((error) => error);
+      const error = await rk.enroll({ scheme: 'retrieve', assistant, kdf, password }).catch((error) => error);
       return [isSecureContext, error.code, error.message];
     }, partyOf(world));
     expect(result).toEqual([false, 'unsupported', expect.stringContaining('https')]);

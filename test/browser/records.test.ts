@@ -23,7 +23,7 @@ function enrolled(page: TestPage, world: PageWorld, names: readonly string[]) {
   return page.evaluate(
     async ({ assistant, kdf, password, names }) => {
       for (const name of names) {
-        const { record } = await rk.enroll({ assistant, kdf, password });
+        const { record } = await rk.enroll({ scheme: 'retrieve', assistant, kdf, password });
         await rk.indexedDbRecords().save(name, record);
       }
     },

@@ -20,7 +20,7 @@ async function unlockWatched(
         for (const { duration } of list.getEntries()) longest.ms = Math.max(longest.ms, duration);
       });
       const how = isInline ? { argon2id: rk.argon2idInline } : {};
-      const { record } = await rk.enroll({ assistant, password, kdf, ...how });
+      const { record } = await rk.enroll({ scheme: 'retrieve', assistant, password, kdf, ...how });
       observer.observe({ type: 'longtask' });
       const steps: number[] = [];
       const onProgress = ({ done }: { done?: number }) => void (done !== undefined && steps.push(done));
@@ -107,7 +107,7 @@ describe('a policy that is not the documented one', () => {
     const page = await world.open({ policy: { 'connect-src': "'self'" } });
     const { code, message } = await page.evaluate(
       ({ assistant, password, kdf }) =>
-        rk.enroll({ assistant, password, kdf }).then(
+        rk.enroll({ scheme: 'retrieve', assistant, password, kdf }).then(
           () => ({ code: 'enrolled', message: '' }),
           ({ code, message }) => ({ code, message }),
         ),
@@ -154,7 +154,7 @@ describe('a policy that is not the documented one', () => {
     const page = await world.open({ policy: { 'worker-src': "'none'" } });
     await page.route('**/argon2id-in-slices.js', (route) => route.abort());
     const code = await page.evaluate(
-      ({ assistant, password, kdf }) => rk.enroll({ assistant, password, kdf }).catch((error) => error.code),
+      ({ assistant, password, kdf }) => rk.enroll({ scheme: 'retrieve', assistant, password, kdf }).catch((error) => error.code),
       { assistant: world.assistant.url, password: PASSWORD, kdf: CHEAP_KDF },
     );
     expect(code).toBe('network');

@@ -55,7 +55,7 @@ export interface AssistantWorld {
   readonly fetch: typeof globalThis.fetch;
   readonly traffic: Exchange[];
   /** What an enrolment with this assistant needs. */
-  readonly enrolment: EnrolmentOptions;
+  readonly enrolment: EnrolmentOptions & { readonly scheme?: 'retrieve' };
   /** The assistant's clock, which a test may move. */
   readonly clock: { offset: number; now(): number };
 }
@@ -106,7 +106,7 @@ export async function startAssistant(options: Partial<AssistantRouterOptions> = 
     fetch,
     traffic,
     clock,
-    enrolment: { assistant: url, password: PASSWORD, kdf: CHEAP_KDF, fetch },
+    enrolment: { assistant: url, password: PASSWORD, kdf: CHEAP_KDF, fetch, scheme: 'retrieve' },
   };
 }
 

@@ -72,7 +72,7 @@ async function main(folder: string): Promise<void> {
 
   const url = `${origin}/assistant`;
   const records = fileRecords(path.join(folder, 'records'));
-  const { record, kit } = await enroll({ assistant: url, password, kdf });
+  const { record, kit } = await enroll({ assistant: url, password, kdf, scheme: 'retrieve' });
   await records.save('ada', record);
   const device = await Device.open(records, 'ada', { assistant: url });
   const party = { account: 'ada', password };

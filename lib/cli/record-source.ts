@@ -18,8 +18,8 @@ export interface RecordSource {
    * @throws RoamingKeyError `bad_record`
    */
   readonly load: () => Promise<DeviceRecord>;
-  /** Replaces what is there, durably. */
-  readonly save: (record: DeviceRecord) => Promise<void>;
+  /** Keeps a record durably, in the place of the same key's; of another key's where it `mayReplace` that. */
+  readonly save: (record: DeviceRecord, mayReplace?: boolean) => Promise<void>;
   readonly exists: () => Promise<boolean>;
   readonly remove: () => Promise<void>;
   /** Where the record of an earlier password is kept until its ticket is retired. */
@@ -39,7 +39,10 @@ export function recordsFolder(): string {
 }
 
 async function named(name: string): Promise<RecordSource> {
-  const { fileRecords } = await import('../device/file-records.ts');
+  const [{ fileRecords }, { replaceRecord }] = await Promise.all([
+    import('../device/file-records.ts'),
+    import('../device/records.ts'),
+  ]);
   const records = fileRecords(recordsFolder());
   return {
     place: { name },
@@ -51,7 +54,11 @@ async function named(name: string): Promise<RecordSource> {
         `there is no device record named ${JSON.stringify(name)}; \`roaming-key record list\` shows those there are`,
       );
     },
-    save: (record) => records.save(name, record),
+    async save(record, mayReplace = false) {
+      const kept = mayReplace ? await records.load(name).catch(() => undefined) : undefined;
+      if (kept) await replaceRecord(records, name, kept, record);
+      else await records.save(name, record);
+    },
     exists: async () => (await records.list()).includes(name),
     remove: () => records.remove(name),
     old: { name: `${name}${OLD}` },

@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { parseRecord } from '../protocol/record.ts';
 import { readJsonFile, replaceJsonFile, syncFolder } from './private-file.ts';
-import { type Records, recordName } from './records.ts';
+import { isSameRecord, type Records, recordName, requireSameKey } from './records.ts';
 
 /** Keeps clear of hidden files, and of what Windows takes for devices (CON, NUL). */
 const PREFIX = 'key-';
@@ -26,10 +26,7 @@ export function fileRecords(folder: string): Records {
   const root = path.resolve(folder);
   return {
     async load(name) {
-      const value = await readJsonFile(path.join(root, fileName(name))).catch((error: unknown) => {
-        if (isMissing(error)) return MISSING;
-        throw error;
-      });
+      const value = await read(path.join(root, fileName(name)));
       return value === MISSING ? undefined : parseRecord(value);
     },
     async save(name, record) {
@@ -37,7 +34,16 @@ export function fileRecords(folder: string): Records {
       const checked = parseRecord(record);
       await mkdir(root, { recursive: true, mode: 0o700 });
       if (((await stat(root)).mode & 0o077) !== 0) await chmod(root, 0o700);
+      requireSameKey(await read(file), checked);
       await replaceJsonFile(file, checked);
+    },
+    async replace(name, replaced, record) {
+      const file = path.join(root, fileName(name));
+      const checked = parseRecord(record);
+      // Files have no transactions: what another process writes between these two steps is lost.
+      if (!isSameRecord(await read(file), replaced)) return false;
+      await replaceJsonFile(file, checked);
+      return true;
     },
     async remove(name) {
       try {
@@ -63,6 +69,13 @@ export function fileRecords(folder: string): Records {
 }
 
 const MISSING = Symbol('missing');
+
+function read(file: string): Promise<unknown> {
+  return readJsonFile(file).catch((error: unknown) => {
+    if (isMissing(error)) return MISSING;
+    throw error;
+  });
+}
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';

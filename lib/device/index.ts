@@ -32,7 +32,7 @@ export {
   type UnlockOptions,
   type WithPassword,
 } from './device.ts';
-export { type DisableOptions, disable } from './disable.ts';
+export { type Disabled, type DisableOptions, disable } from './disable.ts';
 export { type EncryptToOptions, encryptTo } from './encrypt-to.ts';
 export {
   type EnrollOptions,

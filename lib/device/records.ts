@@ -15,9 +15,12 @@ export interface Records {
    */
   load(name: string): Promise<DeviceRecord | undefined>;
   /**
-   * Puts a record under a name, in place of any other, durably: after a crash there is the old one or the new one.
+   * Puts a record under a name, durably: after a crash there is the old one or the new one. An earlier record of the
+   * same key makes room, and one that is damaged; the record of another key, whose only copy it may be, does not: `replace`
+   * or `remove` that.
    *
-   * @throws RoamingKeyError `bad_record` if it is none; nothing has been changed then
+   * @throws RoamingKeyError `bad_record` if it is none; `refused` where the name has a record of another key; nothing has
+   *   been changed then
    */
   save(name: string, record: DeviceRecord): Promise<void>;
   /**
@@ -68,6 +71,28 @@ export async function replaceRecord(
     throw new RoamingKeyError('busy', 'this device record was changed elsewhere meanwhile: try again');
 }
 
+/**
+ * Requires that a record may take the place of what is kept: of nothing, of what is damaged, or of the same key's.
+ *
+ * @throws RoamingKeyError `refused`
+ */
+export function requireSameKey(kept: unknown, { jwk }: DeviceRecord): void {
+  const result = readRecord(kept);
+  if (!result || JSON.stringify(result.jwk) === JSON.stringify(jwk)) return;
+  throw new RoamingKeyError(
+    'refused',
+    'another key is kept under this name, and this may be its only copy: replace or remove it first',
+  );
+}
+
+function readRecord(kept: unknown): DeviceRecord | undefined {
+  try {
+    return parseRecord(kept);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether what is kept is that record: every record has a ticket of its own. */
 export function isSameRecord(kept: unknown, record: DeviceRecord): boolean {
   return typeof kept === 'object' && kept !== null && 'ticket' in kept && kept.ticket === record.ticket;
@@ -85,7 +110,9 @@ export function memoryRecords(): Records {
     },
     async save(name, record) {
       recordName(name);
-      texts.set(name, JSON.stringify(parseRecord(record)));
+      const checked = parseRecord(record);
+      requireSameKey(JSON.parse(texts.get(name) ?? 'null'), checked);
+      texts.set(name, JSON.stringify(checked));
     },
     async replace(name, replaced, record) {
       recordName(name);

@@ -92,7 +92,7 @@ export async function visitor(route: (url: string) => string = (url) => url): Pr
     async login(origin, path = '/login') {
       return (await device.login(party(origin, path))).body;
     },
-    disable: () => disable(enrolment.kit),
+    disable: async () => void (await disable(enrolment.kit)),
   };
 }
 

@@ -64,21 +64,47 @@ describe('disable', () => {
     expect(JSON.stringify(world.traffic)).not.toContain(kit.t);
   });
 
-  it('refuses a kit of another assistant than the app’s, before anything is sent', async () => {
-    const { world, kit } = await start();
-    await expect(
-      disable(kit, { assistant: 'https://other.example', fetch: world.fetch }),
-    ).rejects.toMatchObject({
-      code: 'bad_kit',
-    });
-    await disable(kit, { assistant: `${world.url}/` });
+  it('sends nothing to an assistant that kit or code do not belong to', async () => {
+    const { world, kit, isDisabled } = await start();
+    const elsewhere = { assistant: 'https://other.example', fetch: world.fetch };
+    for (const secret of [kit, disablingCode(kit)])
+      await expect(disable(secret, elsewhere)).rejects.toMatchObject({ code: 'wrong_assistant' });
     for (const bad of [null, {}, { ...kit, t: 'AA' }, { ...kit, version: 2 }]) {
       await expect(disable(bad as never)).rejects.toMatchObject({ code: 'bad_kit' });
     }
-    await expect(disable('0'.repeat(29), { assistant: world.url })).rejects.toMatchObject({
-      code: 'bad_kit',
-    });
+    for (const typo of ['0'.repeat(29), '0'.repeat(32), `${disablingCode(kit).slice(0, -1)}*`])
+      await expect(disable(typo, { assistant: world.url })).rejects.toMatchObject({ code: 'bad_kit' });
     expect(world.traffic).toEqual([]);
+    expect(await isDisabled()).toBe(false);
+    expect(await disable(kit, { assistant: `${world.url}/` })).toEqual({
+      assistant: world.url,
+      isUnchecked: false,
+    });
+  });
+
+  it('says which assistant has confirmed it, and where nothing said that it is the key’s own', async () => {
+    const { world, kit } = await start();
+    const moved = { ...kit, assistant: { url: 'https://old.example' } };
+    for (const secret of [moved, disablingCode(moved)]) {
+      const told = await disable(secret, { assistant: world.url, hasMoved: true });
+      expect(told).toEqual({ assistant: world.url, isUnchecked: true });
+    }
+    expect(await disable(disablingCode(kit), { assistant: world.url })).toMatchObject({ isUnchecked: false });
+    // A code of the first form names no assistant.
+    const old = await disable('000G4-0R40M-30E20-9185G-R38E1-YZ4A', { assistant: world.url });
+    expect(old).toEqual({ assistant: world.url, isUnchecked: true });
+  });
+
+  it('waits for an assistant that is busy', async () => {
+    const { world, kit, isDisabled } = await start();
+    let asked = 0;
+    const fetch = intercepting(world.fetch, ({ pathname }) =>
+      pathname.endsWith('/disable') && ++asked === 1
+        ? Response.json({ code: 'busy', status: 429 }, { status: 429, headers: { 'retry-after': '0' } })
+        : undefined,
+    );
+    await disable(kit, { fetch });
+    expect([asked, await isDisabled()]).toEqual([2, true]);
   });
 
   it.each(['unavailable', 'busy', 'unknown_key'])(

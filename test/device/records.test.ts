@@ -49,6 +49,19 @@ describe.each(storages)('records in %s', (_, make) => {
     expect(await records.load('alice')).toStrictEqual(another);
   });
 
+  it('of another key are not replaced by saving, only where that is said', async () => {
+    const x = 'C7w0aldmfDgBIL2cf9flHSxf3-o3zS9b9AWyxr9vLXg';
+    const theirs: DeviceRecord = { ...another, jwk: { kty: 'OKP', crv: 'Ed25519', x } };
+    await records.save('alice', record);
+    await expect(records.save('alice', theirs)).rejects.toMatchObject({ code: 'refused' });
+    expect(await records.load('alice')).toStrictEqual(record);
+    expect(await records.replace?.('alice', record, theirs)).toBe(true);
+    expect(await records.replace?.('alice', record, another)).toBe(false);
+    expect(await records.load('alice')).toStrictEqual(theirs);
+    await records.remove('alice');
+    await records.save('alice', record);
+  });
+
   it('are listed and removed', async () => {
     expect(await records.list()).toEqual([]);
     for (const name of ['bob', 'alice', 'Bob']) await records.save(name, record);

@@ -141,7 +141,7 @@ another one.`,
       throw new CommandLineError('exists', `${known}; --force takes the new assistant instead`);
     }
     await writePin(made.record);
-    await source.save(made.record);
+    await source.save(made.record, options.force);
     if (key !== undefined && key !== '-') note(`the key still lies in ${key}, without protection`, options);
     return told(made, source.place, kit);
   },

@@ -1,5 +1,5 @@
 import { parseRecord } from '../../protocol/record.ts';
-import { isSameRecord, type Records, recordName } from '../records.ts';
+import { isSameRecord, type Records, recordName, requireSameKey } from '../records.ts';
 import { inTransaction } from './indexed-db.ts';
 
 export interface IndexedDbRecordsOptions {
@@ -54,7 +54,20 @@ export function indexedDbRecords({
     async save(name, record) {
       recordName(name);
       const checked = parseRecord(record);
-      await inTransaction(database, 'readwrite', (store) => store.put(checked, name));
+      let refusal: unknown;
+      await inTransaction(database, 'readwrite', (store) => {
+        const kept = store.get(name);
+        kept.addEventListener('success', () => {
+          try {
+            requireSameKey(kept.result, checked);
+            store.put(checked, name);
+          } catch (error) {
+            refusal = error;
+          }
+        });
+        return kept;
+      });
+      if (refusal) throw refusal;
       tell(name);
     },
     async replace(name, replaced, record) {

@@ -45,7 +45,8 @@ export async function keepRecord(
   try {
     const here = await records.load(name).catch(() => undefined);
     if (here && !mayReplace && !isSameKey(here, record)) return 'other';
-    await records.save(name, record);
+    if (here && mayReplace && records.replace) await records.replace(name, here, record);
+    else await records.save(name, record);
     // So that the browser does not clear it by itself when it needs room.
     await globalThis.navigator?.storage?.persist?.();
     return 'kept';

@@ -3,8 +3,9 @@
  * Nothing here is verified; everything that follows works on values of known shape and size.
  */
 import * as v from 'valibot';
-import { fromBase64url, utf8 } from '../base/bytes.ts';
+import { fromBase64url, toBase64url } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
+import { readProof } from '../protocol/claims.ts';
 import { isSignatureLength, PROOF_ALGORITHMS, type ProofAlgorithm, readSentJwk } from './public-key.ts';
 
 /** The largest proof, in characters: a registration of an RSA key of 8192 bits, with room. */
@@ -86,16 +87,16 @@ function parse<H extends { readonly alg: string }, C extends { readonly iat: num
   headerSchema: v.GenericSchema<unknown, H>,
   claimsSchema: v.GenericSchema<unknown, C>,
 ): Parsed<H, C> {
-  const parts = proof.length > MAX_PROOF ? [] : proof.split('.');
-  const [head, payload, tail] = parts;
-  if (parts.length !== 3 || !head || !payload || !tail) throw malformed();
-  const read = { header: readJson(head, headerSchema), claims: readJson(payload, claimsSchema) };
+  const proven = readProof(proof);
+  const claims = proven && v.safeParse(claimsSchema, proven.claims, { abortEarly: true });
+  if (!proven || !claims?.success) throw malformed();
+  const { signed, signature } = proven;
+  const read = { header: readJson(toBase64url(proven.header), headerSchema), claims: claims.output };
   const alg = readAlgorithm(read.header.alg);
-  const signature = fromBase64url(tail);
-  if (!signature || !isSignatureLength(alg, signature.length)) throw malformed();
+  if (!isSignatureLength(alg, signature.length)) throw malformed();
   const { iat, exp } = read.claims;
   if (exp <= iat || exp - iat > MAX_LIFETIME) throw malformed();
-  return { ...read, alg, signed: utf8(`${head}.${payload}`), signature };
+  return { ...read, alg, signed, signature };
 }
 
 function readAlgorithm(name: string): ProofAlgorithm {

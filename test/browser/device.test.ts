@@ -21,7 +21,14 @@ describe('a page under the strict policy', () => {
       const onProgress = ({ phase }: { phase: string }) => void phases.push(phase);
       const records = rk.indexedDbRecords();
       const invited = { url: `${location.origin}/register`, account: 'ada', headers: { 'x-invited': 'ada' } };
-      const { record, kit } = await rk.enroll({ scheme: 'retrieve', assistant, password, kdf, onProgress, register: [invited] });
+      const { record, kit } = await rk.enroll({
+        scheme: 'retrieve',
+        assistant,
+        password,
+        kdf,
+        onProgress,
+        register: [invited],
+      });
       await records.save('ada', record);
       const device = await rk.Device.open(records, 'ada', { assistant, onProgress });
       const { key, failedSince } = await device.unlock(password);
@@ -141,7 +148,13 @@ describe('a page under the strict policy', () => {
         true,
         ['sign', 'verify'],
       );
-      const plain = await rk.enroll({ scheme: 'retrieve', assistant, kdf, password, key: { existing: pair.privateKey } });
+      const plain = await rk.enroll({
+        scheme: 'retrieve',
+        assistant,
+        kdf,
+        password,
+        key: { existing: pair.privateKey },
+      });
       const pem = await new rk.Device(plain.record, { assistant }).exportPrivateKey(password, 'pkcs1-pem');
       const { record } = await rk.enroll({ assistant, kdf, password, scheme: 'rsa', key: { existing: pem } });
       const data = new TextEncoder().encode('a document');
@@ -229,7 +242,8 @@ describe('where something is missing', () => {
       },
     });
     const code = await page.evaluate(
-      ({ assistant, kdf, password }) => rk.enroll({ scheme: 'retrieve', assistant, kdf, password }).catch((error) => error.code),
+      ({ assistant, kdf, password }) =>
+        rk.enroll({ scheme: 'retrieve', assistant, kdf, password }).catch((error) => error.code),
       partyOf(world),
     );
     expect(code).toBe('unsupported');

@@ -154,7 +154,8 @@ describe('a policy that is not the documented one', () => {
     const page = await world.open({ policy: { 'worker-src': "'none'" } });
     await page.route('**/argon2id-in-slices.js', (route) => route.abort());
     const code = await page.evaluate(
-      ({ assistant, password, kdf }) => rk.enroll({ scheme: 'retrieve', assistant, password, kdf }).catch((error) => error.code),
+      ({ assistant, password, kdf }) =>
+        rk.enroll({ scheme: 'retrieve', assistant, password, kdf }).catch((error) => error.code),
       { assistant: world.assistant.url, password: PASSWORD, kdf: CHEAP_KDF },
     );
     expect(code).toBe('network');

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { type BuildOptions, build, type Metafile, type OutputFile, type Plugin } from 'esbuild';
+import { buildUi, MAX_UI, MAX_UI_LATER } from './build-ui.ts';
 
 /** What enrolment, retrieval and login with an Ed25519 key may download in all, in bytes after gzip. */
 export const MAX_DOWNLOAD = 40_000;
@@ -261,7 +262,12 @@ async function main(): Promise<void> {
   await rm(COMMON.outdir, { recursive: true, force: true });
   await mkdir(COMMON.outdir, { recursive: true });
   for (const [name, contents] of made.files) await writeFile(path.join(COMMON.outdir, name), contents);
-  await writeFile(path.join(COMMON.outdir, 'LICENSES.txt'), await licences(made.inputs));
+  const ui = await buildUi();
+  for (const [name, contents] of ui.files) await writeFile(path.join(COMMON.outdir, name), contents);
+  await writeFile(
+    path.join(COMMON.outdir, 'LICENSES.txt'),
+    await licences(new Set([...made.inputs, ...ui.inputs])),
+  );
   const size = (name: string) => gzipped(made.files.get(name) as Uint8Array);
   const print = (label: string, bytes: number) => console.log(`${String(bytes).padStart(8)}  ${label}`);
   console.log('   bytes  gzipped, of dist/browser');
@@ -270,6 +276,9 @@ async function main(): Promise<void> {
   print(`enrol, unlock and log in (${made.main.join(', ')}); at most ${MAX_DOWNLOAD}`, download);
   if (download > MAX_DOWNLOAD)
     throw new Error(`a page downloads ${download} bytes, and may at most ${MAX_DOWNLOAD}`);
+  print(`the largest element with its style, beside the client; at most ${MAX_UI}`, ui.atOnce);
+  print(`strength meter and QR code, when used; at most ${MAX_UI_LATER}`, ui.later);
+  if (ui.atOnce > MAX_UI || ui.later > MAX_UI_LATER) throw new Error('the elements are too large');
   const contents = "export { Device, enroll } from './lib/device/index.ts'";
   const { main: pieces, texts } = await split({ stdin: { contents, resolveDir: ROOT } });
   const bundled = pieces.reduce(

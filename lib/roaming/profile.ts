@@ -17,7 +17,10 @@ import { ROAMING_KEYS, type RoamingKeyKind, type RoamingScheme } from './decoys/
 export interface RecordProfileOptions {
   /** Default `retrieve`. */
   readonly scheme?: RoamingScheme;
-  /** With `retrieve`: Ed25519 or P-256. With `elgamal`: P-256 or a group of RFC 7919. Default: the first. */
+  /**
+   * With `ed25519`: Ed25519. With `retrieve`: Ed25519 or P-256. With `elgamal`: P-256 or a group of RFC 7919. Default: the
+   * first.
+   */
   readonly key?: RoamingKeyKind;
   /** Default: what enrolment takes by default. */
   readonly kdf?: Partial<Omit<KdfParameters, 'name'>>;

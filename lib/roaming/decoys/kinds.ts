@@ -4,8 +4,9 @@
  * Only keys whose public half can be drawn at random are possible. An RSA modulus cannot: one without known factors takes
  * two new primes at every fetch, and an odd number that merely looks like one has small factors that anyone finds.
  */
-import { toBase64url } from '../../base/bytes.ts';
+import { fromBase64url, toBase64url } from '../../base/bytes.ts';
 import type { PublicJwk } from '../../crypto/keys/public-jwk.ts';
+import { ED25519_ORDER } from '../../math/ed25519-group.ts';
 import { type AnyGroup, findGroup, type GroupName, safePrimeOf } from '../../math/groups.ts';
 import { i2osp, os2ip } from '../../math/integer.ts';
 import type { TicketShare } from '../../protocol/ticket.ts';
@@ -25,6 +26,7 @@ const PKCS8_BYTES = { Ed25519: 48, 'P-256': 138 };
 
 /** By scheme, then by kind of key; the first kind is the scheme's default. */
 export const ROAMING_KEYS = {
+  ed25519: { Ed25519: sharedEd25519 },
   retrieve: {
     Ed25519: (stream) => ({ jwk: ed25519(stream), share: masked(PKCS8_BYTES.Ed25519, stream) }),
     'P-256': (stream) => ({ jwk: p256(stream), share: masked(PKCS8_BYTES['P-256'], stream) }),
@@ -49,6 +51,12 @@ export function drawKey(scheme: RoamingScheme, kind: RoamingKeyKind, stream: Str
 
 function ed25519(stream: Stream): PublicJwk & { kty: 'OKP' } {
   return { kty: 'OKP', crv: 'Ed25519', x: okpKey('Ed25519', stream('key', 32)).x };
+}
+
+function sharedEd25519(stream: Stream): Drawn {
+  const jwk = ed25519(stream);
+  const y = fromBase64url(jwk.x) as Uint8Array;
+  return { jwk, share: { scheme: 'ed25519', x2: scalar(ED25519_ORDER, 32, stream), y } };
 }
 
 function p256(stream: Stream): PublicJwk {

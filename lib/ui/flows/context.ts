@@ -13,7 +13,7 @@ import {
   type Records,
   RoamingKeyError,
 } from '../../device/index.ts';
-import { ENGLISH } from './english.ts';
+import { CORE_WORDS } from './english/core.ts';
 import { type ExplainOptions, explain, type Notice } from './explain.ts';
 import { Memory, type TextStore } from './memory.ts';
 import { fill, type Values, type Words } from './words.ts';
@@ -96,7 +96,7 @@ export class Context {
   readonly memory: Memory;
   readonly site: string;
   readonly locale: string;
-  readonly #words: Words;
+  #words: Partial<Words>;
   readonly #fetch: typeof globalThis.fetch;
   #records: FlowOptions['records'];
   #asked: 'assistant' | 'app' = 'app';
@@ -112,7 +112,7 @@ export class Context {
     this.locale = options.locale ?? 'en';
     this.site = options.site ?? new URL(this.url('login')).host;
     this.memory = new Memory(options.memory);
-    this.#words = { ...ENGLISH, ...options.words };
+    this.#words = { ...CORE_WORDS, ...options.words };
     const ask = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
     this.#fetch = async (input, init) => {
       const isAssistant = String(input instanceof Request ? input.url : input).startsWith(options.assistant);
@@ -129,9 +129,14 @@ export class Context {
     return this.#records;
   }
 
+  /** Adds the English texts of one flow; those that the app has replaced stay. */
+  learn(words: Partial<Words>): void {
+    this.#words = { ...words, ...this.#words };
+  }
+
   /** A text. */
   say(key: keyof Words, values?: Values): string {
-    return fill(this.#words[key], { site: this.site, ...values }, this.locale);
+    return fill(this.#words[key] ?? key, { site: this.site, ...values }, this.locale);
   }
 
   /** What to show for an error; waits are in this device's time. */
@@ -163,7 +168,11 @@ export class Context {
   /** `today, 18:03`, `yesterday, 18:03`, `12 May 2027, 18:03`. */
   when(seconds: number): string {
     const date = new Date(seconds * 1000);
-    const time = date.toLocaleTimeString(this.locale, { hour: '2-digit', minute: '2-digit' });
+    const time = date.toLocaleTimeString(this.locale, {
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+    });
     const midnight = (of: Date) => Date.UTC(of.getFullYear(), of.getMonth(), of.getDate());
     const days = Math.round((midnight(date) - midnight(new Date())) / 86_400_000);
     const day =

@@ -7,6 +7,8 @@ import {
 } from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions, Session, SessionKey } from './context.ts';
+import { DEVICES_WORDS } from './english/devices.ts';
+import { KEEP_WORDS } from './english/keep.ts';
 import { hold } from './enter.ts';
 import type { FlowState } from './flow.ts';
 import { thumbprintOf } from './keep-record.ts';
@@ -56,6 +58,7 @@ class DevicesFlow extends AppFlow<DevicesState> {
       isHere: false,
     });
     this.#pickupUrl = pickupUrl;
+    this.context.learn({ ...DEVICES_WORDS, ...KEEP_WORDS });
   }
 
   /** Reads the account's keys, and what the app keeps. */

@@ -1,6 +1,7 @@
 import { type Device, type Enrolment, enroll, isRoamingKeyError } from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions } from './context.ts';
+import { ENROLL_WORDS } from './english/enroll.ts';
 import { hold } from './enter.ts';
 import type { FlowState } from './flow.ts';
 import { keepRecord, thumbprintOf } from './keep-record.ts';
@@ -37,6 +38,7 @@ class EnrollFlow extends AppFlow<EnrollState> {
   constructor(options: FlowOptions | Context, { kit = 'first' }: EnrollOptions) {
     super(options, { step: 'ask', isBusy: false, errors: {}, account: '' });
     this.#kit = kit;
+    this.context.learn(ENROLL_WORDS);
   }
 
   /** Whether a kit is shown that is not kept: leaving the page loses it. */

@@ -1,6 +1,7 @@
 /** Logging in with a key that is at hand, and what the answer tells of its use by others. */
 import { type Device, isRoamingKeyError } from '../../device/index.ts';
 import type { Context } from './context.ts';
+import { ENTER_WORDS } from './english/enter.ts';
 import type { Notice } from './explain.ts';
 
 /** What a use of the key has told of earlier ones. */
@@ -50,6 +51,7 @@ export async function enter(
 
 /** What the user is told after a login: strangers' tries first, then when the key was last used. */
 export function noticeOf(context: Context, { account, failedSince, lastUsed, reissues }: Entered): Notice {
+  context.learn(ENTER_WORDS);
   const own = context.memory.triesOf(account);
   context.memory.setTries(account, 0);
   if (reissues && reissues.count > 0) return context.notice('stop', 'login.reissued', 'login.reissued.text');

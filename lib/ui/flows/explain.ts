@@ -1,6 +1,6 @@
 /** Errors as messages for people: one table, one text for each code. */
 import { isRoamingKeyError, type RoamingKeyError } from '../../device/index.ts';
-import { ENGLISH } from './english.ts';
+import { CORE_WORDS } from './english/core.ts';
 import { fill, type Values, type Words } from './words.ts';
 
 /** How a message looks; a failure never looks like another. */
@@ -41,8 +41,8 @@ export interface ExplainOptions {
  */
 export function explain(error: unknown, options: ExplainOptions = {}): Notice {
   const { locale = 'en', words, site = 'The app', server = 'app', refused = 'session' } = options;
-  const all: Words = { ...ENGLISH, ...words };
-  const say = (key: keyof Words, values?: Values) =>
+  const all = { ...CORE_WORDS, ...words };
+  const say = (key: keyof typeof CORE_WORDS, values?: Values) =>
     capital(
       fill(all[key], { site, server: server === 'app' ? site : all['server.assistant'], ...values }, locale),
     );

@@ -238,6 +238,9 @@ export const GERMAN: Words = {
   'lost.pickup-qr':
     'Dieser QR-Code bringt einen Schlüssel auf ein anderes Gerät. Der richtige steht auf dem Notfallblatt.',
   'lost.ours': 'Das schaltet den {purpose} von „{account}“ ab, auf jedem Gerät und endgültig.',
+  'lost.anonymous': 'Das schaltet den Schlüssel mit diesem Code ab, auf jedem Gerät und endgültig.',
+  'lost.off.anonymous':
+    'Der Schlüssel mit diesem Code ist abgeschaltet, auf jedem Gerät. Der Assistent bei {assistant} hat es bestätigt.',
   'lost.unknown':
     '{site} hat keinen Schlüssel mit diesem Code. Ist es das Blatt einer abgebrochenen Anmeldung oder einer anderen App? Der Assistent kann ihn trotzdem vormerken.',
   'lost.unasked': '{site} antwortet gerade nicht. Der Assistent kann den Schlüssel trotzdem abschalten.',
@@ -258,6 +261,7 @@ export const GERMAN: Words = {
   'lost.already.text': 'Es war nichts mehr zu tun.',
   'lost.old-code':
     'Dieses Blatt ist von einer älteren Version: Sein Code sagt nicht, für welchen Assistenten er ist. Nur der des Schlüssels zählt, und gefragt wurde {assistant}.',
+  'lost.spare': 'Ersatzschlüssel benutzen',
   'lost.next': 'Wenn Sie so weit sind, legen Sie ein neues Konto an.',
   'lost.next.spare': 'Melden Sie sich mit Ihrem Ersatzschlüssel an, oder legen Sie ein neues Konto an.',
   'purpose.login': 'Anmeldeschlüssel',

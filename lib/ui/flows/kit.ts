@@ -1,5 +1,6 @@
 import { type DisablingKit, disablingCode } from '../../device/index.ts';
 import { Context, type FlowOptions } from './context.ts';
+import { KEEP_WORDS } from './english/keep.ts';
 import { Flow, type FlowState } from './flow.ts';
 import type { Words } from './words.ts';
 
@@ -33,6 +34,7 @@ export function kitSheet(
   account: string,
   what: keyof Words = 'kit.what',
 ): KitSheet {
+  context.learn(KEEP_WORDS);
   const code = disablingCode(kit);
   const groups = code.split('-');
   const number = groups[0] as string;
@@ -54,6 +56,7 @@ class KitFlow extends Flow<KitState> {
   constructor(options: FlowOptions | Context) {
     super({ step: 'none', isBusy: false, errors: {} });
     this.#context = options instanceof Context ? options : new Context(options);
+    this.#context.learn(KEEP_WORDS);
   }
 
   /** Looks whether a kit of the account that is logged in waits to be kept. */

@@ -1,6 +1,7 @@
 import { isRoamingKeyError } from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions } from './context.ts';
+import { LOGIN_WORDS } from './english/login.ts';
 import { type Entered, enter, noticeOf } from './enter.ts';
 import type { FlowState } from './flow.ts';
 import { lookOf, spellAccount } from './names.ts';
@@ -20,6 +21,7 @@ export interface LoginState extends FlowState {
 class LoginFlow extends AppFlow<LoginState> {
   constructor(options: FlowOptions | Context) {
     super(options, { step: 'ask', isBusy: false, errors: {}, accountsHere: [] });
+    this.context.learn(LOGIN_WORDS);
   }
 
   /** Looks which keys are here and who is logged in. */
@@ -27,6 +29,7 @@ class LoginFlow extends AppFlow<LoginState> {
     const accountsHere = await this.context.accountsHere();
     this.set({ accountsHere });
     try {
+      await this.context.records.list();
       const { account } = await this.context.session();
       if (account !== null && this.state.step === 'ask') {
         const { tone, title, text } = this.context.notice('info', 'login.already', 'login.already.text', {

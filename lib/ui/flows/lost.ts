@@ -1,6 +1,14 @@
-import { type DisablingKit, disable, kitFromCode, parseKit, RoamingKeyError } from '../../device/index.ts';
+import {
+  type DisablingKit,
+  disable,
+  isRoamingKeyError,
+  kitFromCode,
+  parseKit,
+  RoamingKeyError,
+} from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions, KeyPurpose } from './context.ts';
+import { LOST_WORDS } from './english/lost.ts';
 import type { FlowState } from './flow.ts';
 
 /** What the app says of one kit's code. `account` and `purpose` only while the key is not off yet. */
@@ -10,11 +18,14 @@ export interface KilledKey {
   readonly account?: string;
   readonly purpose?: KeyPurpose;
   readonly jkt?: string;
+  /** Whether the account has another key that is on. */
+  readonly hasOther?: boolean;
 }
 
 /** The answer of `app.killed`, in the order of the codes that were asked about. */
 export interface KilledKeys {
-  readonly keys: readonly KilledKey[];
+  /** `null` where the app cannot say. */
+  readonly keys: readonly KilledKey[] | null;
 }
 
 /** One sentence about one kit. */
@@ -31,7 +42,7 @@ export interface LostState extends FlowState {
   readonly verdicts: readonly Verdict[];
   /** Whether a key of this app was switched off. */
   readonly isOurs: boolean;
-  /** Whether this browser has another key to log in with. */
+  /** Whether the account has another key to log in with. */
   readonly hasSpare: boolean;
 }
 
@@ -42,6 +53,8 @@ export interface LostOptions {
 
 const MAX_FILE = 20 * 1024 * 1024;
 const NOT_OURS: KilledKey = { isKnown: false, isDisabled: false };
+/** What an app says that cannot look keys up by their codes. */
+const UNTOLD: KilledKey = { isKnown: true, isDisabled: false };
 
 class LostFlow extends AppFlow<LostState> {
   readonly #readPicture: LostOptions['readPicture'];
@@ -52,6 +65,7 @@ class LostFlow extends AppFlow<LostState> {
   constructor(options: FlowOptions | Context, { readPicture }: LostOptions) {
     super(options, { step: 'ask', isBusy: false, errors: {}, verdicts: [], isOurs: false, hasSpare: false });
     this.#readPicture = readPicture;
+    this.context.learn(LOST_WORDS);
   }
 
   /** Reads a code or kit files, and asks the app which keys they are for. Nothing is switched off yet. */
@@ -98,16 +112,17 @@ class LostFlow extends AppFlow<LostState> {
     });
     if (!isDone) return;
     // The app would see it by itself within seconds; there is no reason to wait.
-    const after = await this.#ask(true).catch(() => undefined);
+    const after = await this.#ask(true)
+      // A session of the key that is off now ends with the first request; the second one is nobody's.
+      .catch((error: unknown) => (isRoamingKeyError(error, 'disabled') ? this.#ask(true) : undefined))
+      .catch(() => undefined);
     const verdicts = this.#kits.map((_kit, i) => this.#judge(this.#before?.[i] ?? NOT_OURS, after?.[i]));
     const old = context.say('lost.old-code', { assistant: this.#assistant });
-    const accounts = await context.accountsHere();
-    const dead = new Set(this.#before?.map(({ account }) => account));
     this.show(undefined, {
       step: 'done',
       verdicts: this.#isOldCode ? [...verdicts, { tone: 'info', title: old, text: '' }] : verdicts,
       isOurs: verdicts.some(({ tone }) => tone !== 'warn'),
-      hasSpare: accounts.some((account) => account.endsWith(' (spare)') || !dead.has(account)),
+      hasSpare: this.#before?.some(({ hasOther }) => hasOther === true) ?? false,
     });
   }
 
@@ -118,7 +133,7 @@ class LostFlow extends AppFlow<LostState> {
   async #ask(isDone: boolean): Promise<readonly KilledKey[] | undefined> {
     if (!this.context.has('killed')) return undefined;
     const codes = this.#kits.map(({ t }) => t);
-    return (await this.context.ask<KilledKeys>('killed', { codes, isDone })).keys;
+    return (await this.context.ask<KilledKeys>('killed', { codes, isDone })).keys ?? codes.map(() => UNTOLD);
   }
 
   #purpose({ purpose = 'login' }: KilledKey): string {
@@ -131,7 +146,8 @@ class LostFlow extends AppFlow<LostState> {
     if (key.isDisabled)
       return { tone: 'info', title: context.say('lost.already'), text: context.say('lost.already.text') };
     if (!key.isKnown) return { tone: 'warn', title: context.say('lost.unknown'), text: '' };
-    const values = { account: key.account ?? '', purpose: this.#purpose(key) };
+    if (key.account === undefined) return { tone: 'info', title: context.say('lost.anonymous'), text: '' };
+    const values = { account: key.account, purpose: this.#purpose(key) };
     return { tone: 'info', title: context.say('lost.ours', values), text: '' };
   }
 
@@ -146,6 +162,8 @@ class LostFlow extends AppFlow<LostState> {
       return { tone: 'done', title: context.say('lost.already'), text: context.say('lost.already.text') };
     if (!before.isKnown && !after?.isKnown)
       return { tone: 'warn', title: context.say('lost.noted', values), text: context.say('lost.noted.text') };
+    if (before.account === undefined)
+      return { tone: 'done', title: context.say('lost.off.anonymous', values), text: '' };
     const isOff = after?.isDisabled === true;
     return {
       tone: isOff ? 'done' : 'wait',

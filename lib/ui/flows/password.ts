@@ -2,6 +2,7 @@ import type { ChangePasswordOptions, Device, DisablingKit } from '../../device/i
 import { isRoamingKeyError } from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions } from './context.ts';
+import { PASSWORD_WORDS } from './english/password.ts';
 import type { FlowState } from './flow.ts';
 import { type KitSheet, kitSheet } from './kit.ts';
 import { weaknessOf } from './strength.ts';
@@ -24,6 +25,7 @@ class PasswordFlow extends AppFlow<PasswordState> {
 
   constructor(options: FlowOptions | Context) {
     super(options, { step: 'loading', isBusy: false, errors: {}, account: '' });
+    this.context.learn(PASSWORD_WORDS);
   }
 
   /** Looks who is logged in and whether the key is here. */

@@ -1,6 +1,7 @@
 import { Device, encryptTo, isRoamingKeyError } from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions } from './context.ts';
+import { PICKUP_WORDS } from './english/pickup.ts';
 import { type Entered, enter, hold, noticeOf } from './enter.ts';
 import type { FlowState } from './flow.ts';
 import { isSameKey, keepRecord, thumbprintOf } from './keep-record.ts';
@@ -31,6 +32,7 @@ const MAX_FILE = 1024 * 1024;
 class PickupFlow extends AppFlow<PickupState> {
   constructor(options: FlowOptions | Context) {
     super(options, { step: 'ask', isBusy: false, errors: {}, account: '', code: '' });
+    this.context.learn(PICKUP_WORDS);
   }
 
   /**

@@ -1,0 +1,539 @@
+/** The pages of `roamingKeyPages`, in the smallest app, in Chromium. */
+import { readFile } from 'node:fs/promises';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type RunningApp, startApp } from '../../examples/support/start.ts';
+import { startBrowser } from '../support/browser.ts';
+import { browserBuild } from '../support/browser-build.ts';
+import { accessibilityFaults } from '../web/support.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 });
+
+const PASSWORD = 'tram ochre violin kettle';
+let app: RunningApp;
+let browser: Browser;
+const contexts: BrowserContext[] = [];
+
+beforeAll(async () => {
+  await browserBuild();
+  [app, browser] = await Promise.all([startApp('pages.ts'), startBrowser()]);
+});
+afterEach(async () => {
+  await Promise.all(contexts.splice(0).map((context) => context.close()));
+});
+afterAll(async () => {
+  await browser.close();
+  expect(await app.stop()).toBe(0);
+});
+
+async function device(options?: BrowserContextOptions): Promise<Page> {
+  const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
+  context.setDefaultTimeout(60_000);
+  contexts.push(context);
+  return context.newPage();
+}
+
+async function open(page: Page, name: string): Promise<void> {
+  await page.goto(`${app.origin}/account/${name}`);
+  await page.waitForSelector('.rk-part h1');
+}
+
+const submit = (page: Page) => page.click('.rk-part form button[type=submit]');
+
+async function typeAccount(page: Page, account: string, password: string): Promise<void> {
+  await page.fill('[name=account]', account);
+  await page.fill('[name=password]', password);
+  await submit(page);
+}
+
+async function keepKit(page: Page): Promise<string> {
+  await page.waitForSelector('.rk-kit [data-code]');
+  const code = (await page.getAttribute('[data-code]', 'data-code')) ?? '';
+  await page.check('[name=kept]');
+  await submit(page);
+  return code;
+}
+
+async function create(page: Page, account: string): Promise<string> {
+  await open(page, 'create');
+  await typeAccount(page, account, PASSWORD);
+  const code = await keepKit(page);
+  await page.waitForSelector(`h1:has-text("Welcome, ${account}")`);
+  return code;
+}
+
+async function logOut(page: Page): Promise<void> {
+  await open(page, 'devices');
+  await page.click('[data-logout]');
+  await page.waitForSelector('.rk-notice[data-tone=done]');
+}
+
+async function logIn(page: Page, account: string, password: string): Promise<void> {
+  await open(page, 'login');
+  await typeAccount(page, account, password);
+}
+
+async function notice(page: Page): Promise<{ tone: string | null; text: string }> {
+  const element = page.locator('.rk-notice').first();
+  await element.waitFor();
+  return { tone: await element.getAttribute('data-tone'), text: await element.innerText() };
+}
+
+async function switchOff(page: Page, code: string): Promise<string> {
+  await page.goto(`${app.origin}/account/lost#${code}`);
+  await page.waitForSelector('.rk-part h1');
+  await submit(page);
+  await page.click('.rk-danger');
+  await page.waitForSelector('.rk-facts li');
+  await page.waitForSelector('.rk-danger', { state: 'detached' });
+  return page.innerText('.rk-part');
+}
+
+describe('an account', () => {
+  it('is made when its kit is kept; nothing secret is sent; leaving with the kit shown is warned of', async () => {
+    const page = await device();
+    const sent: string[] = [];
+    const errors: string[] = [];
+    page.on('request', (request) => sent.push(`${request.url()} ${request.postData() ?? ''}`));
+    page.on('console', (message) => {
+      // The app has no icon.
+      if (message.type() === 'error' && !message.location().url.endsWith('/favicon.ico'))
+        errors.push(message.text());
+    });
+    page.on('pageerror', (error) => errors.push(error.message));
+    await open(page, 'create');
+    await typeAccount(page, 'ada', 'password1234');
+    await expect.poll(() => page.innerText('[data-of=password]')).toContain('first passwords a thief tries');
+    await page.fill('[name=password]', PASSWORD);
+    await submit(page);
+    await page.waitForSelector('.rk-kit [data-code]');
+    expect(sent.some((line) => line.includes('/register'))).toBe(false);
+    // The session was asked for before the key was made.
+    const asked = sent.findIndex((line) => line.includes('/api/session'));
+    const made = sent.findIndex((line) => line.includes('/assist'));
+    expect(asked).toBeGreaterThanOrEqual(0);
+    expect(made).toBeGreaterThan(asked);
+    const leaving = await page.evaluate(`!dispatchEvent(new Event('beforeunload', { cancelable: true }))`);
+    expect(leaving).toBe(true);
+    await submit(page);
+    await expect.poll(() => page.innerText('[data-of=kept]')).toContain('Keep it first');
+    const downloading = page.waitForEvent('download');
+    await page.click('[data-kit=download]');
+    const kit = JSON.parse(await readFile(await (await downloading).path(), 'utf8'));
+    await keepKit(page);
+    await page.waitForSelector('h1:has-text("Welcome, ada")');
+    expect(await page.locator('.rk-sheet').count()).toBe(0);
+    expect(await page.evaluate(`!dispatchEvent(new Event('beforeunload', { cancelable: true }))`)).toBe(
+      false,
+    );
+    for (const line of sent) {
+      expect(line).not.toContain(PASSWORD);
+      expect(line).not.toContain(kit.t);
+    }
+    expect(errors).toEqual([]);
+  });
+
+  it('is for somebody who is logged out; two tabs that make one name never merge', async () => {
+    const page = await device();
+    const other = await page.context().newPage();
+    await open(other, 'create');
+    await typeAccount(other, 'bert', PASSWORD);
+    await other.waitForSelector('.rk-kit [data-code]');
+    await create(page, 'bert');
+    // The second tab's key is of its own, and the session is that of the first.
+    await keepKit(other);
+    await other.waitForSelector('.rk-notice[data-tone=warn]');
+    await open(page, 'devices');
+    await page.waitForSelector('.rk-list li');
+    expect(await page.locator('.rk-list [data-purpose=login], li[data-purpose=login]').count()).toBe(1);
+    await open(page, 'create');
+    await page.waitForSelector('button:has-text("Log out and create")');
+    await page.click('button:has-text("Log out and create")');
+    await page.waitForSelector('[name=password]');
+    await typeAccount(page, 'bert', PASSWORD);
+    await expect.poll(() => page.innerText('[data-of=account]')).toContain('is taken');
+  });
+
+  it('cannot have a name that looks like another', async () => {
+    const page = await device();
+    await open(page, 'create');
+    for (const name of ['\u0430da', '\u0440\u0430\u0443']) {
+      await typeAccount(page, name, PASSWORD);
+      await expect.poll(() => page.innerText('[data-of=account]')).toContain('only look Latin');
+    }
+    const answer = await page.evaluate(
+      `fetch('/account/api/names', { method: 'POST', headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ account: '\u0430da' }) }).then((response) => response.json())`,
+    );
+    expect(answer).toEqual({ isName: false, isTaken: false });
+  });
+
+  it('survives a registration that fails', async () => {
+    const page = await device();
+    await open(page, 'create');
+    await typeAccount(page, 'carl', PASSWORD);
+    await page.route('**/api/register', (route) => route.abort());
+    const code = await keepKit(page);
+    expect(await notice(page)).toMatchObject({ tone: 'offline', text: expect.stringContaining('Notebook') });
+    await page.unroute('**/api/register');
+    await submit(page);
+    await page.waitForSelector('h1:has-text("Welcome, carl")');
+    expect(await switchOff(page, code)).toContain('login key of “carl” is off');
+  });
+});
+
+describe('a login', () => {
+  it('keeps what was typed unless it was wrong, shows the wait with the fifth try, and is silent about own mistakes', async () => {
+    const page = await device();
+    await create(page, 'dora');
+    await logOut(page);
+    await open(page, 'login');
+    await page.fill('[name=password]', PASSWORD);
+    await page.route('**/assist', (route) => route.abort());
+    await submit(page);
+    expect(await notice(page)).toMatchObject({
+      tone: 'offline',
+      text: expect.stringContaining('the assistant'),
+    });
+    expect(await page.inputValue('[name=password]')).toBe(PASSWORD);
+    await page.unroute('**/assist');
+    // Gone with its cause.
+    await page.evaluate(`dispatchEvent(new Event('online'))`);
+    await page.waitForSelector('.rk-notice', { state: 'detached' });
+    for (let i = 0; i < 2; i++) {
+      await page.fill('[name=password]', `wrong ${i}`);
+      await submit(page);
+      await page.waitForSelector(`.rk-notice:has-text("${4 - i} more tr")`);
+      expect(await page.inputValue('[name=password]')).toBe('');
+    }
+    await page.fill('[name=password]', PASSWORD);
+    await submit(page);
+    await page.waitForSelector('h1:has-text("Hello, dora")');
+    await logOut(page);
+    await open(page, 'login');
+    for (let i = 0; i < 5; i++) {
+      await page.fill('[name=password]', `wrong ${i}`);
+      await submit(page);
+      await page.waitForSelector(i < 4 ? `.rk-notice:has-text("${4 - i} more tr")` : '.rk-countdown');
+    }
+    expect((await notice(page)).text).toMatch(/last try for now.*in \d+ (s|min)/s);
+  });
+
+  it('tells of tries that somebody else made', async () => {
+    const [page, thief] = [await device(), await device()];
+    await create(page, 'emil');
+    await open(page, 'devices');
+    const downloading = page.waitForEvent('download');
+    await page.click('[data-file=login]');
+    const file = await (await downloading).path();
+    await open(thief, 'pickup');
+    await thief.setInputFiles('[name=file]', file);
+    await thief.waitForSelector('h1:has-text("The key of emil")');
+    await thief.fill('[name=password]', 'letmein');
+    await submit(thief);
+    expect((await notice(thief)).tone).toBe('wrong');
+    await logOut(page);
+    await logIn(page, 'emil', PASSWORD);
+    await page.waitForSelector('.rk-notice[data-tone=warn], .rk-notice[data-tone=done]');
+    const told = await notice(page);
+    expect(told.text).toContain('1 wrong password was tried');
+  });
+
+  it('says what is here, and names that only look like those here', async () => {
+    const page = await device();
+    await create(page, 'finn');
+    await logOut(page);
+    await logIn(page, 'nobody-here', PASSWORD);
+    expect((await notice(page)).text).toContain('no key for “nobody-here”');
+    await page.fill('[name=account]', 'f\u0456nn');
+    await submit(page);
+    await page.waitForSelector('.rk-notice[data-tone=warn]');
+    expect((await notice(page)).text).toContain('not the “finn”');
+    const other = await page.context().newPage();
+    await open(other, 'login');
+    await logIn(page, 'finn', PASSWORD);
+    await page.waitForSelector('h1:has-text("Hello, finn")');
+  });
+});
+
+describe('a kit', () => {
+  it('names the key that it switches off, on every device, before and after', async () => {
+    const [page, elsewhere] = [await device(), await device()];
+    const code = await create(page, 'gina');
+    await elsewhere.goto(`${app.origin}/account/lost#${code}`);
+    await elsewhere.waitForSelector('[name=code]');
+    expect(elsewhere.url()).not.toContain(code);
+    await submit(elsewhere);
+    await elsewhere.waitForSelector('.rk-danger');
+    expect(await elsewhere.innerText('.rk-facts')).toMatch(/login key of “gina”, on every device/);
+    expect(await accessibilityFaults(elsewhere)).toEqual([]);
+    await elsewhere.click('.rk-danger');
+    await elsewhere.waitForSelector('h1:has-text("The key is off")');
+    const text = await elsewhere.innerText('.rk-part');
+    expect(text).toMatch(/login key of “gina” is off, on every device.*localhost:\d+ has confirmed/s);
+    // There is no spare key, so none is spoken of.
+    expect(text).not.toContain('spare');
+    // Whoever reads the public list learns no name.
+    expect(await switchOff(elsewhere, code)).toMatch(/was off already/);
+    await logIn(page, 'gina', PASSWORD);
+    expect(await notice(page)).toMatchObject({ tone: 'stop', text: expect.stringContaining('switched off') });
+  });
+
+  it('of a sign-up that was broken off is noted in amber, and no key is said to be off', async () => {
+    const page = await device();
+    await open(page, 'create');
+    await typeAccount(page, 'hugo', PASSWORD);
+    await page.waitForSelector('.rk-kit [data-code]');
+    const code = (await page.getAttribute('[data-code]', 'data-code')) ?? '';
+    const elsewhere = await device();
+    await elsewhere.goto(`${app.origin}/account/lost#${code}`);
+    await elsewhere.waitForSelector('[name=code]');
+    await submit(elsewhere);
+    await elsewhere.waitForSelector('.rk-danger');
+    expect(await elsewhere.innerText('.rk-facts')).toContain('has no key with this code');
+    await elsewhere.click('.rk-danger');
+    await elsewhere.waitForSelector('h1:has-text("Noted by the assistant")');
+    expect(await elsewhere.locator('.rk-facts [data-tone=warn]').count()).toBe(1);
+    expect(await elsewhere.innerText('.rk-part')).not.toMatch(/is off/);
+  });
+
+  it('is told from pickup codes, key files and typos, before anything is sent', async () => {
+    const page = await device();
+    const sent: string[] = [];
+    page.on('request', (request) => sent.push(request.url()));
+    await open(page, 'lost');
+    const before = sent.length;
+    for (const [typed, said] of [
+      ['', 'Type the code'],
+      ['ABCD EFGH', 'looks like a pickup code'],
+      ['0000-0000-0000-0000-0000-0000-0000-0001', 'missing or wrong'],
+    ] as const) {
+      await page.fill('[name=code]', typed);
+      await submit(page);
+      await expect.poll(() => page.innerText('[data-of=code]')).toContain(said);
+    }
+    expect(sent.slice(before).filter((url) => /assist|killed|disable/.test(url))).toEqual([]);
+  });
+
+  it('prints a sheet of its own, black on white, and leaves nothing behind', async () => {
+    const page = await device({ colorScheme: 'dark' });
+    await open(page, 'create');
+    await typeAccount(page, 'ines', PASSWORD);
+    await page.waitForSelector('.rk-kit [data-code]');
+    await page.waitForSelector('.rk-sheet .rk-qr', { state: 'attached' });
+    await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+    expect(await page.isVisible('.rk-sheet')).toBe(true);
+    expect(await page.isVisible('.rk-page > main')).toBe(false);
+    const style = await page.evaluate(
+      `(({ color, backgroundColor }) => [color, backgroundColor])(getComputedStyle(document.querySelector('.rk-sheet')))`,
+    );
+    expect(style).toEqual(['rgb(0, 0, 0)', 'rgb(255, 255, 255)']);
+    expect(await page.innerText('.rk-sheet')).toMatch(/Emergency sheet.*“ines”.*Made on.*red button/s);
+    await page.emulateMedia({ media: 'screen' });
+    await keepKit(page);
+    await page.waitForSelector('h1:has-text("Welcome, ines")');
+    expect(await page.locator('.rk-sheet').count()).toBe(0);
+  });
+
+  it('leaves the account to its spare key', async () => {
+    const page = await device();
+    const code = await create(page, 'jane');
+    await open(page, 'devices');
+    await page.waitForSelector('[name=password]');
+    await page.fill('[name=password]', PASSWORD);
+    await page.click('button:has-text("Make a spare key")');
+    await page.waitForSelector('.rk-kit [data-code]');
+    const downloading = page.waitForEvent('download');
+    await page.check('[name=kept]');
+    await submit(page);
+    const spare = await (await downloading).path();
+    await page.waitForSelector('.rk-notice[data-tone=done]');
+    expect(await switchOff(page, code)).toContain('spare key');
+    const elsewhere = await device();
+    await open(elsewhere, 'pickup');
+    await elsewhere.setInputFiles('[name=file]', spare);
+    await elsewhere.waitForSelector('h1:has-text("The key of jane")');
+    await elsewhere.fill('[name=password]', PASSWORD);
+    await submit(elsewhere);
+    // Added with the key that is off now: on hold, or good where the app does not ask who vouches.
+    await expect
+      .poll(() => elsewhere.innerText('body'), { timeout: 30_000 })
+      .toMatch(/Hello, jane|on hold|switched off/);
+  });
+});
+
+describe('a pickup', () => {
+  it('needs name, code and password, by typing or by a picture of 33 modules', async () => {
+    const [laptop, phone] = [await device(), await device()];
+    await create(laptop, 'kim');
+    await open(laptop, 'devices');
+    await laptop.waitForSelector('button:has-text("Make a pickup code")');
+    await submit(laptop);
+    await laptop.waitForSelector('[data-pickup]');
+    const code = (await laptop.getAttribute('[data-pickup]', 'data-pickup')) ?? '';
+    const view = (await laptop.getAttribute('.rk-kit .rk-qr', 'viewBox')) ?? '';
+    expect(Number(view.split(' ')[2]) - 8).toBeLessThanOrEqual(37);
+    expect(await laptop.innerText('.rk-part')).toContain('Phones cannot open “localhost”');
+    const sent: string[] = [];
+    phone.on('request', (request) => sent.push(request.url()));
+    await open(phone, 'pickup');
+    for (const [typed, said] of [
+      ['12', 'has 8 letters'],
+      ['K3XYZ-NSEC6-WJPGH-NYPVQ-1RSZF-WX4Y', 'a kit’s code'],
+    ] as const) {
+      await phone.fill('[name=account]', 'kim');
+      await phone.fill('[name=code]', typed);
+      await phone.fill('[name=password]', PASSWORD);
+      await submit(phone);
+      await expect.poll(() => phone.innerText('[data-of=code]')).toContain(said);
+    }
+    expect(sent.filter((url) => /fetch|assist/.test(url))).toEqual([]);
+    await phone.fill('[name=code]', 'ZZZZ ZZZZ');
+    await submit(phone);
+    expect((await notice(phone)).text).toContain('One of the three');
+    expect(await phone.inputValue('[name=password]')).toBe(PASSWORD);
+    await phone.goto('about:blank');
+    await phone.goto(`${app.origin}/account/pickup#pickup=kim&code=${code}`);
+    await phone.waitForSelector('[name=password]');
+    await expect.poll(() => phone.inputValue('[name=code]')).toBe(code);
+    expect(phone.url()).not.toContain(code);
+    await phone.fill('[name=password]', PASSWORD);
+    await submit(phone);
+    await phone.waitForSelector('h1:has-text("Hello, kim")');
+    await open(laptop, 'devices');
+    await expect.poll(() => laptop.innerText('.rk-part')).toContain('Pickups');
+  });
+
+  it('refuses a stranger’s key under a familiar name, and asks for no password', async () => {
+    const [page, stranger] = [await device(), await device()];
+    await create(page, 'lena');
+    await create(stranger, 'mallory');
+    await open(stranger, 'devices');
+    const downloading = stranger.waitForEvent('download');
+    await stranger.click('[data-file=login]');
+    const file = JSON.parse(await readFile(await (await downloading).path(), 'utf8'));
+    const forged = JSON.stringify({ ...file, account: 'lena' });
+    await open(page, 'pickup');
+    await page.setInputFiles('[name=file]', {
+      name: 'key.json',
+      mimeType: 'application/json',
+      buffer: Buffer.from(forged),
+    });
+    expect(await notice(page)).toMatchObject({
+      tone: 'stop',
+      text: expect.stringContaining('does not know this key'),
+    });
+    expect(await page.locator('h1:has-text("The key of")').count()).toBe(0);
+    await logOut(page);
+    await logIn(page, 'lena', PASSWORD);
+    await page.waitForSelector('h1:has-text("Hello, lena")');
+  });
+});
+
+it('a password is changed, and the page says what becomes of the kit', async () => {
+  const page = await device();
+  await create(page, 'nora');
+  await open(page, 'password');
+  await page.waitForSelector('[name=newPassword]');
+  await page.fill('[name=password]', PASSWORD);
+  await page.fill('[name=newPassword]', 'quarry lemon sextant pillow');
+  await submit(page);
+  await page.waitForSelector('.rk-kit [data-code], h1:has-text("is changed")');
+  if (await page.isVisible('.rk-kit [data-code]')) {
+    await keepKit(page);
+    await page.waitForSelector('h1:has-text("is changed")');
+    expect(await page.innerText('.rk-facts')).toContain('shred it');
+  } else expect(await page.innerText('.rk-facts')).toContain('Your kit stays good');
+  await logOut(page);
+  await logIn(page, 'nora', 'quarry lemon sextant pillow');
+  await page.waitForSelector('h1:has-text("Hello, nora")');
+});
+
+describe('nothing is dead', () => {
+  it('without JavaScript', async () => {
+    const page = await device({ javaScriptEnabled: false });
+    await page.goto(`${app.origin}/account/login`);
+    expect(await page.innerText('main')).toContain('This page needs JavaScript');
+  });
+
+  it('when the script is missing, and there is no button that does nothing', async () => {
+    const page = await device();
+    await page.route('**/ui.js', (route) => route.abort());
+    await page.goto(`${app.origin}/account/login`);
+    await page.waitForSelector('.rk-late:visible');
+    expect(await page.innerText('main')).toContain('late or missing');
+    expect(await page.locator('button').count()).toBe(0);
+  });
+
+  it('when site data is blocked', async () => {
+    const page = await device();
+    await page.addInitScript(`Object.defineProperty(globalThis, 'indexedDB', { get() { throw new DOMException('x', 'SecurityError') } });
+      Object.defineProperty(globalThis, 'localStorage', { get() { throw new DOMException('x', 'SecurityError') } })`);
+    await open(page, 'login');
+    expect(await notice(page)).toMatchObject({
+      text: expect.stringContaining('keeps nothing for this page'),
+    });
+    await open(page, 'create');
+    await typeAccount(page, 'otto', PASSWORD);
+    await keepKit(page);
+    await page.waitForSelector('h1:has-text("Welcome, otto")');
+    expect((await notice(page)).text).toContain('make a pickup code');
+  });
+
+  it('after a logout in another tab', async () => {
+    const page = await device();
+    await create(page, 'paul');
+    await open(page, 'password');
+    const other = await page.context().newPage();
+    await logOut(other);
+    await page.waitForSelector('[name=password]');
+    await page.fill('[name=password]', PASSWORD);
+    await page.fill('[name=newPassword]', 'quarry lemon sextant pillow');
+    expect((await notice(page)).text).toContain('logged out in another tab');
+  });
+});
+
+describe('every page', () => {
+  it.each(['login', 'create', 'lost', 'pickup', 'devices', 'password', 'kit'])(
+    '/%s is accessible, fits 320 pixels, and loads nothing but its own',
+    async (name) => {
+      for (const colorScheme of ['light', 'dark'] as const) {
+        const page = await device({ colorScheme, viewport: { width: 320, height: 640 } });
+        const broken: string[] = [];
+        page.on('console', (message) => message.type() === 'error' && broken.push(message.text()));
+        await page.goto(`${app.origin}/account/${name}`);
+        await page.waitForSelector('.rk');
+        await page.waitForSelector('.rk-wait', { state: 'detached' });
+        expect(await accessibilityFaults(page)).toEqual([]);
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
+        expect(broken.filter((line) => !line.includes('favicon') && !line.includes('404'))).toEqual([]);
+      }
+    },
+  );
+
+  it('has a policy without inline code, files that are kept for good, and pages that are not', async () => {
+    const page = await device();
+    const seen = new Map<string, Record<string, string>>();
+    page.on('response', (response) => seen.set(new URL(response.url()).pathname, response.headers()));
+    await open(page, 'login');
+    const html = seen.get('/account/login') ?? {};
+    expect(html['content-security-policy']).toContain("script-src 'self' 'wasm-unsafe-eval';");
+    expect(html['content-security-policy']).not.toContain('unsafe-inline');
+    expect(html['cache-control']).toBe('no-store');
+    const [, script = {}] = [...seen].find(([path]) => path.endsWith('/ui.js')) ?? [];
+    expect(script['cache-control']).toBe('public, max-age=31536000, immutable');
+    expect(script['content-encoding']).toBe('gzip');
+  });
+
+  it('refuses requests of other pages', async () => {
+    const ask = (headers: Record<string, string>) =>
+      fetch(`${app.origin}/account/api/names`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ account: 'ada' }),
+      });
+    expect((await ask({})).status).toBe(200);
+    expect((await ask({ origin: 'https://evil.example' })).status).toBe(403);
+    expect((await ask({ 'content-type': 'text/plain' })).status).toBe(400);
+  });
+});

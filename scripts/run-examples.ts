@@ -7,6 +7,14 @@ const folder = new URL('../examples/', import.meta.url);
 const isServer = (file: string) => /`listening on/.test(readFileSync(new URL(file, folder), 'utf8'));
 const examples = readdirSync(folder).filter((file) => file.endsWith('.ts') && !isServer(file));
 
+// What browsers load is a build of its own.
+const built = spawnSync(
+  process.execPath,
+  ['--import', 'tsx', new URL('build-browser.ts', import.meta.url).pathname],
+  { stdio: ['ignore', 'ignore', 'inherit'] },
+);
+if (built.status !== 0) process.exit(1);
+
 for (const file of examples) {
   console.log(`\n=== examples/${file}`);
   const { status, signal } = spawnSync(

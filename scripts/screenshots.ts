@@ -1,6 +1,6 @@
 /**
  * Takes pictures of every page of examples/web, wide and narrow, light and dark, into screenshots/, as a user meets them:
- * it creates accounts, logs in, mistypes, signs, writes notes and disables a key.
+ * it creates accounts, signs, writes notes, mistypes, and switches keys off.
  *
  *     npx tsx scripts/screenshots.ts [--docs] [part of a name …]
  *
@@ -35,54 +35,17 @@ console.log(`${taken} pictures in screenshots/`);
 
 async function walk(ada: BrowserContext, bob: BrowserContext): Promise<void> {
   const page = await ada.newPage();
+  const submit = () => page.click('.rk form button[type=submit]');
   await visit(page, '/');
+  await page.waitForSelector('roaming-key-enroll [name=account]');
   await shoot(page, 'welcome');
   await shootForDocs(page, 'welcome', 1080, 590);
-  await visit(page, '/picture');
-  await shoot(page, 'picture-sample');
-
-  await visit(page, '/create');
-  await page.fill('#account', 'ada');
-  await page.fill('#password', 'letmein');
-  await page.waitForSelector('.meter');
-  await shoot(page, 'create-weak');
-  await page.click('#make');
-  await page.waitForSelector('#password-error:visible');
-  await page.click('summary:has-text("Kind of key")');
-  await shoot(page, 'create-refused');
-  await page.fill('#password', PASSWORD);
-  await page.click('#make');
-  await page.waitForSelector('#kit-code');
-  await shoot(page, 'create-kit');
-  const code = await keepKit(page);
-  await page.waitForSelector('#part-done:visible');
-  await shoot(page, 'create-done');
-
-  // A thief with the record, who mistypes.
-  await page.click('a:has-text("Go to your account")');
-  await page.click('#out');
-  await page.waitForURL('**/login');
-  await shoot(page, 'login');
-  await page.fill('#password', 'wrong');
-  await page.click('#enter');
-  await page.waitForSelector('.notice[data-tone=wrong]');
-  await shoot(page, 'login-wrong-password');
-  await page.route('**/assistant/**', (route) => route.abort());
-  await page.fill('#password', PASSWORD);
-  await page.click('#enter');
-  await page.waitForSelector('.notice[data-tone=offline]');
-  await shoot(page, 'login-offline');
-  await page.unroute('**/assistant/**');
-  await page.fill('#account', 'nobody');
-  await page.fill('#password', 'x');
-  await page.click('#enter');
-  await page.waitForSelector('.notice[data-tone=info]');
-  await shoot(page, 'login-no-key');
-  await page.fill('#account', 'ada');
-  await page.fill('#password', PASSWORD);
-  await page.click('#enter');
-  await page.waitForURL('**/home');
-  await page.waitForSelector('#keys li');
+  await page.fill('[name=account]', 'ada');
+  await page.fill('[name=password]', 'letmein');
+  await submit();
+  await page.waitForSelector('.rk-error:visible');
+  await shoot(page, 'welcome-refused');
+  await createAccount(page, app.origin, 'ada');
   await page.click('#panel > summary');
   await page.waitForSelector('#panel svg');
   await shoot(page, 'home');
@@ -90,46 +53,27 @@ async function walk(ada: BrowserContext, bob: BrowserContext): Promise<void> {
   await visit(page, '/picture');
   await shoot(page, 'picture');
   await shootForDocs(page, 'picture', 860, 850);
-  await page.click('#back');
-  await page.click('.chip:has-text("Device and password")');
-  await shoot(page, 'picture-step');
-
-  await visit(page, '/devices');
-  await shoot(page, 'devices');
-  await page.click('#make-code');
-  await page.waitForSelector('#pickup-code');
-  await page.click('[data-qr=login]');
-  await page.waitForSelector('.qr-place svg');
-  await shoot(page, 'devices-code');
-  await visit(page, '/password');
-  await page.fill('#next', 'tram');
-  await page.waitForSelector('.meter');
-  await shoot(page, 'password');
 
   await visit(page, '/sign');
   await shoot(page, 'sign-new');
   await makeSigningKey(page);
-  await page.fill('#message', 'I owe Bob ten pounds, and lunch.\n\nAda');
+  await page.fill('#message', 'I owe you ten pounds.');
   await page.fill('#password', PASSWORD);
   await page.click('#do-sign');
-  await page.waitForSelector('.verdict[data-tone=done]');
-  await shoot(page, 'sign');
-  await page.fill(
-    '#signed',
-    (await page.inputValue('#signed')).replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A')),
-  );
-  await page.click('#do-verify');
+  await page.waitForSelector('.verdict');
+  await shoot(page, 'sign-genuine');
+  const signed = await page.inputValue('#signed');
+  await page.fill('#signed', signed.replace('ten', 'two'));
   await page.waitForSelector('.verdict[data-tone=stop]');
   await shoot(page, 'sign-forged');
 
   await visit(page, '/notes');
-  await shoot(page, 'notes-new');
   await makeNotesKey(page);
   const other = await bob.newPage();
   await createAccount(other, app.origin, 'bob');
   await visit(other, '/notes');
   await other.fill('#to', 'ada');
-  await other.fill('#text', 'Lunch on Thursday? The ten pounds can wait.');
+  await other.fill('#text', 'Lunch on Thursday?');
   await other.click('#send');
   await other.waitForSelector('.notice[data-tone=done]');
   await shoot(other, 'notes-sent');
@@ -138,56 +82,83 @@ async function walk(ada: BrowserContext, bob: BrowserContext): Promise<void> {
   await page.fill('#password', PASSWORD);
   await page.click('#do-unlock');
   await page.waitForSelector('.note-place blockquote');
-  await shoot(page, 'notes');
-  await visit(page, '/picture');
-  await shoot(page, 'picture-notes');
+  await shoot(page, 'notes-read');
 
-  await visit(other, '/pickup?account=ada');
-  await shoot(other, 'pickup');
-  await other.fill('#code', 'ABCDEFGH');
-  await other.fill('#password', 'nonsense');
-  await other.click('#enter');
-  await other.waitForSelector('.notice[data-tone=wrong]');
-  await shoot(other, 'pickup-wrong');
+  await visit(page, '/devices');
+  await page.click('button:has-text("Make a pickup code")');
+  await page.waitForSelector('[data-pickup]');
+  await shoot(page, 'devices');
+  await visit(page, '/password');
+  await page.waitForSelector('[name=newPassword]');
+  await page.fill('[name=newPassword]', 'quarry lemon sextant');
+  await shoot(page, 'password');
+  await visit(page, '/knows');
+  await page.waitForSelector('#numbers dd');
+  await shoot(page, 'knows');
+  await visit(page, '/thief');
+  await page.locator('#guesses button').first().click();
+  await page.waitForSelector('#verdict .verdict');
+  await page.click('#crack');
+  await page.waitForSelector('#speed:has-text("a second")');
+  await shoot(page, 'thief');
 
-  const assistant = await assistantOrigin(page);
-  const operator = await ada.newPage();
-  await operator.goto(`${assistant}/`);
-  await shoot(operator, 'assistant');
-  await operator.goto(`${assistant}/operator`);
-  await operator.waitForSelector('#token-form:visible');
-  await shoot(operator, 'operator-token');
-  await operator.fill('#token', token);
-  await operator.click('#token-form button');
-  await operator.waitForSelector('#counters div');
-  await shoot(operator, 'operator');
+  await visit(page, '/home');
+  await page.click('roaming-key-kit button');
+  await page.waitForSelector('.rk-kit [data-code]');
+  await shoot(page, 'kit');
+  await page.waitForSelector('.rk-sheet .rk-qr', { state: 'attached' });
+  await page.emulateMedia({ media: 'print' });
+  await page.screenshot({ path: path.join(OUT, 'sheet.png'), fullPage: true });
+  await page.emulateMedia({ media: 'screen' });
+  const code = await keepKit(page);
+  await page.click('#out');
+  await page.waitForURL(`${app.origin}/`);
 
-  await visit(page, '/lost');
-  await shoot(page, 'lost');
-  await page.fill('#code', code);
-  await page.click('#disable');
-  await page.waitForSelector('#part-done:visible');
-  await shoot(page, 'lost-done');
+  // A thief with the record, who mistypes.
   await visit(page, '/login');
-  await page.fill('#account', 'ada');
-  await page.fill('#password', PASSWORD);
-  await page.click('#enter');
-  await page.waitForSelector('.notice[data-tone=stop]');
-  await shoot(page, 'login-disabled');
+  await page.waitForSelector('[name=password]');
+  await shoot(page, 'login');
+  const wrong = async (password: string) => {
+    await page.fill('[name=password]', password);
+    await submit();
+    await page.waitForSelector('.rk-notice');
+    await page.waitForSelector('form[aria-busy]', { state: 'detached' });
+  };
+  await wrong('wrong');
+  await shoot(page, 'login-wrong-password');
+  await page.route('**/assistant/**', (route) => route.abort());
+  await wrong(PASSWORD);
+  await shoot(page, 'login-offline');
+  await page.unroute('**/assistant/**');
+  for (let i = 0; i < 4; i++) await wrong(`wrong ${i}`);
+  await page.waitForSelector('.rk-countdown');
+  await shoot(page, 'login-last-try');
+  await page.fill('[name=account]', 'nobody');
+  await wrong('x');
+  await shoot(page, 'login-no-key');
+
+  await visit(page, '/pickup');
+  await shoot(page, 'pickup');
+  await page.goto(`${app.origin}/lost#${code}`);
+  await page.waitForSelector('[name=code]');
+  await shoot(page, 'lost');
+  await submit();
+  await page.waitForSelector('.rk-danger');
+  await shoot(page, 'lost-check');
+  await page.click('.rk-danger');
+  await page.waitForSelector('h1:has-text("off")');
+  await shoot(page, 'lost-done');
   await visit(page, '/nowhere');
   await shoot(page, 'missing');
 
-  await visit(other, '/login');
-  await other.fill('#account', 'bob');
-  while (!(await other.isVisible('.notice[data-tone=wait]'))) {
-    await other.fill('#password', 'wrong');
-    await other.click('#enter');
-    await other.waitForSelector('form[aria-busy]', { state: 'detached' });
-  }
-  await shoot(other, 'login-locked');
+  const assistant = await assistantOrigin(page);
+  await page.goto(`${assistant}/`);
+  await shoot(page, 'assistant');
+  await page.goto(`${assistant}/operator#${token}`);
+  await page.waitForSelector('#counters div');
+  await shoot(page, 'operator');
 }
 
-/** A picture for the documentation: the top of a page, in light and dark. */
 async function shootForDocs(page: Page, name: string, width: number, height: number): Promise<void> {
   if (!withDocs) return;
   mkdirSync(DOCS, { recursive: true });

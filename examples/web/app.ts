@@ -2,6 +2,7 @@
  * The app's side of the demo. It sees public keys, proofs and sealed notes; device records only of those who want to
  * pick theirs up elsewhere; never a password, a private key, or what the assistant knows.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
@@ -10,18 +11,17 @@ import { rateLimit } from 'express-rate-limit';
 import session from 'express-session';
 import passport from 'passport';
 import {
-  challenge,
   disabledFeed,
-  login,
   problemHandler,
+  type RelyingPartyEvent,
   RoamingKeyError,
   RoamingKeyStrategy,
-  registration,
   requireLiveKey,
 } from 'passport-roaming-key';
-import { roamingRecords, SqliteRecordStore } from 'passport-roaming-key/roaming';
+import { type BrowserAssets, roamingKeyPages } from 'passport-roaming-key/pages';
+import { SqliteRecordStore } from 'passport-roaming-key/roaming';
 import { SqliteStore } from 'passport-roaming-key/store/sqlite';
-import { type Assets, escapeHtml, renderPage, securityHeaders, serveAssets } from './assets.ts';
+import { type Assets, escapeHtml, frameHtml, renderPage, securityHeaders, serveAssets } from './assets.ts';
 import { MAX_NOTE, readKeyBody, readNoteBody } from './bodies.ts';
 import { AppDatabase, SESSION_SECONDS } from './database.ts';
 
@@ -32,6 +32,8 @@ export interface AppSideOptions {
   /** What passwords cost to guess, where that is not the default. */
   readonly kdf: { readonly t?: number; readonly m?: number; readonly p?: number };
   readonly assets: Assets;
+  /** The package's client and elements. */
+  readonly packageAssets: BrowserAssets;
 }
 
 export interface AppSide {
@@ -42,24 +44,37 @@ export interface AppSide {
 /** Route → the page in ./pages. */
 const PAGES = {
   '/': 'welcome',
-  '/create': 'create',
-  '/login': 'login',
   '/home': 'home',
-  '/password': 'password',
-  '/devices': 'devices',
-  '/pickup': 'pickup',
-  '/lost': 'lost',
   '/sign': 'sign',
   '/notes': 'notes',
   '/picture': 'picture',
+  '/thief': 'thief',
+  '/knows': 'knows',
 } as const;
+
+const PATHS = {
+  home: '/home',
+  ...Object.fromEntries(
+    ['login', 'create', 'pickup', 'lost', 'devices', 'password'].map((name) => [name, `/${name}`]),
+  ),
+};
 
 /** Letters and digits of any script; what could be mistaken for another name by its case alone is refused. */
 const ACCOUNT = /^[\p{L}\p{N}][\p{L}\p{N}._-]{1,31}$/u;
 const isName = (name: string) => ACCOUNT.test(name) && name === name.normalize('NFC').toLowerCase();
 
+const agents = new AsyncLocalStorage<string>();
+
+/** The browser of a request, in two words. */
+function agentOf(req: Request): string {
+  const agent = req.get('user-agent') ?? '';
+  const browser = /(Firefox|Edg|Chrome|Safari)\//.exec(agent)?.[1]?.replace('Edg', 'Edge') ?? 'A browser';
+  const system = /(Android|iPhone|iPad|Windows|Mac OS X|Linux)/.exec(agent)?.[1];
+  return system ? `${browser} on ${system.replace('Mac OS X', 'Mac')}` : browser;
+}
+
 export async function startApp(options: AppSideOptions): Promise<AppSide> {
-  const { folder, origin, assistantUrl, kdf, assets } = options;
+  const { folder, origin, assistantUrl, kdf, assets, packageAssets } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const secrets = readSecrets(`${folder}/secrets.json`);
   const db = new AppDatabase(`${folder}/app.db`);
@@ -74,9 +89,21 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
     store,
     disabled,
     keysOf: (account: string) => db.loginKeys(account),
+    onEvent: (event: RelyingPartyEvent) => {
+      if (event.type !== 'sessionEnded' || event.reason !== 'disabled') return;
+      for (const u of event.u ?? []) {
+        const account = db.accountNamed(u);
+        if (account) return db.addEvent(account, 'ended', '');
+      }
+    },
   };
   const authenticator = new passport.Passport();
-  authenticator.use(new RoamingKeyStrategy(rp, (account) => ({ account })));
+  authenticator.use(
+    new RoamingKeyStrategy({ ...rp, passReqToCallback: true }, (req, account) => {
+      db.addEvent(account, 'login', agentOf(req));
+      return { account };
+    }),
+  );
   authenticator.serializeUser((user, done) => done(null, user));
   authenticator.deserializeUser((user: Express.User, done) => done(null, user));
 
@@ -102,52 +129,63 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
   );
   const ownPage = fromOwnPage(origin);
 
-  // Signing up and logging in.
-  app.post(['/login/challenge', '/register/challenge'], challenge(rp));
-  app.post('/login', login(authenticator), (req, res) => {
-    Object.assign(req.session, { since: Math.floor(Date.now() / 1000) });
-    req.session.save((error) => (error ? res.sendStatus(503) : res.json(req.user)));
-  });
-  app.post(
-    '/register',
-    registration({
-      ...rp,
-      account: (req, claimed) => req.user?.account ?? (isName(claimed) ? claimed : undefined),
-      save: (req, key) => db.register(key, req.user !== undefined),
-    }),
-  );
-  app.post('/logout', ownPage, (req, res, next) =>
-    req.logout((error) => (error ? next(error) : res.sendStatus(204))),
-  );
-
-  // One's key on any device.
-  const records = roamingRecords({
-    store: new SqliteRecordStore(db.handle),
-    secret: secrets.records,
+  // Signing up, logging in, kit, lost device, pickup, devices, password: the package's own pages.
+  const pages = roamingKeyPages({
+    rp,
+    passport: authenticator,
     assistant: assistantUrl,
-    audience: origin,
-    profile: { kdf },
-    disabled,
-    sweepEvery: 5,
-    accountName: (name) => name.toLowerCase(),
-    relyingParty: rp,
-    accountOf: (req) => req.user?.account,
+    kdf,
+    records: {
+      store: new SqliteRecordStore(db.handle),
+      secret: secrets.records,
+      disabled,
+      sweepEvery: 5,
+      accountName: (name) => name.toLowerCase(),
+      onEvent: (event) => {
+        if (event.type === 'fetched' && event.matched)
+          db.addEvent(event.account, 'pickup', agents.getStore() ?? '');
+      },
+    },
+    site: { name: 'Inkwell', home: '/home' },
+    isName,
+    accountNamed: (u) => db.accountNamed(u),
+    otherKeys: (account) =>
+      db
+        .keys(account)
+        .filter(({ purpose }) => purpose !== 'login')
+        .map(({ jkt, jwk, purpose, u, at }) => ({
+          jkt,
+          kind: jwk['crv'] ?? jwk['kty'] ?? '',
+          purpose,
+          u,
+          at,
+        })),
+    save: (req, key, { isNew }) => {
+      db.register(key, !isNew);
+      db.addEvent(key.account, isNew ? 'created' : 'key', agentOf(req));
+    },
+    layout: ({ name, title, head, body }) =>
+      frameHtml(
+        {
+          name,
+          title,
+          head,
+          script: 'account',
+          content: `<div class="narrow">${body}</div>`,
+        },
+        frame,
+      ),
+    kit: 'later',
+    csp: false,
+    assets: packageAssets,
   });
-  app.use('/records', records);
+  // The record service's events do not say which browser asked.
+  app.use((req, _res, next) => agents.run(agentOf(req), next));
+  app.use(pages);
 
   // What the app is for.
   const api = express.Router();
   api.use(ownPage, express.json({ limit: MAX_NOTE + 1024 }), noStore);
-  // Anybody may say that the list has something new; reading it is all that comes of it.
-  api.post('/disabled/refresh', limit(20), async (_req, res) => {
-    await disabled.refresh();
-    await records.records.sweep();
-    res.json({ read: true });
-  });
-  api.get('/names/:name', limit(60), (req, res) => {
-    const name = String(req.params['name']);
-    res.json({ isName: isName(name), isTaken: db.hasAccount(name) });
-  });
   api.get('/people/:name/keys', limit(120), async (req, res) => {
     const keys = db.keys(String(req.params['name'])).filter(({ purpose }) => purpose !== 'login');
     res.json({ keys: await withMarks(keys) });
@@ -182,8 +220,10 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
   api.delete('/notes/:id', (req, res) => {
     res.json({ removed: db.removeNote(accountOf(req), Number(req.params['id'])) });
   });
-  app.use('/api', api);
-  app.use(['/api', '/records'], (_req, _res, next) =>
+  api.get('/timeline', (req, res) => void res.json({ events: db.events(accountOf(req)) }));
+  api.get('/knows', (req, res) => void res.json({ tables: db.everythingAbout(accountOf(req)) }));
+  app.use('/data', api);
+  app.use('/data', (_req, _res, next) =>
     next(new RoamingKeyError('invalid_request', 'there is nothing here')),
   );
   app.use((req, res, next) => {
@@ -204,7 +244,7 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
     handler: app,
     async close() {
       disabled.stop();
-      await records.records.close();
+      await pages.records?.close();
       await store.close();
       db.close();
     },
@@ -249,12 +289,14 @@ function readSecrets(file: string): { session: string; challenge: string; record
   return JSON.parse(readFileSync(file, 'utf8'));
 }
 
-function appFrame({ origin, assistantUrl, kdf }: AppSideOptions) {
+function appFrame({ origin, assistantUrl, kdf, packageAssets }: AppSideOptions) {
   const app = escapeHtml(new URL(origin).host);
   const helper = escapeHtml(new URL(assistantUrl).host);
   return {
     site: 'Inkwell',
     config: { assistant: assistantUrl, kdf: JSON.stringify(kdf) },
+    head: `<meta name="roaming-key" content="${escapeHtml(JSON.stringify({ assistant: assistantUrl, app: '/api', pages: PATHS, site: 'Inkwell', kdf }))}">
+<link rel="stylesheet" href="/assets${packageAssets.pathOf('ui.css')}">`,
     navigation: `<a class="brand" href="/"><span class="brand-mark" aria-hidden="true"></span>Inkwell</a>
 <nav aria-label="Main" id="nav"></nav>`,
     footer: `<p class="origins"><span><span class="party party-app">${app}</span> is this app, Inkwell.</span>

@@ -4,11 +4,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { type RequestHandler, Router } from 'express';
+import { type BrowserAssets, browserAssets } from 'passport-roaming-key/pages';
+import { buildBrowser } from '../../scripts/build-browser.ts';
+import { buildUi } from '../../scripts/build-ui.ts';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
-const WORKER = path.join(HERE, '../../lib/device/browser/argon2-worker.ts');
 
 /** A file as it is sent. */
 interface Asset {
@@ -19,19 +21,35 @@ interface Asset {
 
 export type Assets = ReadonlyMap<string, Asset>;
 
-/** Bundles every page's module, with what they share in pieces of its own, and the workers; in memory. */
-export async function buildAssets(): Promise<Assets> {
+/** The package's own files, built when the server starts: users of the package have them in it. */
+export async function buildPackage(): Promise<BrowserAssets> {
+  const [device, ui] = await Promise.all([buildBrowser(), buildUi()]);
+  return browserAssets({ files: new Map([...device.files, ...ui.files]) });
+}
+
+/** Pages take client and elements from where the package's pages have them. */
+function packageFiles(served: BrowserAssets): Plugin {
+  return {
+    name: 'package-files',
+    setup: (bundling) => {
+      for (const [filter, name] of [
+        [/^passport-roaming-key\/device$|\/device\/index\.ts$/, 'device.js'],
+        [/^passport-roaming-key\/ui$/, 'ui.js'],
+      ] as const)
+        bundling.onResolve({ filter }, () => ({ path: `/assets${served.pathOf(name)}`, external: true }));
+    },
+  };
+}
+
+/** Bundles every page's module, with what they share in pieces of its own; in memory. */
+export async function buildAssets(served: BrowserAssets): Promise<Assets> {
   const pages = readdirSync(path.join(HERE, 'client/pages')).map((file) => ({
     in: path.join(HERE, 'client/pages', file),
     out: file.replace(/\.ts$/, ''),
   }));
   const { outputFiles } = await build({
     absWorkingDir: path.join(HERE, '../..'),
-    entryPoints: [
-      ...pages,
-      { in: path.join(HERE, 'client/strength-worker.ts'), out: 'strength-worker' },
-      { in: WORKER, out: 'argon2-worker' },
-    ],
+    entryPoints: [...pages, { in: path.join(HERE, 'client/account.ts'), out: 'account' }],
     outdir: 'assets',
     bundle: true,
     splitting: true,
@@ -41,6 +59,7 @@ export async function buildAssets(): Promise<Assets> {
     target: 'es2022',
     chunkNames: 'part-[hash]',
     legalComments: 'none',
+    plugins: [packageFiles(served)],
     write: false,
   });
   const assets = new Map<string, Asset>();
@@ -127,6 +146,8 @@ export interface Frame {
   readonly site: string;
   readonly navigation: string;
   readonly footer: string;
+  /** Elements for the head of every page. */
+  readonly head?: string;
 }
 
 /**
@@ -134,9 +155,23 @@ export interface Frame {
  *
  * @returns the whole page as HTML
  */
-export function renderPage(name: string, { config, site, navigation, footer }: Frame): string {
+export function renderPage(name: string, { config, site, navigation, footer, head = '' }: Frame): string {
   const page = readFileSync(path.join(HERE, 'pages', `${name}.html`), 'utf8');
   const [, title = site, content = ''] = /^<title>(.*)<\/title>\n([\s\S]*)$/.exec(page) ?? [];
+  return frameHtml({ name, title, content, head: '' }, { config, site, navigation, footer, head });
+}
+
+/** Puts any content into the frame. */
+export function frameHtml(
+  {
+    name,
+    script = name,
+    title,
+    content,
+    head,
+  }: { name: string; script?: string; title: string; content: string; head: string },
+  { config, site, navigation, footer, head: common = '' }: Frame,
+): string {
   const metas = Object.entries(config).map(
     ([key, value]) => `<meta name="inkwell:${key}" content="${escapeHtml(value)}">`,
   );
@@ -148,9 +183,10 @@ export function renderPage(name: string, { config, site, navigation, footer }: F
 <meta name="color-scheme" content="light dark">
 <title>${title} – ${site}</title>
 ${metas.join('\n')}
+${common}${head}
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/style.css">
-<script type="module" src="/assets/${name}.js"></script>
+<script type="module" src="/assets/${script}.js"></script>
 </head>
 <body data-page="${name}">
 <a class="skip" href="#main">Skip to content</a>

@@ -6,6 +6,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import express, { type RequestHandler } from 'express';
+import Database from 'libsql';
 import {
   type AssistantEvent,
   assistant,
@@ -42,6 +43,7 @@ export async function startAssistant(options: AssistantSideOptions): Promise<Ass
   const onEvent = (event: AssistantEvent) => counters.count(event);
   const helper = assistant({ keys, store, cors: [appOrigin], onEvent });
   await helper.assistant.init();
+  const numbers = new Database(`${folder}/assistant.db`, { readonly: true });
 
   const app = express();
   app.disable('x-powered-by');
@@ -62,6 +64,17 @@ export async function startAssistant(options: AssistantSideOptions): Promise<Ass
     const html = renderPage(name, frame);
     app.get(route, (_req, res) => void res.set('Cache-Control', 'no-store').type('html').send(html));
   }
+  // How many rows there are, for whoever wants to know what an assistant writes down.
+  app.get('/numbers', (_req, res) => {
+    const rows = (table: string) =>
+      (numbers.prepare(`SELECT count(*) AS n FROM ${table}`).get([]) as { n: number }).n;
+    res.set({ 'Cache-Control': 'no-store', 'Access-Control-Allow-Origin': appOrigin });
+    res.json({
+      'keys with a count of tries or a last use': rows('roaming_key_guesses'),
+      'keys switched off': rows('roaming_key_disabled'),
+      'old passwords stopped': rows('roaming_key_retired'),
+    });
+  });
   app.get('/operator/counters', requireToken(token), async (_req, res) => {
     const published = helper.assistant.keys().keys as readonly Record<string, string>[];
     const listed = published.map(({ kid, kty, alg }) => ({ kid, kty, alg }));
@@ -74,6 +87,7 @@ export async function startAssistant(options: AssistantSideOptions): Promise<Ass
     handler: app,
     token,
     async close() {
+      numbers.close();
       await helper.assistant.close();
       await store.close();
     },

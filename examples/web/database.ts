@@ -34,6 +34,9 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, sender TEXT NOT NULL, recipient TEXT NOT NULL,
     jwe TEXT NOT NULL, at INTEGER NOT NULL);
   CREATE INDEX IF NOT EXISTS notes_recipient ON notes (recipient, id);
+  CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, account TEXT NOT NULL, type TEXT NOT NULL,
+    agent TEXT NOT NULL, at INTEGER NOT NULL);
+  CREATE INDEX IF NOT EXISTS events_account ON events (account, id);
   CREATE TABLE IF NOT EXISTS sessions (sid TEXT PRIMARY KEY, account TEXT, expires INTEGER NOT NULL,
     data TEXT NOT NULL) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS sessions_account ON sessions (account);
@@ -100,8 +103,11 @@ export class AppDatabase {
 
   /** Publishes a key for another purpose than login. */
   publish(account: string, purpose: Purpose, jkt: string, jwk: object, u: string): void {
-    if (this.keys(account).length >= MAX_KEYS) throw new RoamingKeyError('refused', 'too many keys');
-    this.#putKey(account, purpose, { jkt, jwk, alg: '', u: [u] });
+    const keys = this.keys(account);
+    if (keys.length >= MAX_KEYS) throw new RoamingKeyError('refused', 'too many keys');
+    // Names are only ever added, or a session could put the owner's kit out of force.
+    const known = keys.find((key) => key.purpose === purpose && key.jkt === jkt)?.u ?? [];
+    this.#putKey(account, purpose, { jkt, jwk, alg: '', u: [...new Set([...known, u])] });
   }
 
   #putKey(
@@ -134,6 +140,41 @@ export class AppDatabase {
       u: JSON.parse(u as string),
       at: at as number,
     }));
+  }
+
+  /** The account whose key bears a disabling name. */
+  accountNamed(u: string): string | undefined {
+    const [row] = this.#all('SELECT account FROM keys WHERE instr(u, ?) > 0 LIMIT 1', JSON.stringify(u));
+    return row?.['account'] as string | undefined;
+  }
+
+  addEvent(account: string, type: string, agent: string): void {
+    this.#run(
+      'INSERT INTO events (account, type, agent, at) VALUES (?, ?, ?, ?)',
+      account,
+      type,
+      agent,
+      now(),
+    );
+  }
+
+  /** What happened to an account, newest first. */
+  events(account: string): Row[] {
+    return this.#all(
+      'SELECT type, agent, at FROM events WHERE account = ? ORDER BY id DESC LIMIT 12',
+      account,
+    );
+  }
+
+  /** Every row about an account, as it stands in the file. */
+  everythingAbout(account: string): Readonly<Record<string, Row[]>> {
+    return {
+      accounts: this.#all('SELECT * FROM accounts WHERE name = ?', account),
+      keys: this.#all('SELECT * FROM keys WHERE account = ?', account),
+      notes: this.#all('SELECT * FROM notes WHERE recipient = ? OR sender = ?', account, account),
+      sessions: this.#all('SELECT sid, account, expires FROM sessions WHERE account = ?', account),
+      events: this.#all('SELECT * FROM events WHERE account = ?', account),
+    };
   }
 
   addNote(from: string, to: string, jwe: string): void {

@@ -10,7 +10,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { startApp } from './app.ts';
-import { buildAssets } from './assets.ts';
+import { buildAssets, buildPackage } from './assets.ts';
 import { startAssistant } from './assistant.ts';
 
 const folder = process.env['DATA'] ?? 'data/web';
@@ -26,7 +26,8 @@ const [appSide, assistantSide] = await Promise.all([listen(port), listen(port ==
   },
 );
 const origin = process.env['ORIGIN'] ?? appSide.origin;
-const assets = await buildAssets();
+const packageAssets = await buildPackage();
+const assets = await buildAssets(packageAssets);
 const helper = await startAssistant({
   folder: `${folder}/assistant`,
   origin: assistantSide.origin,
@@ -40,6 +41,7 @@ const app = await startApp({
   assistantUrl: `${assistantSide.origin}/assistant`,
   kdf: process.env['DEMO_KDF'] === 'test' ? { t: 2, m: 19_456, p: 1 } : {},
   assets,
+  packageAssets,
 });
 appSide.serve(app.handler);
 

@@ -1,9 +1,11 @@
 import * as v from 'valibot';
-import { randomBytes, toBase64url, wipe } from '../base/bytes.ts';
+import { fromBase64url, randomBytes, toBase64url, wipe } from '../base/bytes.ts';
+import { RoamingKeyError } from '../base/errors.ts';
+import { readSecureUrl } from '../base/url.ts';
 import type { AssistantJwk } from '../crypto/jwe/jwe.ts';
 import type { PrivateKeySource } from '../crypto/keys/private-key.ts';
 import type { PublicJwk } from '../crypto/keys/public-jwk.ts';
-import { type DisablingKit, disablingName } from '../protocol/disabling.ts';
+import { type DisablingKit, disablingName, parseKit } from '../protocol/disabling.ts';
 import {
   type Argon2id,
   DEFAULT_KDF,
@@ -32,6 +34,8 @@ export interface EnrolmentOptions extends AssistantClientOptions {
   readonly password: string;
   /** Cost of a guess. Default: Argon2id with 64 MiB, three passes, four lanes. */
   readonly kdf?: Partial<Omit<KdfParameters, 'name'>>;
+  /** A kit that exists: it then disables this key too. Default: a new one. */
+  readonly kit?: DisablingKit;
   /** When the ticket shall end, in seconds since the epoch. Default never. */
   readonly expiresAt?: number;
   /** Where Argon2id is computed. Default: by WebAssembly, on a page in a worker and else on this thread. */
@@ -104,6 +108,7 @@ export async function makeRecord(
     password,
     kdf,
     expiresAt,
+    kit,
     argon2id = defaultArgon2id,
     onProgress,
     now = systemClock,
@@ -116,7 +121,7 @@ export async function makeRecord(
   }
   const salt = randomBytes(32);
   const a = randomBytes(32);
-  const t = randomBytes(16);
+  const t = kit ? kitSecret(kit, target.url) : randomBytes(16);
   const u = disablingName(t);
   let k: Uint8Array | undefined;
   let b: Uint8Array | undefined;
@@ -146,4 +151,12 @@ export async function makeRecord(
     wipe(k, b, a, t);
     if (part) wipe(...Object.values(part).filter((value) => value instanceof Uint8Array));
   }
+}
+
+/** The secret of a kit, which must be of the same assistant: its code names it. */
+function kitSecret(kit: DisablingKit, url: string): Uint8Array<ArrayBuffer> {
+  const parsed = parseKit(kit);
+  if (readSecureUrl(parsed.assistant.url) !== url)
+    throw new RoamingKeyError('wrong_assistant', 'the kit belongs to another assistant');
+  return fromBase64url(parsed.t) as Uint8Array<ArrayBuffer>;
 }

@@ -114,7 +114,11 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
 
   const router = Router();
   router.use('/assets', assets);
-  router.get('/', (req, res) => res.redirect(302, `${req.baseUrl}/devices`));
+  router.get('/', (req, res, next) => {
+    // At the root, the first page is the app's.
+    if (req.baseUrl === '') next();
+    else res.redirect(302, `${req.baseUrl}/devices`);
+  });
   for (const id of Object.keys(PAGES) as PageId[]) router.get(`/${id}`, page(id));
 
   const api = Router();

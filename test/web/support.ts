@@ -5,7 +5,7 @@ import { afterEach, expect, vi } from 'vitest';
 import { type RunningApp, startApp } from '../../examples/support/start.ts';
 import { startBrowser } from '../support/browser.ts';
 
-export { createAccount, keepKit, makeNotesKey, makeSigningKey, PASSWORD } from './walk.ts';
+export { createAccount, keepKit, keepPendingKit, makeNotesKey, makeSigningKey, PASSWORD } from './walk.ts';
 
 export const OPERATOR_TOKEN = 'the-token-of-the-operator';
 
@@ -19,11 +19,11 @@ export interface Demo {
 }
 
 // A machine that runs everything else at the same time takes its time.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 });
 
 /** Waits until something is so, in a browser that may be slow. */
 export const eventually: typeof expect.poll = (read, options) =>
-  expect.poll(read, { timeout: 15_000, ...options });
+  expect.poll(read, { timeout: 60_000, ...options });
 
 /** Starts both; passwords are cheap to guess, to save time. */
 export async function startDemo(): Promise<Demo> {
@@ -39,7 +39,7 @@ export async function startDemo(): Promise<Demo> {
     browser,
     async device(options) {
       const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
-      context.setDefaultTimeout(15_000);
+      context.setDefaultTimeout(60_000);
       contexts.push(context);
       return context.newPage();
     },
@@ -58,7 +58,7 @@ export async function visit(page: Page, { app }: Demo, route: string): Promise<v
 
 /** The message that is shown: its tone and text. */
 export async function notice(page: Page): Promise<{ tone: string | null; text: string }> {
-  const element = page.locator('.notice').first();
+  const element = page.locator('.notice, .rk-notice').first();
   await element.waitFor();
   return { tone: await element.getAttribute('data-tone'), text: await element.innerText() };
 }
@@ -67,9 +67,9 @@ export async function notice(page: Page): Promise<{ tone: string | null; text: s
 export async function logIn(page: Page, demo: Demo, account: string, password: string): Promise<void> {
   await page.context().clearCookies();
   await visit(page, demo, '/login');
-  await page.fill('#account', account);
-  await page.fill('#password', password);
-  await page.click('#enter');
+  await page.fill('[name=account]', account);
+  await page.fill('[name=password]', password);
+  await page.click('.rk form button[type=submit]');
 }
 
 /** The assistant's origin. */

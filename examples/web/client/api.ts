@@ -80,5 +80,5 @@ function problem(response: Response, text: string): RoamingKeyError {
 
 /** Who is logged in here. */
 export async function me(): Promise<Me> {
-  return ask<Me>('/api/me');
+  return ask<Me>('/data/me');
 }

@@ -6,7 +6,7 @@ import { explain } from './errors.ts';
 import { type Notice, showNotice } from './notice.ts';
 import { setUpPanel } from './panel.ts';
 
-const CHANNEL = 'inkwell session';
+const CHANNEL = 'roaming-key session';
 const FLASH = 'inkwell:flash';
 
 /** Starts a page: who is logged in, or `undefined` where the app does not answer, which the page then says. */
@@ -42,6 +42,7 @@ export function drawNavigation(account: string | undefined): void {
         ['/sign', 'Sign'],
         ['/notes', 'Notes'],
         ['/devices', 'Devices'],
+        ['/thief', 'Be the thief'],
       ]
     : [
         ['/login', 'Log in'],
@@ -94,12 +95,6 @@ function takeFlash(): Notice | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Where to go after logging in: a page of this app that was wanted before. */
-export function nextPage(): string {
-  const next = new URLSearchParams(location.search).get('next') ?? '';
-  return /^\/[a-z]+$/.test(next) ? next : '/home';
 }
 
 /** A sentence for a clock that is wrong by minutes or more, which stops nothing here but will elsewhere. */

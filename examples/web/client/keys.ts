@@ -11,11 +11,9 @@ import { ASSISTANT, ORIGIN } from './config.ts';
 import { io } from './runs.ts';
 
 /** What is kept, shared by all tabs. */
-export const records = indexedDbRecords({ name: 'inkwell' });
+export const records = indexedDbRecords();
 
-export const ROAM = { records: `${ORIGIN}/records` };
-export const LOGIN = { url: `${ORIGIN}/login` };
-export const REGISTER = { url: `${ORIGIN}/register` };
+export const ROAM = { records: `${ORIGIN}/api/records` };
 
 /** What every device on these pages is given. */
 export const DEVICE = { assistant: ASSISTANT, fetch: io.fetch, onProgress: io.onProgress };

@@ -71,6 +71,10 @@ const APP_KINDS: Record<string, MessageKind> = {
     gets: 'registered',
     serverLearns: 'your account name, your public key and the name under which it can be disabled',
   },
+  'GET /session': { asks: 'who is logged in?', gets: 'an account name, or none' },
+  'POST /names': { asks: 'is this name free?', gets: 'yes or no' },
+  'POST /known': { asks: 'is this a key of that account?', gets: 'yes or no' },
+  'POST /keys/challenge': CHALLENGE,
   'POST /login': {
     asks: 'signature for this app, this minute',
     gets: 'a session',
@@ -93,17 +97,17 @@ const APP_KINDS: Record<string, MessageKind> = {
   },
   'DELETE /records/': { asks: 'delete my record', gets: 'deleted' },
   'GET /records/fetches': { asks: 'who picked it up?', gets: 'times and addresses' },
-  'POST /api/disabled/refresh': {
+  'POST /killed': {
     asks: 'read the list of disabled keys',
     gets: 'read; sessions ended',
     serverLearns: 'from the assistant’s public list, which key is disabled',
   },
-  'POST /api/keys': {
+  'POST /keys': {
     asks: 'public key',
     gets: 'published',
     serverLearns: 'your public key, and the name under which it can be disabled',
   },
-  'POST /api/notes': {
+  'POST /notes': {
     asks: 'sealed note',
     gets: 'delivered',
     serverLearns: 'who wrote to whom, when and how much; not what',
@@ -119,8 +123,8 @@ const OTHER: MessageKind = { asks: 'a request', gets: 'an answer' };
 
 /** What kind of message a request is. */
 export function classify(server: Server, path: string, method: string, run: Run): MessageKind {
-  const key = `${method} ${path}`;
-  if (server === 'app') return key.startsWith('GET /api/people/') ? PEOPLE : (APP_KINDS[key] ?? OTHER);
+  const key = `${method} ${path.replace(/^\/(api|data)(?=\/)/, '')}`;
+  if (server === 'app') return key.startsWith('GET /people/') ? PEOPLE : (APP_KINDS[key] ?? OTHER);
   if (key !== 'POST /assist') return ASSISTANT_KINDS[key] ?? OTHER;
   const helped = run.steps.some(
     (step) => step.type === 'exchange' && step.kind.gets === ASSIST.retrieve.gets && step.status === 200,

@@ -1,9 +1,9 @@
-import { type Doing, explain } from './errors.ts';
+import { explain } from './errors.ts';
 import { showNotice } from './notice.ts';
 import { showProgress } from './progress.ts';
 import { record, type Scheme } from './runs.ts';
 
-export interface Action<T> extends Doing {
+export interface Action<T> {
   /** What the picture of it is called. */
   readonly title: string;
   readonly scheme: Scheme;
@@ -16,14 +16,14 @@ export interface Action<T> extends Doing {
 
 /** Does what the user asked for: shows progress, keeps a picture, and explains what goes wrong. */
 export async function perform<T>(action: Action<T>): Promise<T | undefined> {
-  const { title, scheme, act, progress = document.getElementById('progress'), onFailure, ...doing } = action;
+  const { title, scheme, act, progress = document.getElementById('progress'), onFailure } = action;
   showNotice(undefined);
   const shown = progress ? showProgress(progress) : undefined;
   try {
     return await record({ title, scheme, ...(shown && { onProgress: shown.on }) }, act);
   } catch (error) {
     onFailure?.(error);
-    showNotice(explain(error, doing));
+    showNotice(explain(error));
     return undefined;
   } finally {
     shown?.end();

@@ -202,7 +202,7 @@ function drawLocal(step: Local, { width, device }: Columns, y: number): SVGEleme
 
 function localText({ phase, ms }: Local): string {
   const time = ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
-  return phase === 'generating' ? `makes a key, ${time}` : `stretches the password, ${time}`;
+  return phase === 'generating' ? `makes a key, ${time}` : `works on the password, ${time}`;
 }
 
 function answerText({ status, code, kind }: Exchange): string {

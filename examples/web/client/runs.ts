@@ -56,6 +56,8 @@ const KEPT = 6;
 let asked: Server | undefined;
 let current: Run | undefined;
 let working: { phase: Local['phase']; since: number } | undefined;
+/** Whether the current run has no end of its own. */
+let isOpen = false;
 let onPhase: ((progress: Progress) => void) | undefined;
 
 /** For every device on these pages: the platform's `fetch`, looked at. */
@@ -96,6 +98,8 @@ export const io = {
         answerBytes: new TextEncoder().encode(answer).length,
         answerParts: partsOf(answer),
       });
+      if (code !== undefined) run.outcome = code;
+      if (isOpen) keep(run);
       return response;
     } catch (error) {
       run.steps.push({ ...request, status: 0, answerBytes: 0, answerParts: [] });
@@ -111,6 +115,13 @@ export const io = {
     onPhase?.(progress);
   },
 };
+
+/** Begins a run that ends with the next one; it is kept after every step. */
+export function begin(title: string): void {
+  current = { title, scheme: 'retrieve', at: Date.now(), steps: [], outcome: 'ok' };
+  working = undefined;
+  isOpen = true;
+}
 
 function endLocal(): void {
   if (!working) return;
@@ -134,6 +145,7 @@ export async function record<T>(
 ): Promise<T> {
   const run: Run = { title, scheme, at: Date.now(), steps: [], outcome: 'ok' };
   current = run;
+  isOpen = false;
   working = undefined;
   onPhase = onProgress;
   try {
@@ -164,7 +176,10 @@ export function runs(): Run[] {
 function keep(run: Run): void {
   if (run.steps.length === 0) return;
   try {
-    sessionStorage.setItem(KEY, JSON.stringify([run, ...runs()].slice(0, KEPT)));
+    sessionStorage.setItem(
+      KEY,
+      JSON.stringify([run, ...runs().filter(({ at }) => at !== run.at)].slice(0, KEPT)),
+    );
   } catch {
     // A browser that keeps nothing shows the picture on this page alone.
   }

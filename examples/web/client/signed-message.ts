@@ -1,4 +1,4 @@
-/** Signed messages: compact JWS (RFC 7515), which any JOSE library checks as well. */
+/** Signed messages: a compact JWS (RFC 7515), shown as text that anybody can read. */
 import { ask, type KnownKey } from './api.ts';
 
 /** A message as it claims to be. */
@@ -19,30 +19,36 @@ export interface Verdict extends SignedMessage {
   readonly isDisabled: boolean;
 }
 
+/** What a message looks like: its text, and below it who signed, when, with which key. */
+const FORM =
+  /^([\s\S]*)\n\n— signed by (\S+), (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)\nkey ([\w-]{43})\n([\w-]+)\s*$/;
+
+/** Writes a compact JWS as text that people can read and change. */
+export function writeSigned(jws: string): string {
+  const [head = '', body = '', signature = ''] = jws.split('.');
+  const { kid } = JSON.parse(decode(head));
+  const { by, at, text } = JSON.parse(decode(body));
+  const when = new Date(at * 1000).toISOString().replace('.000Z', 'Z');
+  return `${text}\n\n— signed by ${by}, ${when}\nkey ${kid}\n${signature}`;
+}
+
 /** Takes a message apart; `undefined` where it is none. Says nothing about whether it is genuine. */
-export function readSigned(text: string): SignedMessage | undefined {
-  const [head = '', body = '', signature = '', ...rest] = text.replace(/\s/g, '').split('.');
-  try {
-    const { alg, typ, kid } = JSON.parse(decode(head));
-    const { by, at, text: message } = JSON.parse(decode(body));
-    if (rest.length > 0 || alg !== 'PS256' || typ !== 'inkwell-message') return undefined;
-    if (
-      typeof by !== 'string' ||
-      typeof message !== 'string' ||
-      typeof kid !== 'string' ||
-      !Number.isSafeInteger(at)
-    )
-      return undefined;
-    return { by, at, text: message, kid, input: `${head}.${body}`, signature: bytes(signature) };
-  } catch {
-    return undefined;
-  }
+export function readSigned(typed: string): SignedMessage | undefined {
+  const [, text, by, when = '', kid = '', signature = ''] = FORM.exec(typed.replace(/\r\n/g, '\n')) ?? [];
+  const at = Date.parse(when) / 1000;
+  if (text === undefined || by === undefined || Number.isNaN(at)) return undefined;
+  // What is signed is a JWS of these members, in this order.
+  const input = [
+    { kid, typ: 'inkwell-message', alg: 'PS256' },
+    { by, at, text },
+  ].map((part) => encode(JSON.stringify(part)));
+  return { by, at, text, kid, input: input.join('.'), signature: bytes(signature) };
 }
 
 /** Checks it with the keys that its author has published. */
 export async function verifySigned(message: SignedMessage): Promise<Verdict> {
   const { by, kid, input, signature } = message;
-  const { keys } = await ask<{ keys: KnownKey[] }>(`/api/people/${encodeURIComponent(by)}/keys`);
+  const { keys } = await ask<{ keys: KnownKey[] }>(`/data/people/${encodeURIComponent(by)}/keys`);
   const found = keys.find(({ purpose, jkt }) => purpose === 'sign' && jkt === kid);
   if (!found)
     return {
@@ -73,6 +79,11 @@ export async function verifySigned(message: SignedMessage): Promise<Verdict> {
 
 function bytes(base64url: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64url.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
+}
+
+function encode(text: string): string {
+  const binary = Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join('');
+  return btoa(binary).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
 }
 
 function decode(base64url: string): string {

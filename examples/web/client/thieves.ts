@@ -55,12 +55,12 @@ export function loot(scheme: Scheme): readonly Loot[] {
       verdict: 'use',
       headline: isShared ? 'The use of your key, until you disable it' : 'Your key, until you disable it',
       text: isShared
-        ? 'The thief can do what you can. But the key is whole nowhere: once you use the disabling kit, the assistant stops its half, and nothing new can be signed or read with it, by anybody.'
-        : 'The thief can log in as you. Once you use the disabling kit, the assistant stops helping, Inkwell refuses the key, and all its sessions end.',
+        ? 'The thief can do what you can. But the key exists nowhere as a whole: once you use the kit, the assistant stops its half, and nothing new can be signed or read with it, by anybody.'
+        : 'The thief can log in as you. Once you use the kit, the assistant stops helping, Inkwell refuses the key, and all its sessions end.',
     },
     {
       id: 'kit',
-      label: 'Your disabling kit',
+      label: 'Your kit',
       verdict: 'nothing',
       headline: 'A nuisance',
       text: 'Whoever finds it can switch your key off. It opens nothing.',

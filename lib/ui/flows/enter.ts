@@ -8,7 +8,7 @@ import type { Notice } from './explain.ts';
 export interface Told {
   readonly failedSince?: { readonly count: number; readonly last: number | null };
   readonly lastUsed?: number | null;
-  readonly reissues?: { readonly count: number; readonly last: number };
+  readonly isReissuedElsewhere?: boolean;
 }
 
 /** A login that succeeded. */
@@ -50,11 +50,14 @@ export async function enter(
 }
 
 /** What the user is told after a login: strangers' tries first, then when the key was last used. */
-export function noticeOf(context: Context, { account, failedSince, lastUsed, reissues }: Entered): Notice {
+export function noticeOf(
+  context: Context,
+  { account, failedSince, lastUsed, isReissuedElsewhere }: Entered,
+): Notice {
   context.learn(ENTER_WORDS);
   const own = context.memory.triesOf(account);
   context.memory.setTries(account, 0);
-  if (reissues && reissues.count > 0) return context.notice('stop', 'login.reissued', 'login.reissued.text');
+  if (isReissuedElsewhere) return context.notice('stop', 'login.reissued', 'login.reissued.text');
   const strangers = (failedSince?.count ?? 0) - own;
   if (strangers > 0)
     return context.notice('warn', 'login.strangers', 'login.strangers.text', {

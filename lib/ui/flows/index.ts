@@ -21,6 +21,7 @@ export type { Entered, Told } from './enter.ts';
 export { type ExplainOptions, explain, type Notice, type PageName, type Tone } from './explain.ts';
 export type { Flow, FlowState } from './flow.ts';
 export { GERMAN } from './german.ts';
+export { isSameKey, thumbprintOf } from './keep-record.ts';
 export { type CarriedKey, readKeyFile, writeKeyFile } from './key-file.ts';
 export { type KitFlow, type KitSheet, type KitState, kitFlow } from './kit.ts';
 export { type LoginFlow, type LoginState, loginFlow } from './login.ts';
@@ -33,6 +34,7 @@ export {
   lostFlow,
   type Verdict,
 } from './lost.ts';
+export { Memory, type TextStore } from './memory.ts';
 export { isDeceptive, lookOf, spellAccount } from './names.ts';
 export { type PasswordFlow, type PasswordState, passwordFlow } from './password.ts';
 export { type FoundKey, type PickupFlow, type PickupState, pickupFlow } from './pickup.ts';

@@ -1,27 +1,42 @@
-import { RecordServiceClient } from 'passport-roaming-key/device';
+import 'passport-roaming-key/ui';
 import { ask, type KnownKey } from '../api.ts';
 import { clockNotice, flash, startPage, tellTabs } from '../chrome.ts';
 import { byId, count, formatTime, h, onClick, pageIsReady } from '../dom.ts';
 import { explain } from '../errors.ts';
-import { DEVICE, kindOf, ROAM, recordHere } from '../keys.ts';
-import { showNotice } from '../notice.ts';
+import { kindOf, recordHere } from '../keys.ts';
+import { showNotice, sign } from '../notice.ts';
 
 const PURPOSES = { login: 'Logs in', sign: 'Signs messages', notes: 'Reads notes' } as const;
+const EVENTS: Readonly<Record<string, readonly [Parameters<typeof sign>[0], string]>> = {
+  created: ['done', 'Account made'],
+  login: ['done', 'Logged in'],
+  key: ['info', 'Key added'],
+  pickup: ['info', 'Key picked up'],
+  kit: ['stop', 'Kit used: a key is off'],
+  ended: ['stop', 'A login was ended: its key is off'],
+};
 
-onClick('out', () => signOut('/logout', 'You are signed out.'));
-onClick('out-everywhere', () => signOut('/api/logout/everywhere', 'You are signed out everywhere.'));
+interface TimelineEvent {
+  readonly at: number;
+  readonly type: string;
+  readonly agent: string;
+}
+
+onClick('out', () => logOut('/api/logout', 'You are logged out.'));
+onClick('out-everywhere', () => logOut('/data/logout/everywhere', 'You are logged out everywhere.'));
 const known = await startPage({ needsSession: true });
 if (known?.account) {
   const { account, since, sessions, jkt } = known;
   byId('name').textContent = account;
   document.title = `${account} – Inkwell`;
+  byId('kit-card').append(h('roaming-key-kit' as 'div', { account }));
   byId('keys').append(...(await Promise.all(known.keys.map((key) => drawKey(key, account, jkt)))));
   const others = sessions - 1;
   byId('session').textContent =
-    `Signed in at ${formatTime(since)}. ${others > 0 ? `You have ${count(others, 'other session')}.` : 'It is your only one.'}`;
+    `Logged in at ${formatTime(since)}. ${others > 0 ? `You have ${count(others, 'other login')}.` : 'It is your only one.'}`;
   const clock = clockNotice();
   if (clock && byId('notice').childElementCount === 0) showNotice(clock);
-  void drawPickups();
+  void drawTimeline();
 }
 pageIsReady();
 
@@ -30,9 +45,9 @@ async function drawKey(key: KnownKey, account: string, opened: string | undefine
   const here = await recordHere(purpose, account).catch(() => undefined);
   const isHere = here !== undefined && sameKey(here.jwk, jwk);
   const badges = [
-    isDisabled && h('span', { class: 'badge', 'data-tone': 'stop' }, 'disabled'),
+    isDisabled && h('span', { class: 'badge', 'data-tone': 'stop' }, 'off'),
     isHere && h('span', { class: 'badge' }, 'on this device'),
-    jkt === opened && h('span', { class: 'badge', 'data-tone': 'done' }, 'this session'),
+    jkt === opened && h('span', { class: 'badge', 'data-tone': 'done' }, 'this login'),
   ];
   return h(
     'li',
@@ -41,11 +56,7 @@ async function drawKey(key: KnownKey, account: string, opened: string | undefine
       'span',
       { class: 'list-main' },
       h('strong', {}, PURPOSES[purpose]),
-      h(
-        'span',
-        {},
-        `${kindOf(jwk)}${jwk.kty === 'RSA' || purpose === 'notes' ? ', shared' : ''}, since ${formatTime(at)}`,
-      ),
+      h('span', {}, `${kindOf(jwk)}, since ${formatTime(at)}`),
     ),
     h('span', { class: 'badges' }, ...badges),
     h('code', { class: 'print', title: 'Fingerprint of the public key' }, jkt.slice(0, 8)),
@@ -58,25 +69,24 @@ function sameKey(a: object, b: object): boolean {
   return members(a) === members(b);
 }
 
-async function drawPickups(): Promise<void> {
-  const fetches = await new RecordServiceClient(ROAM, DEVICE).fetches().catch(() => []);
-  if (fetches.length === 0) return;
-  byId('pickups').append(
-    ...fetches
-      .slice(0, 5)
-      .map(({ at, address }) =>
-        h(
-          'li',
-          {},
-          h('span', { class: 'list-main' }, formatTime(at)),
-          h('code', { class: 'print' }, address),
-        ),
-      ),
+async function drawTimeline(): Promise<void> {
+  const { events } = await ask<{ events: TimelineEvent[] }>('/data/timeline').catch(() => ({ events: [] }));
+  byId('timeline').replaceChildren(
+    ...events.map(({ at, type, agent }) => {
+      const [tone, text] = EVENTS[type] ?? ['info', type];
+      const isNow = Date.now() / 1000 - at < 60;
+      return h(
+        'li',
+        {},
+        sign(tone),
+        h('span', { class: 'list-main' }, h('strong', {}, text), h('span', {}, agent)),
+        h('span', { class: 'hint' }, isNow ? 'just now' : formatTime(at)),
+      );
+    }),
   );
-  byId('pickups-section').hidden = false;
 }
 
-async function signOut(path: string, title: string): Promise<void> {
+async function logOut(path: string, title: string): Promise<void> {
   try {
     await ask(path, { method: 'POST', body: {} });
   } catch (error) {
@@ -85,5 +95,5 @@ async function signOut(path: string, title: string): Promise<void> {
   }
   tellTabs('out');
   flash({ tone: 'done', title, text: 'Your key stays on this device, locked.' });
-  location.assign('/login');
+  location.assign('/');
 }

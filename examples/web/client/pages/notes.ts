@@ -32,7 +32,17 @@ pageIsReady();
 async function show(): Promise<void> {
   try {
     const hasKey = (await recordHere('notes', account)) !== undefined;
-    byId('part-new').hidden = hasKey;
+    // A second device is told where the key is, and not offered another one.
+    const isElsewhere =
+      !hasKey && known?.keys.some(({ purpose, isDisabled }) => purpose === 'notes' && !isDisabled) === true;
+    if (isElsewhere)
+      showNotice({
+        tone: 'info',
+        title: 'Your key for notes is on another device.',
+        text: 'Bring it here as a key file: Devices, File on that device, then this page’s “Bring my key here”.',
+        action: { label: 'Bring my key here', href: '/pickup' },
+      });
+    byId('part-new').hidden = hasKey || isElsewhere;
     byId('part-inbox').hidden = !hasKey;
     if (hasKey) await drawInbox();
   } catch (error) {
@@ -41,11 +51,11 @@ async function show(): Promise<void> {
 }
 
 async function make(): Promise<void> {
-  if (await makeSharedKey({ purpose: 'notes', account, what: 'your key for notes' })) await show();
+  if (await makeSharedKey({ purpose: 'notes', account })) await show();
 }
 
 async function drawInbox(): Promise<void> {
-  const { notes } = await ask<{ notes: Note[] }>('/api/notes');
+  const { notes } = await ask<{ notes: Note[] }>('/data/notes');
   const rows = notes.map((note) => {
     const place = h('div', { class: 'note-place' });
     return h(
@@ -154,7 +164,7 @@ function lock(): void {
 
 async function remove(note: Note): Promise<void> {
   try {
-    await ask(`/api/notes/${note.id}`, { method: 'DELETE' });
+    await ask(`/data/notes/${note.id}`, { method: 'DELETE' });
     await drawInbox();
   } catch (error) {
     showNotice(explain(error));
@@ -171,10 +181,10 @@ async function write(): Promise<void> {
     scheme: 'elgamal',
     progress: byId('progress-write'),
     act: async () => {
-      const { keys } = await ask<{ keys: KnownKey[] }>(`/api/people/${encodeURIComponent(to)}/keys`);
+      const { keys } = await ask<{ keys: KnownKey[] }>(`/data/people/${encodeURIComponent(to)}/keys`);
       const key = keys.find(({ purpose, isDisabled }) => purpose === 'notes' && !isDisabled);
       if (!key) return { key: undefined };
-      await ask('/api/notes', {
+      await ask('/data/notes', {
         body: { to, jwe: await encryptTo(key.jwk, new TextEncoder().encode(text.value)) },
       });
       return { key };

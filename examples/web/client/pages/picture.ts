@@ -24,7 +24,7 @@ const known = runs();
 const all = known.length > 0 ? known : [SAMPLE];
 byId('empty').hidden = known.length > 0;
 let run = all[0] as Run;
-let at = run.steps.length;
+let at = 1;
 const which = byId<HTMLSelectElement>('which');
 which.append(
   ...all.map((one, i) =>
@@ -37,7 +37,7 @@ which.append(
 );
 which.addEventListener('change', () => {
   run = all[Number(which.value)] as Run;
-  at = run.steps.length;
+  at = 1;
   draw();
   drawThieves();
 });
@@ -45,6 +45,17 @@ byId('back').addEventListener('click', () => go(-1));
 byId('forth').addEventListener('click', () => go(1));
 draw();
 drawThieves();
+play();
+
+/** Goes through the steps by itself once, where motion is welcome, until a button is used. */
+function play(): void {
+  if (matchMedia('(prefers-reduced-motion: reduce)').matches) return;
+  const timer = setInterval(() => {
+    if (at >= run.steps.length) clearInterval(timer);
+    else go(1);
+  }, 1400);
+  for (const id of ['back', 'forth', 'which']) byId(id).addEventListener('click', () => clearInterval(timer));
+}
 
 function go(by: number): void {
   at = Math.min(run.steps.length, Math.max(1, at + by));

@@ -5,7 +5,13 @@ import { openDevice, recordHere } from '../keys.ts';
 import { sign as drawSign, showNotice } from '../notice.ts';
 import { perform } from '../perform.ts';
 import { makeSharedKey } from '../shared-key.ts';
-import { readSigned, type SignedMessage, type Verdict, verifySigned } from '../signed-message.ts';
+import {
+  readSigned,
+  type SignedMessage,
+  type Verdict,
+  verifySigned,
+  writeSigned,
+} from '../signed-message.ts';
 
 onSubmit(byId<HTMLFormElement>('verify'), check);
 onSubmit(byId<HTMLFormElement>('new'), make);
@@ -17,7 +23,8 @@ byId('copy').addEventListener(
   'click',
   () => void navigator.clipboard.writeText(textIn('signed')).catch(() => {}),
 );
-byId('signed').addEventListener('input', () => byId('verdict').replaceChildren());
+// The verdict follows every key that is pressed.
+byId('signed').addEventListener('input', () => void judge());
 if (known && account === '')
   showNotice({
     tone: 'info',
@@ -34,7 +41,16 @@ pageIsReady();
 async function show(): Promise<void> {
   try {
     const hasKey = (await recordHere('sign', account)) !== undefined;
-    byId('part-new').hidden = hasKey;
+    const isElsewhere =
+      !hasKey && known?.keys.some(({ purpose, isDisabled }) => purpose === 'sign' && !isDisabled) === true;
+    if (isElsewhere)
+      showNotice({
+        tone: 'info',
+        title: 'Your signing key is on another device.',
+        text: 'Bring it here as a key file, or sign there.',
+        action: { label: 'Bring my key here', href: '/pickup' },
+      });
+    byId('part-new').hidden = hasKey || isElsewhere;
     byId('part-sign').hidden = !hasKey;
   } catch (error) {
     showNotice(explain(error));
@@ -42,7 +58,7 @@ async function show(): Promise<void> {
 }
 
 async function make(): Promise<void> {
-  const isMade = await makeSharedKey({ purpose: 'sign', account, what: 'your signing key' });
+  const isMade = await makeSharedKey({ purpose: 'sign', account });
   if (!isMade) return;
   await show();
   byId('message').focus();
@@ -67,18 +83,19 @@ async function sign(): Promise<void> {
         password: password.value,
         header: { typ: 'inkwell-message' },
       });
-      return { jws, verdict: await verifySigned(readSigned(jws) as SignedMessage) };
+      const signed = writeSigned(jws);
+      return { signed, verdict: await verifySigned(readSigned(signed) as SignedMessage) };
     },
   });
   if (!signed) return;
   password.value = '';
-  byId<HTMLTextAreaElement>('signed').value = signed.jws;
+  byId<HTMLTextAreaElement>('signed').value = signed.signed;
   byId('copy').hidden = false;
   draw(signed.verdict);
 }
 
 async function check(): Promise<void> {
-  const text = textIn('signed');
+  const text = byId<HTMLTextAreaElement>('signed').value.trim();
   if (text === '') return setFieldError('signed', 'Paste a signed message.');
   const message = readSigned(text);
   if (!message)
@@ -90,6 +107,18 @@ async function check(): Promise<void> {
     act: () => verifySigned(message),
   });
   if (verdict) draw(verdict);
+}
+
+let judged = 0;
+
+/** Shows whether what stands in the field now is genuine; only the last answer counts. */
+async function judge(): Promise<void> {
+  const turn = ++judged;
+  const message = readSigned(byId<HTMLTextAreaElement>('signed').value);
+  const verdict = message && (await verifySigned(message).catch(() => undefined));
+  if (turn !== judged) return;
+  if (verdict) draw(verdict);
+  else byId('verdict').replaceChildren();
 }
 
 function draw({ isGenuine, by, at, text, reason, isDisabled }: Verdict): void {

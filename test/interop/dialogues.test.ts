@@ -79,6 +79,44 @@ describe.skipIf(isSkipped)('two implementations', () => {
       expect(isGenuineToOpenssl(record.jwk, 'RS256', DATA, signature)).toBe(true);
     });
 
+    it('sign with a shared key: Ed25519', async () => {
+      const { url } = await startAssistant();
+      const { record } = await device.enroll({ assistant: url, scheme: 'ed25519' });
+      expect(await failureOf(device.sign(record, 'Ed25519', DATA, WRONG))).toMatchObject({
+        code: 'wrong_password',
+      });
+      for (const data of [DATA, new Uint8Array(0), new Uint8Array(8192).fill(7)]) {
+        const { signature } = await device.sign(record, 'Ed25519', data, { assistant: url });
+        expect(isGenuineToOpenssl(record.jwk, 'Ed25519', data, signature)).toBe(true);
+        const other = await otherDevice.sign(record, 'Ed25519', data);
+        expect(isGenuineToOpenssl(record.jwk, 'Ed25519', data, other.signature)).toBe(true);
+        expect(Buffer.from(other.signature)).not.toEqual(Buffer.from(signature));
+      }
+    });
+
+    it.each([
+      ['ed25519', undefined],
+      ['elgamal', 'P-256'],
+      ['elgamal', 'ffdhe2048'],
+    ] as const)('change a password: %s %s', async (scheme, key) => {
+      const { url } = await startAssistant();
+      const made = await device.enroll({ assistant: url, scheme, ...(key && { key }) });
+      const old = made.record;
+      const { record } = await device.changePassword(old, 'another horse', { assistant: url });
+      expect([record.u, record.jwk]).toEqual([old.u, old.jwk]);
+      expect([record.a, record.salt]).not.toEqual([old.a, old.salt]);
+      const use = async (of: DeviceRecord, given: object) => {
+        if (scheme === 'ed25519') return otherDevice.sign(of, 'Ed25519', DATA, given);
+        return otherDevice.decrypt(of, await otherDevice.encrypt(of.jwk, DATA), given);
+      };
+      await use(record, { password: 'another horse', assistant: url });
+      expect(await failureOf(use(record, {}))).toMatchObject({ code: 'wrong_password' });
+      expect(await failureOf(use(old, {}))).toMatchObject({ code: 'retired' });
+      // The kit of the first record is the kit of the second.
+      await otherDevice.disable(made.kit);
+      expect(await failureOf(use(record, { password: 'another horse' }))).toMatchObject({ code: 'disabled' });
+    });
+
     it('decrypt with a shared key on P-256 what others encrypt', async () => {
       const { url } = await startAssistant();
       const { record } = await device.enroll({ assistant: url, scheme: 'elgamal', key: 'P-256' });

@@ -14,6 +14,7 @@ const ANSWERS = [
   'another version',
   'a surplus member',
   'no failedSince',
+  'a last use that is no time',
   'a failedSince below zero',
   'blanks in the payload',
   'a member named twice',
@@ -39,6 +40,19 @@ const PROOFS = [
   'a short challenge',
   'a surplus member in the proof',
   'no proof',
+];
+const SHARES = [
+  'another share',
+  'a share of 0',
+  'a share of l and more',
+  'a short share',
+  'another hiding',
+  'the identity for hiding',
+  'a binding of order 8',
+  'a hiding of mixed order',
+  'commitments exchanged',
+  'one commitment for both',
+  'no share',
 ];
 const RENEWALS = [
   'renewed to a key not listed',
@@ -113,7 +127,7 @@ describe.skipIf(isSkipped)('a device that is lied to', () => {
 
   it('has met every lie that the peer knows', () => {
     const errors = ERRORS.map(([lie]) => lie);
-    const met = [ANSWERS, RESULTS, PROOFS, RENEWALS, OF_RETIRING, OF_DISABLING, errors, STALE].flat();
+    const met = [ANSWERS, RESULTS, PROOFS, SHARES, RENEWALS, OF_RETIRING, OF_DISABLING, errors, STALE].flat();
     expect(attacks.lies.filter((lie) => !met.includes(lie))).toEqual([]);
   });
 
@@ -138,6 +152,21 @@ describe.skipIf(isSkipped)('a device that is lied to', () => {
       it.each(RENEWALS)('moves to no other key: %s', async (lie) => {
         const { record } = await listened(lie, () => use(device));
         expect(record).toEqual({ retrieve: retrieved, sign: shared, decrypt: sealed }[op]?.record);
+      });
+    });
+
+    describe('sign with Ed25519', () => {
+      let made: Made;
+      beforeAll(async () => {
+        made = await ourDevice.enroll({ assistant: peers.assistant.url, scheme: 'ed25519' });
+      });
+
+      it.each(device === ourDevice ? [...ANSWERS, ...SHARES] : SHARES)('not: %s', async (lie) => {
+        const sign = () => device.sign(made.record, 'Ed25519', DATA);
+        await sign();
+        const before = await helped('sign');
+        expect(await listened(lie, () => failureOf(sign()))).toMatchObject(FORGED);
+        expect((await helped('sign')) - before).toBe(1);
       });
     });
 

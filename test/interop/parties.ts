@@ -9,6 +9,7 @@ import type { SignatureAlg } from '../../lib/device/login-proof.ts';
 import type { DisablingKit } from '../../lib/protocol/disabling.ts';
 import { disablingCode } from '../../lib/protocol/disabling.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
+import type { SchemeName } from '../../lib/protocol/schemes/index.ts';
 import { argon2idOnce, CHEAP_KDF, PASSWORD, startAssistant } from '../support/world.ts';
 import { KDF, type Peer, type PeerAssistant, PeerFault } from './support.ts';
 
@@ -22,7 +23,7 @@ export interface Made {
 /** Which key to enrol where. */
 export interface ToEnrol {
   readonly assistant: string;
-  readonly scheme?: 'retrieve' | 'rsa' | 'elgamal';
+  readonly scheme?: SchemeName;
   readonly key?: string;
   readonly exp?: number;
 }
@@ -55,6 +56,7 @@ export interface DeviceParty {
   decrypt(record: DeviceRecord, jwe: string, use?: Use): Promise<Used<{ plaintext: Uint8Array }>>;
   encrypt(jwk: object, plaintext: Uint8Array): Promise<string>;
   retire(record: DeviceRecord, use?: Use): Promise<unknown>;
+  changePassword(record: DeviceRecord, newPassword: string, use?: Use): Promise<Used<object>>;
   disable(kit: DisablingKit): Promise<unknown>;
   disableByCode(code: string, assistant: string): Promise<unknown>;
 }
@@ -104,6 +106,11 @@ export const ourDevice: DeviceParty = {
   },
   encrypt: (jwk, plaintext) => encryptTo(jwk, plaintext),
   retire: (record, use) => open(record, use).retire(use?.password ?? PASSWORD),
+  async changePassword(record, newPassword, use) {
+    const device = open(record, use);
+    await device.changePassword({ password: use?.password ?? PASSWORD, newPassword });
+    return { record: device.record };
+  },
   disable: (kit) => disable(kit),
   disableByCode: (code, assistant) => disable(code, { assistant }),
 };
@@ -138,6 +145,7 @@ export function peerDevice(peer: () => Peer): DeviceParty {
     encrypt: async (jwk, plaintext) =>
       (await peer().do<{ jwe: string }>('encrypt', { jwk, plaintext: text(plaintext) })).jwe,
     retire: (record, given) => use('retire', record, given),
+    changePassword: (record, newPassword, given) => use('change-password', record, given, { newPassword }),
     disable: (kit) => peer().do('disable', kit),
     disableByCode: (code, assistant) => peer().do('disable', { code, assistant }),
   };

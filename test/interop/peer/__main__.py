@@ -71,6 +71,7 @@ DEVICE = {
     "sign": _with_device(lambda d, alg, message: {"signature": b64(d.sign(alg, unb64(message)))}),
     "decrypt": _with_device(lambda d, jwe: {"plaintext": b64(d.decrypt(jwe))}),
     "retire": _with_device(lambda d: d.retire()),
+    "change-password": _with_device(lambda d, newPassword: d.change_password(newPassword)),
     "visit": _with_device(lambda d, **options: d.visit(**options)),
     "prove": _with_device(lambda d, **options: {"proof": d.prove(**options)}),
     "attack-login": _with_device(login_attacks.attack_login),
@@ -104,9 +105,6 @@ def _assistant_commands(server):
     def count(event):
         return {"count": here.events.count(event)}
 
-    def page_size(size):
-        here.page_size = size
-
     return {
         "lie": lie,
         "publish": publish,
@@ -114,7 +112,6 @@ def _assistant_commands(server):
         "drop": here.drop,
         "clock": shift,
         "count": count,
-        "page": page_size,
     }
 
 

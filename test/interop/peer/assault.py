@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
 
+import ed25519
 import groups
 import jwe
 import messages
 from forgery import (
     MODULUS,
+    POINT,
     PS,
     Target,
     Victim,
@@ -30,7 +32,7 @@ from forgery import (
     uncanonical,
     with_newline,
 )
-from wire import b64, call, dumps, i2osp, loads, loads_exactly, now
+from wire import b64, call, dumps, i2osp, loads, loads_exactly, now, unb64
 
 OK = ("ok",)
 INVALID = ("invalid_request",)
@@ -110,9 +112,9 @@ each(
         "not UTF-8": {"body": lambda value: dumps(value)[:-1] + b',"\xff":1}'},
         "text": {"content_type": "text/plain"},
         "a form": {"content_type": "application/x-www-form-urlencoded"},
-        "above 32 KiB": {"body": lambda value: dumps(value) + b" " * 32768},
+        "above 36 KiB": {"body": lambda value: dumps(value) + b" " * 36864},
         "a ticket above 16 KiB": {"body": lambda value: {**value, "ticket": value["ticket"] + "A" * 16384}},
-        "a request above 8 KiB": {"body": lambda value: {**value, "request": value["request"] + "A" * 8192}},
+        "a request above 16 KiB": {"body": lambda value: {**value, "request": value["request"] + "A" * 16384}},
         "a request of four parts": {"p": lambda parts: parts[:4]},
     },
     "body",
@@ -544,6 +546,106 @@ each(
     sealed=True,
     victim="ffdhe2048",
 )
+
+TORSION = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
+ORDER_4 = (ed25519.ROOT, 0)
+BAD_POINTS = {
+    "the identity": i2osp(1, 32)[::-1],
+    "the identity with a sign": i2osp(1 | 1 << 255, 32)[::-1],
+    "of order 2": i2osp(ed25519.P - 1, 32)[::-1],
+    "of order 4": bytes(32),
+    "of order 8": TORSION,
+    "of mixed order": ed25519.encode(ed25519.add(ed25519.times(5, ed25519.B), ORDER_4)),
+    "off the curve": i2osp(2, 32)[::-1],
+    "not canonical": i2osp(ed25519.P + 3, 32)[::-1],
+    "of 31 bytes": POINT[1:],
+    "of 33 bytes": POINT + b"\0",
+    "of no bytes": b"",
+}
+SIGN = {"message": b64(b"what is signed"), "hiding": b64(POINT), "binding": b64(POINT)}
+for name, point in BAD_POINTS.items():
+    each(BAD_TICKET, {f"y {name}": {"t": put(y=b64(point))}}, "ticket of Ed25519", sealed=False, victim="ed25519")
+    each(
+        INVALID,
+        {
+            f"hiding {name}": {"own": {**SIGN, "hiding": b64(point)}},
+            f"binding {name}": {"own": {**SIGN, "binding": b64(point)}, "beta": bytes(32)},
+        },
+        "request to sign with Ed25519",
+        sealed=True,
+        victim="ed25519",
+    )
+each(
+    OK,
+    {
+        "a message of 8192 bytes": {"own": {**SIGN, "message": b64(bytes(8192))}},
+        "one commitment twice": {"own": SIGN},
+        "an empty message": {"own": {**SIGN, "message": ""}},
+    },
+    "Ed25519",
+    victim="ed25519",
+)
+each(
+    BAD_TICKET,
+    {
+        "x2 = 0": {"t": put(x2=b64(bytes(32)))},
+        "x2 = l": {"t": put(x2=b64(i2osp(ed25519.L, 32)))},
+        "x2 of 31 bytes": {"t": resized("x2", 31)},
+        "no y": {"t": drop("y")},
+        "a group": {"t": put(group="P-256")},
+    },
+    "ticket of Ed25519",
+    sealed=False,
+    victim="ed25519",
+)
+each(
+    INVALID,
+    {
+        "a message of 8193 bytes": {"own": {**SIGN, "message": b64(bytes(8193))}},
+        "no message": {"own": {"hiding": SIGN["hiding"], "binding": SIGN["binding"]}},
+        "an alg": {"own": {**SIGN, "alg": "Ed25519"}},
+        "a key of its own": {"own": {**SIGN, "y": SIGN["hiding"]}},
+        "a digest": {"own": PS},
+        "decrypt": {"op": "decrypt", "own": {"w": b64(POINT)}},
+        "a message with a stray bit": {"own": {**SIGN, "message": uncanonical(SIGN["message"])}},
+    },
+    "request to sign with Ed25519",
+    sealed=True,
+    victim="ed25519",
+)
+NEW = {"a": b64(bytes([1]) * 32), "b": b64(bytes([2]) * 32), "delta": b64(i2osp(5, 32))}
+for kind, order in (("ed25519", ed25519.L), ("P-256", P256.q)):
+    each(OK, {"as it should be": {"op": "reissue", "own": NEW}}, f"reissue of {kind}", victim=kind)
+    each(
+        INVALID,
+        {
+            "delta = 0": {"op": "reissue", "own": {**NEW, "delta": b64(bytes(32))}},
+            "delta = the order": {"op": "reissue", "own": {**NEW, "delta": b64(i2osp(order, 32))}},
+            "delta of 31 bytes": {"op": "reissue", "own": {**NEW, "delta": b64(i2osp(5, 31))}},
+            "delta of 33 bytes": {"op": "reissue", "own": {**NEW, "delta": b64(i2osp(5, 33))}},
+            "no delta": {"op": "reissue", "own": {"a": NEW["a"], "b": NEW["b"]}},
+            "a u": {"op": "reissue", "own": {**NEW, "u": NEW["a"]}},
+            "a of 31 bytes": {"op": "reissue", "own": {**NEW, "a": b64(bytes(31))}, "beta": bytes(32)},
+        },
+        f"reissue of {kind}",
+        sealed=True,
+        victim=kind,
+    )
+
+
+    @case(f"reissue of {kind}: the old a", INVALID, True, victim=kind)
+    def _(target, victim):
+        return target.assist(victim, op="reissue", own={**NEW, "a": b64(victim.a)})
+
+
+    @case(f"reissue of {kind}: a sum of 0", INVALID, True, victim=kind)
+    def _(target, victim, order=order):
+        x2 = int.from_bytes(unb64(victim.own["x2"]), "big")
+        return target.assist(victim, op="reissue", own={**NEW, "delta": b64(i2osp(order - x2, 32))})
+
+
+each(INVALID, {"of what is retrieved": {"op": "reissue", "own": NEW}}, "reissue", sealed=True)
+each(("unsupported",), {"of RSA": {"op": "reissue", "own": NEW}}, "reissue", sealed=True, victim="rsa")
 
 # The order of things, and what is counted.
 

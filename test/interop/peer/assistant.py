@@ -3,21 +3,22 @@
 import hmac
 import threading
 
+import ed25519
 import groups
 import jwe
 import messages
 import rsa
 from store import Store
-from wire import Fault, b64, i2osp, loads_exactly, members, need, now, os2ip, unb64, whole
+from wire import Fault, b64, i2osp, loads_exactly, members, need, now, os2ip, sha256, unb64, whole
 
 MAX_TICKET = 16 * 1024
-MAX_REQUEST = 8 * 1024
+MAX_REQUEST = 16 * 1024
 WINDOW = 300
-SERVED = ("retrieve", "rsa 2048", "rsa 3072", "elgamal P-256", "elgamal ffdhe2048", "elgamal ffdhe3072")
+SERVED = ("retrieve", "ed25519", "rsa 2048", "rsa 3072", "elgamal P-256", "elgamal ffdhe2048", "elgamal ffdhe3072")
 
 
 class Assistant:
-    def __init__(self, kind="X25519", page_size=100):
+    def __init__(self, kind="X25519", page_size=1000):
         self.offset = 0
         self.keys = [jwe.AssistantKey.generate(kind)]
         self.store = Store(self.now)
@@ -50,7 +51,7 @@ class Assistant:
         payload = _open_request(sealed, key)
         told = messages.answerable(payload)
         try:
-            result = self._answer(payload, ticket, text, address)
+            result = self._answer(payload, ticket, text, sealed, address)
         except Fault as fault:
             self._record(fault.code)
             if told:
@@ -62,7 +63,7 @@ class Assistant:
             raise
         self._record(payload["op"])
         rho, op, jti = told
-        if key is not self.keys[0] and op != "retire":
+        if key is not self.keys[0] and op not in messages.COMMON:
             renewed = jwe.seal(self.keys[0], messages.TICKET, ticket.payload)
             result["renewed"] = {"ticket": renewed, "key": self.keys[0].listed()}
         whole_answer = {"v": 1, "op": op, "jti": jti, **result}
@@ -87,11 +88,11 @@ class Assistant:
         except (ValueError, TypeError, KeyError):
             raise Fault("bad_ticket") from None
         need(ticket.exp is None or self.now() < ticket.exp, "bad_ticket", "expired")
-        size = {"retrieve": "", "rsa": f" {getattr(ticket, 'bits', '')}", "elgamal": f" {ticket.payload.get('group')}"}
+        size = {"retrieve": "", "ed25519": "", "rsa": f" {getattr(ticket, 'bits', '')}", "elgamal": f" {ticket.payload.get('group')}"}
         need(ticket.scheme + size[ticket.scheme] in SERVED, "unsupported")
         return key, ticket
 
-    def _answer(self, payload, ticket, text, address):
+    def _answer(self, payload, ticket, text, sealed, address):
         th = payload.get("th")
         need(isinstance(th, str) and th.isascii(), "invalid_request")
         need(hmac.compare_digest(th, messages.hash_of_ticket(text)), "bad_mac")
@@ -104,12 +105,15 @@ class Assistant:
         if not hmac.compare_digest(unb64(payload["beta"]), ticket.b):
             raise self.store.fail(ticket.id, number, address)
         try:
-            result = _compute(payload, ticket, own)
+            if payload["op"] == "reissue":
+                moved = jwe.seal(self.keys[0], messages.TICKET, ticket.moved(own, self.now()))
+                result = {"ticket": moved, "key": {**self.keys[0].jwk, "kid": self.keys[0].kid}}
+            else:
+                result = _compute(payload, ticket, own, sha256(sealed.encode("ascii")), unb64(th))
         except BaseException:
             self.store.release(ticket.id, number)
             raise
-        since = self.store.settle(ticket.id, number, ticket.u, payload["op"] == "retire")
-        return {**result, "failedSince": since}
+        return {**result, **self.store.settle(ticket.id, number, ticket.u, payload["op"])}
 
     def disable(self, body):
         try:
@@ -166,13 +170,16 @@ def _open_request(sealed, key):
     return payload
 
 
-def _compute(payload, ticket, own):
+def _compute(payload, ticket, own, request_hash, ticket_hash):
     """What the scheme computes; em is built here, and secret exponents are split afresh."""
     op = payload["op"]
     if op == "retire":
         return {"retired": True}
     if op == "retrieve":
         return {"c": b64(ticket.s)}
+    if ticket.scheme == "ed25519":
+        made = ed25519.answer(ticket.x2, ticket.y, own["message"], own["first"], request_hash, ticket_hash)
+        return {name: b64(data) for name, data in zip(("hiding", "binding", "share"), made)}
     if op == "sign":
         em = os2ip(rsa.encode(payload["alg"], own["digest"], own["salt"], ticket.bits))
         return {"nu": b64(i2osp(rsa.power_split(em, ticket.d2, ticket.n), rsa.size_of(ticket.n)))}

@@ -3,6 +3,7 @@
 import secrets
 from urllib.parse import urlsplit
 
+import ed25519
 import groups
 import jwe
 import keys
@@ -23,10 +24,12 @@ from wire import (
     now,
     os2ip,
     post,
+    sha256,
     unb64,
     whole,
 )
 
+PAGE = 1000
 DEFAULT_KDF = {"name": "argon2id", "t": 3, "m": 65536, "p": 4}
 
 
@@ -82,6 +85,10 @@ def _protect(scheme, kind, f):
         secret = keys.pkcs8(private)
         c = bytes(x ^ y for x, y in zip(secret, f(len(secret))))
         return {"c": b64(c)}, keys.jwk_of(private.public_key())
+    if scheme == "ed25519":
+        own, public = ed25519.split(secrets.token_bytes(32), f)
+        jwk = {"kty": "OKP", "crv": "Ed25519", "x": b64(public)}
+        return {name: b64(data) for name, data in own.items()}, jwk
     if scheme == "rsa":
         numbers = keys.generate(kind or "RSA-2048").private_numbers()
         n, e = numbers.public_numbers.n, numbers.public_numbers.e
@@ -132,6 +139,8 @@ class Device:
     def _sign(self, alg, message):
         if self.record["scheme"] == "retrieve":
             return keys.sign(self.unlock(), alg, message)
+        if self.record["scheme"] == "ed25519":
+            return self._sign_ed25519(alg, message)
         need(self.record["scheme"] == "rsa" and alg in rsa.ALGS, "unsupported")
         n, e = (os2ip(unb64(self.record["jwk"][name])) for name in ("n", "e"))
         size = rsa.size_of(n)
@@ -145,6 +154,52 @@ class Device:
         s = nu * pow(em, d1, n) % n
         need(nu < n and pow(s, e, n) == em, "forged", "half of another signature")
         return i2osp(s, size)
+
+    def _sign_ed25519(self, alg, message):
+        need(alg in ("Ed25519", "EdDSA") and len(message) <= ed25519.MAX_MESSAGE, "unsupported")
+        public = unb64(self.record["jwk"]["x"], 32)
+        known = Secrets(self.password, self.salt, self.record["kdf"])
+
+        def ask():
+            # A request that is made again has nonces of its own.
+            self._signing = ed25519.Signing(lambda size: known.f("ed25519", size), message)
+            named = zip(("hiding", "binding"), map(b64, self._signing.first))
+            return {"message": b64(message), **dict(named)}
+
+        _, answer = self._ask("sign", ask, ("hiding", "binding", "share"))
+        return self._signing.complete(public, *(_decoded(answer[name], 32) for name in ("hiding", "binding", "share")))
+
+    def change_password(self, password):
+        """A record under a new password, used once before it takes the old one's place; the old ticket is retired."""
+        scheme = self.record["scheme"]
+        need(scheme in ("ed25519", "elgamal"), "unsupported")
+        if scheme == "ed25519":
+            order, size = ed25519.L, 32
+        else:
+            group, y = groups.group_of_jwk(self.record["jwk"])
+            order, size = group.q, group.scalar_size
+        salt, a = secrets.token_bytes(32), secrets.token_bytes(32)
+        old = Secrets(self.password, self.salt, self.record["kdf"])
+        new = Secrets(password, salt, self.record["kdf"])
+        x1, moved = (os2ip(known.f(scheme, size + 16)) % order for known in (old, new))
+        own = {"a": b64(a), "b": b64(new.beta), "delta": b64(i2osp((x1 - moved) % order, size))}
+        _, answer = self._ask("reissue", own, ("ticket", "key"))
+        told = self.told
+        try:
+            key = jwe.AssistantKey.of_listed(answer["key"])
+            fits = jwe.header_of(answer["ticket"]).get("kid") == key.kid
+        except (ValueError, TypeError, KeyError, AttributeError):
+            fits = False
+        need(fits and key.kid in [listed.kid for listed in listed_keys(self.url)], "forged", "a key not listed")
+        assistant = {"url": self.url, "jwk": {**key.jwk, "kid": key.kid}}
+        record = {**self.record, "salt": b64(salt), "a": b64(a), "ticket": answer["ticket"], "assistant": assistant}
+        changed = Device(record, password, clock=self.clock)
+        if scheme == "ed25519":
+            changed._sign_ed25519("Ed25519", b"roaming-key/1 check" + secrets.token_bytes(32))
+        else:
+            changed.decrypt(jwe.encrypt_to(record["jwk"], b"roaming-key/1 check"))
+        self.retire()
+        self.record, self.password, self.told = record, password, told
 
     def decrypt(self, text):
         """The plaintext of a JWE to this device."""
@@ -186,8 +241,12 @@ class Device:
         if typ == "rk-register+jwt":
             header["jwk"] = jwk
             claims["u"] = self.record["u"]
-        signed = f"{b64(dumps(header))}.{b64(dumps(claims))}"
-        return f"{signed}.{b64(self._sign(alg, signed.encode('ascii')))}"
+        payload, suffix = dumps(claims), ""
+        if self.record["scheme"] == "ed25519":
+            payload = dumps({"h": b64(sha256(b"roaming-key/1 claims\0", payload))})
+            suffix = f"~{b64(dumps(claims))}"
+        signed = f"{b64(dumps(header))}.{b64(payload)}"
+        return f"{signed}.{b64(self._sign(alg, signed.encode('ascii')))}{suffix}"
 
     def visit(self, url, account, alg, typ="rk-login+jwt", headers=()):
         """Takes a challenge and posts the proof: (status, answer)."""
@@ -209,12 +268,13 @@ class Device:
             if fault.code != "stale_request" or "now" not in fault.members:
                 raise
             answer = self.exchange(op, own, result, known.beta, fault.members["now"] - now())
-        self.told = {"failedSince": answer["failedSince"]}
+        self.told = {name: answer[name] for name in ("failedSince", "lastUsed", "reissues") if name in answer}
         if "renewed" in answer:
             self._renew(answer["renewed"])
         return known, answer
 
     def exchange(self, op, own, result, beta, clock):
+        own = own() if callable(own) else own
         ticket = self.record["ticket"]
         rho, jti = secrets.token_bytes(32), b64(secrets.token_bytes(16))
         request = {
@@ -290,11 +350,13 @@ def feed(url):
         status, _, data = call("GET", f"{url}/disabled" + (f"?after={cursor}" if cursor is not None else ""))
         need(status == 200, "unavailable", f"feed: {status}")
         page = members(loads(data), ("disabled", "next"))
-        if not page["disabled"]:
-            return {"names": [b64(messages.name_of(unb64(t, 16))) for t in found], "pages": pages}
+        need(len(page["disabled"]) <= PAGE, "forged", "too long a page")
         found += page["disabled"]
+        pages += 1
+        if len(page["disabled"]) < PAGE:
+            return {"names": [b64(messages.name_of(unb64(t, 16))) for t in found], "pages": pages}
         need(page["next"] != cursor, "forged", "a feed that stands still")
-        cursor, pages = page["next"], pages + 1
+        cursor = page["next"]
 
 
 def _opened(answer, rho):

@@ -6,11 +6,13 @@ import zlib
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 
 import device
+import ed25519
 import groups
 import jwe
 import messages
 from wire import STATUS, b64, call, dumps, i2osp, loads, now, unb64
 
+POINT = ed25519.encode(ed25519.times(5, ed25519.B))
 PS = {"alg": "PS256", "digest": b64(bytes(32)), "salt": b64(bytes(32))}
 MODULUS = rsa.generate_private_key(65537, 2048).public_key().public_numbers().n
 
@@ -51,9 +53,11 @@ class Victim:
         self.a, self.b, self.u = (secrets.token_bytes(32) for _ in range(3))
         self.own = {
             "retrieve": lambda: {"scheme": "retrieve", "c": b64(secrets.token_bytes(48))},
+            "ed25519": lambda: {"scheme": "ed25519", "x2": b64(i2osp(7, 32)), "y": b64(POINT)},
             "rsa": lambda: {"scheme": "rsa", "n": b64(i2osp(MODULUS, 256)), "d2": b64(i2osp(65539, 256))},
         }.get(kind, self._elgamal)()
         self.op = messages.OPS[self.own["scheme"]]
+        self.scheme = self.own["scheme"]
 
     def _elgamal(self):
         group = groups.group_named(self.kind)
@@ -66,6 +70,8 @@ class Victim:
 
     def members(self):
         """The members of this scheme's own operation."""
+        if self.scheme == "ed25519":
+            return {"message": "", "hiding": b64(POINT), "binding": b64(POINT)}
         if self.op == "sign":
             return PS
         if self.op == "decrypt":
@@ -259,6 +265,8 @@ def guess(record, clock=0, times=1):
 def _some_members(record):
     if record["scheme"] == "rsa":
         return PS
+    if record["scheme"] == "ed25519":
+        return {"message": "", "hiding": b64(POINT), "binding": b64(POINT)}
     if record["scheme"] == "elgamal":
         group, y = groups.group_of_jwk(record["jwk"])
         return {"w": b64(group.encode(y))}

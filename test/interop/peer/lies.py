@@ -2,6 +2,7 @@
 
 import secrets
 
+import ed25519
 import groups
 import jwe
 import messages
@@ -66,6 +67,14 @@ def _proof(change):
 def _beyond(proof):
     group = groups.group_named("P-256")
     return {**proof, "s": b64(i2osp((os2ip(unb64(proof["s"])) + group.q) % 2**256, 32))}
+
+
+def _member(name, change):
+    return lambda answer, rho, _: _sealed(rho, {**answer, name: b64(change(unb64(answer[name])))})
+
+
+def _beyond_l(data):
+    return (int.from_bytes(data, "little") + ed25519.L).to_bytes(32, "little")
 
 
 def _flip(data):
@@ -139,6 +148,10 @@ def _raw(status, body, headers):
     return lie
 
 
+POINT = ed25519.encode(ed25519.times(5, ed25519.B))
+TORSION = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
+MIXED = ed25519.encode(ed25519.add(ed25519.times(5, ed25519.B), (ed25519.ROOT, 0)))
+
 HTML = {"Content-Type": "text/html"}
 OTHER_JTI = b64(bytes(16))
 
@@ -177,6 +190,20 @@ LIES = {
     "a short challenge": _proof(lambda proof: {**proof, "c": b64(unb64(proof["c"])[:31])}),
     "a surplus member in the proof": _proof(lambda proof: {**proof, "more": 1}),
     "no proof": _without("proof"),
+    "another share": _member("share", _flip),
+    "a share of 0": _member("share", lambda data: bytes(32)),
+    "a share of l and more": _member("share", _beyond_l),
+    "a short share": _member("share", lambda data: data[:-1]),
+    "another hiding": _member("hiding", lambda data: POINT),
+    "the identity for hiding": _member("hiding", lambda data: b"\1" + bytes(31)),
+    "a binding of order 8": _member("binding", lambda data: TORSION),
+    "a hiding of mixed order": _member("hiding", lambda data: MIXED),
+    "commitments exchanged": lambda answer, rho, _: _sealed(
+        rho, {**answer, "hiding": answer["binding"], "binding": answer["hiding"]}
+    ),
+    "one commitment for both": lambda answer, rho, _: _sealed(rho, {**answer, "binding": answer["hiding"]}),
+    "no share": _without("share"),
+    "a last use that is no time": _changed(lastUsed="yesterday"),
     "not retired": _changed(retired=False),
     "renewed to a key not listed": _renewed(_unlisted),
     "renewed ticket of another kid": _renewed(_other_kid),

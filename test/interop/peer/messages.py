@@ -3,6 +3,7 @@
 import hashlib
 import hmac as hmac_module
 
+import ed25519
 import rsa
 from groups import group_named
 from wire import Fault, b64, loads_exactly, members, os2ip, sha256, unb64, whole
@@ -10,8 +11,9 @@ from wire import Fault, b64, loads_exactly, members, os2ip, sha256, unb64, whole
 TICKET = "rk-ticket+jwe"
 REQUEST = "rk-request+jwe"
 DISABLE = "rk-disable+jwe"
-OPS = {"retrieve": "retrieve", "rsa": "sign", "elgamal": "decrypt"}
-SECRET = {"retrieve": "c", "rsa": "d2", "elgamal": "x2"}
+OPS = {"retrieve": "retrieve", "ed25519": "sign", "rsa": "sign", "elgamal": "decrypt"}
+COMMON = ("retire", "reissue")
+SECRET = {"retrieve": "c", "ed25519": "x2", "rsa": "d2", "elgamal": "x2"}
 REQUEST_MEMBERS = ("v", "op", "beta", "rho", "th", "iat", "jti")
 
 
@@ -21,7 +23,7 @@ class Ticket:
     def __init__(self, data):
         self.payload = loads_exactly(data)
         common = ("v", "scheme", "a", "b", "u", "iat")
-        own = {"retrieve": ("c",), "rsa": ("n", "d2"), "elgamal": ("group", "x2")}
+        own = {"retrieve": ("c",), "ed25519": ("x2", "y"), "rsa": ("n", "d2"), "elgamal": ("group", "x2")}
         if not isinstance(self.payload, dict) or self.payload.get("scheme") not in tuple(own):
             raise ValueError("no scheme")
         self.scheme = self.payload["scheme"]
@@ -38,6 +40,21 @@ class Ticket:
     def _retrieve(self, _):
         if not 1 <= len(self.s) <= 8160:
             raise ValueError("c of another size")
+
+    def _ed25519(self, p):
+        self.x2, self.y = os2ip(self.s), unb64(p["y"], 32)
+        ed25519.decode(self.y)
+        if len(self.s) != 32 or not 0 < self.x2 < ed25519.L:
+            raise ValueError("x2 out of range")
+
+    def moved(self, own, at):
+        """The payload after a change of password, but for a sum of 0."""
+        order, size = (ed25519.L, 32) if self.scheme == "ed25519" else (self.group.q, self.group.scalar_size)
+        x2 = (self.x2 + own["delta"]) % order
+        if x2 == 0:
+            raise Fault("invalid_request", "no share is left")
+        new = {"a": b64(own["a"]), "b": b64(own["b"]), "iat": at, "x2": b64(x2.to_bytes(size, "big"))}
+        return {**self.payload, **new}
 
     def _rsa(self, p):
         n = unb64(p["n"])
@@ -73,7 +90,7 @@ def answerable(payload):
     """(rho, op, jti) of a request, or None where one of them is not well-formed: then errors stay unsealed."""
     try:
         rho, jti = unb64(payload["rho"], 32), unb64(payload["jti"], 16)
-        return (rho, payload["op"], b64(jti)) if payload["op"] in (*OPS.values(), "retire") else None
+        return (rho, payload["op"], b64(jti)) if payload["op"] in (*OPS.values(), *COMMON) else None
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -81,10 +98,18 @@ def answerable(payload):
 def check_request(payload, ticket):
     """All members of an opened request except th and the time; the op's own, decoded."""
     op = payload.get("op")
-    if op not in (OPS[ticket.scheme], "retire"):
+    if op not in (OPS[ticket.scheme], *COMMON):
         raise ValueError("an op that does not fit")
     own = ()
-    if op == "sign":
+    if op == "reissue":
+        if ticket.scheme == "rsa":
+            raise Fault("unsupported")
+        if ticket.scheme == "retrieve":
+            raise ValueError("nothing to move")
+        own = ("a", "b", "delta")
+    elif op == "sign" and ticket.scheme == "ed25519":
+        own = ("message", "hiding", "binding")
+    elif op == "sign":
         alg = payload.get("alg")
         if alg not in rsa.ALGS:
             raise ValueError("no such alg")
@@ -99,6 +124,20 @@ def check_request(payload, ticket):
     unb64(payload["th"], 32)
     unb64(payload["jti"], 16)
     whole(payload["iat"])
+    if op == "reissue":
+        order, size = (ed25519.L, 32) if ticket.scheme == "ed25519" else (ticket.group.q, ticket.group.scalar_size)
+        a, b, delta = unb64(payload["a"], 32), unb64(payload["b"], 32), os2ip(unb64(payload["delta"], size))
+        if a == ticket.a or not 0 < delta < order:
+            raise ValueError("no change of password")
+        return {"a": a, "b": b, "delta": delta}
+    if "message" in own:
+        message = unb64(payload["message"])
+        if len(message) > ed25519.MAX_MESSAGE:
+            raise ValueError("too long a message")
+        first = [unb64(payload[name], 32) for name in ("hiding", "binding")]
+        for commitment in first:
+            ed25519.decode(commitment)
+        return {"message": message, "first": first}
     if op == "sign":
         size = rsa.digest_size(payload["alg"])
         digest = unb64(payload["digest"], size)
@@ -111,7 +150,7 @@ def check_request(payload, ticket):
 def check_answer(data, op, jti, result):
     """An opened answer to a request that succeeded."""
     try:
-        optional = () if op == "retire" else ("renewed",)
+        optional = ("lastUsed", "reissues", *(() if op in COMMON else ("renewed",)))
         payload = members(loads_exactly(data), ("v", "op", "jti", "failedSince", *result), optional)
         if payload["v"] != 1 or payload["op"] != op or payload["jti"] != jti:
             raise ValueError("an answer to another request")
@@ -119,6 +158,12 @@ def check_answer(data, op, jti, result):
         whole(since["count"])
         if since["last"] is not None:
             whole(since["last"])
+        if payload.get("lastUsed") is not None:
+            whole(payload["lastUsed"])
+        if "reissues" in payload:
+            reissues = members(payload["reissues"], ("count", "last"))
+            whole(reissues["count"], 1)
+            whole(reissues["last"])
         if "renewed" in payload:
             members(payload["renewed"], ("ticket", "key"))
         return payload

@@ -7,7 +7,7 @@ import threading
 
 import jwe
 import keys
-from wire import b64, i2osp, loads, members, need, now, os2ip, unb64, whole
+from wire import b64, i2osp, loads, loads_exactly, members, need, now, os2ip, sha256, unb64, whole
 
 LIFETIME = 120
 SKEW = 30
@@ -56,9 +56,15 @@ class RelyingParty:
 
     def _read(self, proof, typ, more_header, more_claims):
         try:
-            protected, payload, signature = proof.split(".")
+            jws, *hidden = proof.split("~")
+            protected, payload, signature = jws.split(".")
             header = members(loads(unb64(protected)), ("alg", "typ", "kid", *more_header))
-            claims = members(loads(unb64(payload)), ("aud", "sub", "nonce", "iat", "exp", "jti", *more_claims))
+            told = unb64(payload)
+            if hidden:
+                [told] = map(unb64, hidden)
+                h = members(loads_exactly(unb64(payload)), ("h",))["h"]
+                need(len(told) <= 4096 and unb64(h, 32) == sha256(b"roaming-key/1 claims\0", told), "refused")
+            claims = members(loads_exactly(told), ("aud", "sub", "nonce", "iat", "exp", "jti", *more_claims))
             iat, exp, at = whole(claims["iat"]), whole(claims["exp"]), now()
             fits = (
                 header["typ"] == typ

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 from lies import Lie
 from wire import STATUS, Fault, dumps, loads, members, need
 
-MAX_BODY = 32 * 1024
+MAX_BODY = 36 * 1024
 
 
 class Server(ThreadingHTTPServer):

@@ -24,6 +24,8 @@ class Entry:
     last: int = None
     open: dict = field(default_factory=dict)
     retired: bool = False
+    used: int = None
+    reissues: list = field(default_factory=list)
 
     def fail(self, at):
         self.failures += 1
@@ -116,18 +118,21 @@ class Store:
         with self._at(id) as (entry, _):
             entry.open.pop(number, None)
 
-    def settle(self, id, number, u, retire=False):
-        """The failures since the last success, now reset."""
-        with self._at(id) as (entry, _):
+    def settle(self, id, number, u, op):
+        """What is told besides the result: the state before this success."""
+        with self._at(id) as (entry, at):
             entry.open.pop(number, None)
             if u in self.disabled:
                 raise Fault("disabled")
             if entry.retired:
                 raise Fault("retired")
             since = {"count": entry.failures, "last": entry.last if entry.failures else None}
-            entry.failures = 0
-            entry.retired = retire
-            return since
+            told = {"failedSince": since, "lastUsed": entry.used}
+            if entry.reissues:
+                told["reissues"] = {"count": len(entry.reissues), "last": entry.reissues[-1]}
+            entry.failures, entry.used, entry.retired = 0, at, op == "retire"
+            entry.reissues += [at] if op == "reissue" else []
+            return told
 
     def disable(self, u, t):
         with self._lock:

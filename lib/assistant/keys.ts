@@ -79,7 +79,7 @@ export class KeySet {
   /**
    * A set of keys that live elsewhere.
    *
-   * @throws TypeError where a public JWK is none that tickets may be sealed to, or its kid is not its thumbprint
+   * @throws TypeError where tickets cannot be sealed to a public JWK, or its kid is not its thumbprint
    */
   static async of(active: AssistantKey, retiring: readonly AssistantKey[] = []): Promise<KeySet> {
     for (const key of [active, ...retiring]) {
@@ -146,7 +146,7 @@ export class KeySet {
     return this.#active;
   }
 
-  /** The key of this kid, and whether devices should move away from it; `undefined` if there is none (any more). */
+  /** The key of this kid, and whether devices should move away from it; `undefined` without it. */
   find(kid: string): { readonly key: AssistantKey; readonly retiring: boolean } | undefined {
     if (kid === this.#active.jwk.kid) return { key: this.#active, retiring: false };
     const key = this.#retiring.find((k) => k.jwk.kid === kid);
@@ -178,7 +178,7 @@ export class KeySet {
    * in that time are lost with them. Save the set afterwards.
    *
    * @returns the kids that were dropped
-   * @throws TypeError for an age that is none
+   * @throws TypeError for a negative age, or one that is not a number
    */
   retire({ age = DEFAULT_RETIREMENT }: { readonly age?: number } = {}): readonly string[] {
     if (!Number.isFinite(age) || age < 0) throw new TypeError('age must be a number of seconds from 0');

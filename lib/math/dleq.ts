@@ -6,7 +6,7 @@ import { mod } from './modular.ts';
 /**
  * Chaum and Pedersen's proof that two powers share one exponent (docs/protocol.md section 5).
  *
- * Goal: whoever knows x shows, for public g, w, y = g^x and nu = w^x, that log_g y = log_w nu, without showing x.
+ * Goal: a prover who knows x shows, for public g, w, y = g^x and nu = w^x, that log_g y = log_w nu, without showing x.
  * Sent: the challenge c and the response s. Secret: x and the nonce r, which must be fresh and uniform: two proofs
  * with one r, or a few bits of many r, give x away. Limit: the verifier must have y from elsewhere and must have
  * checked that all four elements are in the group.
@@ -93,6 +93,6 @@ export async function verifyDleq<E>(
     gr: group.encode(gr),
     wr: group.encode(wr),
   });
-  // Challenge and proof are public, so that an early exit tells nothing.
+  // Challenge and proof are public, so an early exit tells nothing.
   return expected.every((byte, i) => byte === proof.c[i]);
 }

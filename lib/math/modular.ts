@@ -1,6 +1,4 @@
-import { bitLength } from './integer.ts';
-
-const WINDOW = 5;
+import { pow } from '@noble/curves/abstract/modular.js';
 
 /** The representative of `n` modulo `modulus` between 0 and `modulus` - 1. */
 export function mod(n: bigint, modulus: bigint): bigint {
@@ -9,26 +7,18 @@ export function mod(n: bigint, modulus: bigint): bigint {
 }
 
 /**
- * `base` to the power `exponent` modulo `modulus`, by fixed windows.
+ * `base` to the power `exponent` modulo `modulus`.
  *
- * Takes time that depends on all three numbers: fit for the device, for public exponents and for tests. An
- * assistant's exponents go through its worker pool instead.
+ * Its time depends on the exponent: for devices, public exponents and tests. An assistant's exponents go through its
+ * worker pool.
  *
  * @throws RangeError where the exponent is negative or the modulus is not above 1
  */
 export function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
-  if (exponent < 0n) throw new RangeError('power: the exponent is negative');
-  if (modulus <= 1n) throw new RangeError('power: the modulus must be above 1');
-  const digits = windows(exponent);
-  const reduced = mod(base, modulus);
-  const table = [1n, reduced];
-  for (let i = 2; i < 1 << WINDOW; i++) table.push(((table[i - 1] as bigint) * reduced) % modulus);
-  let result = 1n;
-  for (const digit of digits) {
-    for (let i = 0; i < WINDOW; i++) result = (result * result) % modulus;
-    result = (result * (table[digit] as bigint)) % modulus;
-  }
-  return result;
+  if (exponent < 0n) throw new RangeError('power: the exponent must not be negative');
+  if (modulus <= 1n) throw new RangeError(`power: the modulus must be above 1, and is ${modulus}`);
+  // noble does not reduce the base where the exponent is 1.
+  return pow(mod(base, modulus), exponent, modulus);
 }
 
 /**
@@ -66,36 +56,6 @@ export function jacobi(n: bigint, modulus: bigint): -1 | 0 | 1 {
     [a, b] = [b % a, a];
   }
   return b === 1n ? symbol : 0;
-}
-
-/**
- * Whether `n` passes Miller-Rabin to the given bases: for numbers that their owner chose and would only harm himself
- * by choosing badly. Variable time.
- */
-export function isProbablePrime(n: bigint, bases: readonly bigint[] = [2n, 3n, 5n, 7n]): boolean {
-  if (n < 2n) return false;
-  if (bases.includes(n)) return true;
-  if ((n & 1n) === 0n) return false;
-  const twos = trailingZeros(n - 1n);
-  const odd = (n - 1n) >> BigInt(twos);
-  return bases.every((base) => {
-    let x = power(base, odd, n);
-    if (x === 1n || x === n - 1n) return true;
-    for (let i = 1; i < twos; i++) {
-      x = (x * x) % n;
-      if (x === n - 1n) return true;
-    }
-    return false;
-  });
-}
-
-/** The exponent in base 2^WINDOW, most significant digit first; none for 0. */
-function windows(exponent: bigint): number[] {
-  const count = Math.ceil(bitLength(exponent) / WINDOW);
-  const bits = exponent.toString(2).padStart(count * WINDOW, '0');
-  return Array.from({ length: count }, (_, i) =>
-    Number.parseInt(bits.slice(i * WINDOW, (i + 1) * WINDOW), 2),
-  );
 }
 
 function trailingZeros(n: bigint): number {

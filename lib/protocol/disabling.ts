@@ -1,8 +1,8 @@
 /**
  * Disabling a key (docs/protocol.md section 6; the paper's s-disable).
  *
- * The owner keeps t off the device; its hash u stands in the ticket. Whoever shows t names u, and nobody else can:
- * so the assistant needs to know neither device nor user, and cannot itself disable a key it does not like.
+ * The owner keeps t off the device; its hash u stands in the ticket. Only a holder of t can name u. So
+ * the assistant needs to know neither device nor user, and cannot disable a key by itself.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as v from 'valibot';
@@ -161,7 +161,7 @@ function toCrockford(bytes: Uint8Array): string {
   return code;
 }
 
-/** The bytes that a code spells, zero bits at its end; `undefined` where a character is none of the alphabet's. */
+/** The bytes that a code spells, zero bits at its end; `undefined` where a character is not of the alphabet. */
 function fromCrockford(code: string): Uint8Array<ArrayBuffer> | undefined {
   const bytes = new Uint8Array(Math.ceil((code.length * 5) / 8));
   for (let i = 0; i < code.length; i++) {

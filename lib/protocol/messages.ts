@@ -171,7 +171,7 @@ export function isErrorResponse(answer: object): answer is ErrorResponse {
   return 'code' in answer;
 }
 
-/** Reads an opened answer in an exchange; `undefined` where it is none, or one to another operation. */
+/** Reads an opened answer in an exchange; `undefined` where it is not one, or one to another operation. */
 export function readAnswer<X extends Exchange>(
   payload: Uint8Array,
   exchange: X,

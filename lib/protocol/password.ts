@@ -1,6 +1,6 @@
 /**
  * From password to secrets (docs/protocol.md section 2). The paper's h(π) is salted and slow here, and the salt never
- * leaves the device: what the assistant sees lets nobody test a guess (G5).
+ * leaves the device: what the assistant sees tests no guess (G5).
  */
 import { expand } from '@noble/hashes/hkdf.js';
 import { sha256 } from '@noble/hashes/sha2.js';

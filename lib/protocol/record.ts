@@ -12,7 +12,7 @@ import { MAX_TICKET, SCHEME_NAMES, type SchemeName, schemeOf } from './schemes/i
 export interface DeviceRecord {
   readonly version: 1;
   readonly scheme: SchemeName;
-  /** 32 bytes; never leaves the device, so that nobody else can test a password. */
+  /** 32 bytes; never leaves the device, so no one else can test a password. */
   readonly salt: string;
   /** Key of the requests' MAC, 32 bytes. */
   readonly a: string;

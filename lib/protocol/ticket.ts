@@ -68,8 +68,8 @@ export function readTicket(payload: Uint8Array): Ticket | undefined {
 /**
  * id = SHA-256("roaming-key/1 id" ‖ a ‖ b ‖ u ‖ s), under which guesses are counted, as base64url.
  *
- * Made from the content, since one content has many spellings. With b in it, whoever knows a and u cannot reset the
- * counter by a ticket of his own; with s (the bytes of c, d2 or x2), a copy of the store beside a stolen record does
+ * Made from the content, since one content has many spellings. With b in it, a thief who knows a and u cannot reset
+ * the counter by a ticket of their own; with s (the bytes of c, d2 or x2), a copy of the store beside a stolen record does
  * not test passwords.
  *
  * @param hash SHA-256, where the platform has a faster one

@@ -72,7 +72,7 @@ export async function readElgamalJwe(jwe: string, publicKey: ElgamalPublicKey): 
   if (refused !== undefined) throw unsupported(`its header has ${refused}`);
   const { alg, enc, epk } = header;
   if (!isAlgorithm(alg, publicKey) || !isContentEncryption(enc)) {
-    throw unsupported('its algorithms are none that this key decrypts');
+    throw unsupported('this key does not decrypt its algorithms');
   }
   const ephemeral = readElgamalPublicJwk(epk);
   if (ephemeral === undefined || ephemeral.group.name !== publicKey.group.name) {
@@ -185,7 +185,7 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
       return header as Record<string, unknown>;
     }
   } catch {
-    // Told below, as for every other header that is no object.
+    // Reported below, as for every other header that is not an object.
   }
   throw malformed('has no header');
 }

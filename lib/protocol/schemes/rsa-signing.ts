@@ -4,14 +4,15 @@
  *
  * Goal: an ordinary RSA signature that takes device, password and assistant together. Enrolment splits
  * d = d1 + d2 mod phi(N): d1 comes out of the password each time, d2 lies in the ticket, which only the assistant
- * opens. Sent to the assistant: algorithm, digest and, for PSS, salt; it encodes them itself, since whoever may choose
- * the representative has an RSA oracle. Sent back: nu = em^d2 mod N. The device computes s = nu · em^d1 mod N.
+ * opens. Sent to the assistant: algorithm, digest and, for PSS, salt; it encodes them itself, since a device that could
+ * choose the representative would have an RSA oracle. Sent back: nu = em^d2 mod N. The device computes s = nu · em^d1 mod N.
  * Secret: d, p, q and phi(N), gone after enrolment; d1 on the device; d2 and nu, which together with the record would
  * let one test passwords. Limits: who holds device and password can have things signed until the key is disabled, and
  * the assistant learns the digests.
  */
 
 import { RoamingKeyError } from '../../base/errors.ts';
+import { checkRsaPrimes } from '../../crypto/keys/rsa-key.ts';
 import {
   encodeRsaDigest,
   isRsaAlgorithm,
@@ -19,7 +20,7 @@ import {
   rsaDigestLengths,
 } from '../../crypto/rsa-encoding.ts';
 import { bitLength, byteLength, i2osp, os2ip } from '../../math/integer.ts';
-import { isProbablePrime, mod, power } from '../../math/modular.ts';
+import { mod, power } from '../../math/modular.ts';
 import { complementShare, rsaDeviceShare } from '../../math/shares.ts';
 import type { Exponentiator } from '../exponentiator.ts';
 import { RSA_SIZES, type RsaSize } from './rsa-sizes.ts';
@@ -52,8 +53,8 @@ export interface RsaShare {
 export function splitRsaKey({ n, e, d, p, q }: RsaPrivateNumbers, f: Uint8Array): RsaShare {
   if (!RSA_SIZES.some((bits) => bits === bitLength(n))) throw badKey('has none of 2048, 3072 and 4096 bits');
   if (e < 65_537n || (e & 1n) === 0n) throw badKey('has an even public exponent, or one below 65537');
-  if (p === q || p * q !== n || !isProbablePrime(p) || !isProbablePrime(q))
-    throw badKey('is not of two primes');
+  if (p === q || p * q !== n || p < 5n || q < 5n) throw badKey('is not of two primes');
+  checkRsaPrimes({ p, q });
   const fits = (prime: bigint) => mod(e * d, prime - 1n) === 1n;
   if (d <= 0n || !fits(p) || !fits(q)) throw badKey('has exponents that do not belong together');
   const length = byteLength(n);

@@ -15,6 +15,7 @@ describe.skipIf(missing.length > 0)('unlock -- command', { timeout: 60_000 }, ()
   }, 60_000);
 
   it.concurrent.each([
+    ['ed25519', 'Ed25519', 'ED25519'],
     ['retrieve', 'Ed25519', 'ED25519'],
     ['retrieve', 'P-256', 'ECDSA'],
     ['retrieve', 'RSA-2048', 'RSA'],

@@ -26,6 +26,8 @@ describe('a device on the command line', { timeout: 60_000 }, () => {
 
     const enrolled = await box.json([
       'enroll',
+      '--scheme',
+      'retrieve',
       '--assistant',
       url,
       '--record',
@@ -137,6 +139,43 @@ describe('a device on the command line', { timeout: 60_000 }, () => {
     expect(statSync(box.file('key.jwk')).mode & 0o777).toBe(0o600);
   });
 
+  it.concurrent('changes the password of a shared key, whose kit stays good', async () => {
+    const box = sandbox();
+    const { scheme, code } = await box.json(['enroll', '--assistant', url, ...CHEAP]);
+    expect(scheme).toBe('ed25519');
+    const file = box.file('data/roaming-key/records/key-default.json');
+    const before = readFileSync(file);
+    const env = { ROAMING_KEY_NEW_PASSWORD: 'another battery' };
+    expect(await box.failure(['change-password', '--kit', 'kit.json'], { env })).toMatchObject({
+      code: 'usage',
+    });
+    const changed = await box.json(['change-password'], { env });
+    expect(changed).toEqual({ name: 'default', u: expect.any(String) as unknown, oldRetired: true });
+    expect(await box.json(['record', 'list'])).toMatchObject({ names: ['default'] });
+    const sign = (password: string) => ({ input: 'x', env: { ROAMING_KEY_PASSWORD: password } });
+    expect(await box.failure(['sign'], sign(PASSWORD))).toMatchObject({ code: 'wrong_password' });
+    const [jws] = (
+      await box.run(['sign', '--format', 'jws', '--alg', 'EdDSA'], sign('another battery'))
+    ).stdout.split('.');
+    expect(JSON.parse(Buffer.from(jws as string, 'base64url').toString())).toMatchObject({ alg: 'EdDSA' });
+
+    writeFileSync(box.file('data/roaming-key/records/key-old.json'), before, { mode: 0o600 });
+    expect(await box.failure(['sign', '--name', 'old'], { input: 'x' })).toMatchObject({ code: 'retired' });
+    await box.json(['disable', '--assistant', url, '--code', code as string]);
+    expect(await box.failure(['sign'], sign('another battery'))).toMatchObject({ code: 'disabled' });
+  });
+
+  it.concurrent('retires a record, and one that a change of password has left behind', async () => {
+    const box = sandbox();
+    await box.json(['enroll', '--assistant', url, '--record', 'r.json', ...CHEAP]);
+    writeFileSync(box.file('r.json.old'), readFileSync(box.file('r.json')), { mode: 0o600 });
+    expect(await box.json(['retire', '--record', 'r.json', '--old'])).toEqual({ retired: true });
+    expect(existsSync(box.file('r.json.old'))).toBe(false);
+    expect(await box.failure(['sign', '--record', 'r.json'], { input: 'x' })).toMatchObject({
+      code: 'retired',
+    });
+  });
+
   it.concurrent('never signs what would pass for a login', async () => {
     const box = sandbox();
     await box.json(['enroll', '--assistant', url, ...CHEAP]);
@@ -226,7 +265,7 @@ describe('a device on the command line', { timeout: 60_000 }, () => {
       'openssl genpkey -algorithm ed25519 -out key.pem && openssl pkey -in key.pem -pubout -out public.pem',
     );
     const input = readFileSync(box.file('key.pem'));
-    await box.json(['enroll', '--assistant', url, '--key', '-', ...CHEAP], { input });
+    await box.json(['enroll', '--scheme', 'retrieve', '--assistant', url, '--key', '-', ...CHEAP], { input });
     const shown = await box.run(['record', 'show', '--public', 'pem']);
     expect(shown.stdout).toBe(readFileSync(box.file('public.pem'), 'utf8'));
 

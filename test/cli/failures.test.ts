@@ -1,8 +1,19 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import express from 'express';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RoamingKeyError } from '../../lib/base/errors.ts';
 import { CommandLineError, EXIT_STATUS, toFailure } from '../../lib/cli/failure.ts';
+import { writeOutput } from '../../lib/cli/files.ts';
+import { friendlyTime } from '../../lib/cli/history.ts';
+import { localTime } from '../../lib/cli/output.ts';
 import { Device } from '../../lib/device/device.ts';
 import { parseRecord } from '../../lib/protocol/record.ts';
 import { listen } from '../support/world.ts';
@@ -59,7 +70,16 @@ describe('exit statuses', { timeout: 60_000 }, () => {
 
   it.concurrent('3, 4, 5: a wrong password, then too many of them, then a disabled key', async () => {
     const box = sandbox();
-    const { code } = await box.json(['enroll', '--assistant', url, '--record', 'r.json', ...CHEAP]);
+    const { code } = await box.json([
+      'enroll',
+      '--scheme',
+      'retrieve',
+      '--assistant',
+      url,
+      '--record',
+      'r.json',
+      ...CHEAP,
+    ]);
     const sign = ['sign', '--record', 'r.json'];
     writeFileSync(box.file('wrong'), 'not it\nnor this\n');
     const wrong = await box.run([...sign, '--password-file', 'wrong'], { input: 'x' });
@@ -133,6 +153,9 @@ describe('exit statuses', { timeout: 60_000 }, () => {
       [['sign', '--record', 'r.json', '--assistant', NOBODY], 'bad_record'],
       [['record', 'check', '--record', 'r.json', '--offline', '--assistant', NOBODY], 'bad_record'],
       [['disable', '--kit', 'kit-and-more.json'], 'bad_kit'],
+      [['disable', '--kit', 'r.json'], 'bad_kit'],
+      [['sign', '--record', 'kit.json'], 'bad_record'],
+      [['sign', '--record', '.'], 'bad_record'],
       [['disable', '--assistant', url, '--code', '000G4-0R40M-30E20-9185G-R38E1-YZ4B'], 'bad_kit'],
       [['enroll', '--assistant', url, '--key', 'key.pem'], 'bad_key'],
       [['encrypt', '--to', 'public.keys'], 'bad_key'],
@@ -142,6 +165,10 @@ describe('exit statuses', { timeout: 60_000 }, () => {
     ];
     const told = await Promise.all(cases.map(([args]) => box.failure(args, { input: 'x' })));
     expect(told.map(({ code, exitCode }) => [code, exitCode])).toEqual(cases.map(([, code]) => [code, 7]));
+    const messages = told.map(({ message }) => message);
+    expect(messages).toContain('r.json is a device record, and a disabling kit is wanted');
+    expect(messages).toContain('kit.json is a disabling kit, and a device record is wanted');
+    expect(messages).toContain('. is a folder, and a device record is wanted');
   });
 
   it.concurrent('8: what the key or the assistant does not do', async () => {
@@ -161,7 +188,7 @@ describe('exit statuses', { timeout: 60_000 }, () => {
 
   it.concurrent('10: files that are missing, or there already and never overwritten unasked', async () => {
     const box = home;
-    const enroll = ['enroll', '--assistant', url, ...CHEAP];
+    const enroll = ['enroll', '--scheme', 'retrieve', '--assistant', url, ...CHEAP];
     await box.json([...enroll, '--kit', 'kit.json']);
     mkdirSync(box.file('folder'));
     writeFileSync(box.file('kept'), 'kept');
@@ -186,6 +213,7 @@ describe('exit statuses', { timeout: 60_000 }, () => {
     const told = await Promise.all(cases.map(([args]) => box.failure(args, { input: 'x' })));
     expect(told.map(({ code, exitCode }) => [code, exitCode])).toEqual(cases.map(([, code]) => [code, 10]));
     expect(readFileSync(box.file('kept'), 'utf8')).toBe('kept');
+    expect(told[7]?.['message']).toContain(`127.0.0.1:${new URL(url).port}`);
 
     const kit = readFileSync(box.file('kit.json'), 'utf8');
     await box.json([...enroll, '--force', '--kit', 'second-kit.json']);
@@ -216,5 +244,54 @@ describe('toFailure', () => {
       code: 'io',
       exitCode: 10,
     });
+  });
+});
+
+describe('surroundings', { timeout: 60_000 }, () => {
+  it.concurrent('a user without a home is asked to say where, and gets help and version all the same', async () => {
+    // Without HOME, libuv asks the user database: an id that is not in it has no home.
+    const box = sandbox({ HOME: '' });
+    const env = { HOME: undefined, XDG_DATA_HOME: undefined };
+    const asNobody = (args: string) =>
+      box.shell(`exec setpriv --reuid 54321 --clear-groups -- roaming-key ${args}`, { env });
+    if (process.getuid?.() !== 0) return;
+    chmodSync(box.folder, 0o755);
+    expect(await asNobody('--version')).toMatchObject({ status: 0, stderr: '' });
+    expect(await asNobody('record list')).toMatchObject({
+      status: 2,
+      stderr: 'roaming-key: this user has no home folder: set HOME or XDG_DATA_HOME\n',
+    });
+    expect(await asNobody('keys list')).toMatchObject({ status: 2 });
+  });
+
+  it.concurrent('a full file system is a message and no stack', async () => {
+    const full = await sandbox().shell('roaming-key --help > /dev/full');
+    expect([full.status, full.stderr]).toEqual([10, 'roaming-key: no space left on the device (ENOSPC)\n']);
+  });
+
+  it.concurrent('a command without -- gets the hint', async () => {
+    const told = await sandbox().failure(['unlock', 'ssh-add', '-l']);
+    expect(told).toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('comes after --') as unknown,
+    });
+  });
+
+  it.concurrent('--out replaces what a symbolic link points at, and not the link', async () => {
+    const box = sandbox();
+    writeFileSync(box.file('target'), 'old');
+    symlinkSync('target', box.file('link'));
+    await writeOutput(box.file('link'), 'new', { force: true });
+    expect(readFileSync(box.file('target'), 'utf8')).toBe('new');
+    expect(lstatSync(box.file('link')).isSymbolicLink()).toBe(true);
+  });
+
+  it.concurrent('times are local', () => {
+    const at = 1_800_000_000;
+    expect(new Date(localTime(at)).getTime()).toBe(at * 1000);
+    const noon = new Date(2026, 10, 28, 12).getTime();
+    expect(friendlyTime(noon / 1000 - 60, noon)).toBe('today, 11:59');
+    expect(friendlyTime(noon / 1000 - 86_400, noon)).toBe('yesterday, 12:00');
+    expect(friendlyTime(noon / 1000 - 3 * 86_400, noon)).toMatch(/^2026-11-25 12:00:00/);
   });
 });

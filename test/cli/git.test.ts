@@ -15,7 +15,7 @@ describe.skipIf(missing.length > 0)('git', { timeout: 300_000 }, () => {
 
   beforeAll(async () => {
     const { url } = await serveAssistant(box);
-    const shared = ['--scheme', 'rsa', '--name', 'work'];
+    const shared = ['--scheme', 'ed25519', '--name', 'work'];
     ({ code } = (await box.json(['enroll', '--assistant', url, ...shared, ...CHEAP])) as { code: string });
     await box.start(`roaming-key agent --foreground --name work --socket ${socket}`).until(/SSH_AUTH_SOCK/);
     const made = await shell(`${signers} --namespace git --namespace file --out allowed_signers
@@ -60,7 +60,7 @@ describe.skipIf(missing.length > 0)('git', { timeout: 300_000 }, () => {
     ]);
     await shell(`${signers} --out allowed_signers`);
     const file = readFileSync(box.file('allowed_signers'), 'utf8');
-    expect(file).toMatch(/^ada@example\.org namespaces="git",valid-before="\d{14}Z" ssh-rsa /);
+    expect(file).toMatch(/^ada@example\.org namespaces="git",valid-before="\d{14}Z" ssh-ed25519 /);
     expect(await shell('cd repo; git verify-commit HEAD~1')).toMatchObject({ status: 0 });
     expect((await shell('cd repo; git verify-commit HEAD')).status).not.toBe(0);
     expect((await shell('cd repo; git commit -q -S --allow-empty -m dead')).status).not.toBe(0);

@@ -73,7 +73,7 @@ describe('serve', { timeout: 60_000 }, () => {
       string,
       string,
     ];
-    await box.json(['enroll', '--assistant', url, '--record', 'r.json', ...CHEAP]);
+    await box.json(['enroll', '--scheme', 'retrieve', '--assistant', url, '--record', 'r.json', ...CHEAP]);
     const wrong = { env: { ROAMING_KEY_PASSWORD: 'hunter2' }, input: 'x' };
     await box.failure(['sign', '--record', 'r.json'], wrong);
     child.kill('SIGHUP');

@@ -4,6 +4,7 @@ import { missing, type Sshd, startSshd } from './sshd.ts';
 import { CHEAP, sandbox, serveAssistant } from './support.ts';
 
 const KEYS = [
+  ['ed25519', 'Ed25519'],
   ['retrieve', 'Ed25519'],
   ['retrieve', 'RSA-2048'],
   ['rsa', 'RSA-2048'],
@@ -50,8 +51,11 @@ describe.skipIf(missing.length > 0)('ssh with roaming-key agent', { timeout: 600
   });
 
   it('lets every one of many logins in that come at once', async () => {
-    const key = only('rsa-RSA-2048');
-    const logins = await Promise.all(Array.from({ length: AT_ONCE }, () => sshd.run('echo in', socket, key)));
+    const logins = await Promise.all(
+      Array.from({ length: AT_ONCE }, (_, i) =>
+        sshd.run('echo in', socket, only(i % 2 === 0 ? 'ed25519-Ed25519' : 'rsa-RSA-2048')),
+      ),
+    );
     expect(logins.filter(({ stdout }) => stdout !== 'in\n')).toEqual([]);
   });
 });

@@ -57,9 +57,10 @@ before may have a record of his own, so use the kit and make a new key. Shared R
   ],
   json: '{ "name" or "record", "kit"?, "u", "oldRetired" }; needs --kit for a key that is recovered',
   examples: [
+    { does: 'of a shared key', line: 'roaming-key change-password' },
     {
-      does: 'tell the app where the key logs in',
-      line: 'roaming-key change-password --kit /media/stick/new-kit.json --register https://app.example/register --account ada --headers session.txt',
+      does: 'of a key that is recovered; the app where it logs in learns of the new kit',
+      line: 'roaming-key change-password --name ssh --kit /media/stick/new-kit.json --register https://app.example/register --account ada --headers session.txt',
     },
   ],
   async run(options) {

@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import type { PrivateKeyKind, PrivateKeySource } from '../../crypto/keys/private-key.ts';
 import type { EnrollOptions } from '../../device/enroll.ts';
 import type { Enrolment } from '../../device/make-record.ts';
+import type { SchemeName } from '../../protocol/schemes/index.ts';
 import { command } from '../command.ts';
 import { CommandLineError } from '../failure.ts';
 import { assertAbsent, parseJson, readInput } from '../files.ts';
@@ -26,7 +27,7 @@ import { firstPassword, warnIfShort } from '../password.ts';
 import { recordSource, recordsFolder } from '../record-source.ts';
 
 interface Options extends RecordOptions, AssistantOptions, PasswordOptions, KdfOptions {
-  readonly scheme: 'retrieve' | 'rsa' | 'elgamal';
+  readonly scheme?: SchemeName;
   readonly type?: string;
   readonly key?: string;
   readonly kit?: string;
@@ -35,10 +36,12 @@ interface Options extends RecordOptions, AssistantOptions, PasswordOptions, KdfO
 }
 
 const TYPES = {
+  ed25519: ['Ed25519'],
   retrieve: ['Ed25519', 'P-256', 'RSA-2048', 'RSA-3072', 'RSA-4096'],
   rsa: ['RSA-2048', 'RSA-3072', 'RSA-4096'],
   elgamal: ['P-256', 'ffdhe2048', 'ffdhe3072', 'ffdhe4096'],
-} as const;
+} as const satisfies Record<SchemeName, readonly string[]>;
+const SCHEMES = Object.keys(TYPES) as readonly SchemeName[];
 const ALL_TYPES = [...new Set(Object.values(TYPES).flat())];
 const MAX_KEY_FILE = 32_768;
 const DAY = 86_400;
@@ -47,9 +50,10 @@ export const enroll = command<Options>({
   name: 'enroll',
   summary: 'protect a key with a password and an assistant',
   description: `Makes a key, or takes one that exists, and leaves two things: a device record, which stays here and is useless
-without the assistant, and a disabling code, which belongs elsewhere: on paper, or on a stick with --kit. Whoever
-has the code can disable the key, and nobody else can. The kit is written only where --kit says, and never over
-another one.`,
+without the assistant, and a disabling code, which belongs elsewhere: on paper, or on a stick with --kit. Only who has
+the code can disable the key. The kit is written only where --kit says, and never over another one. By default the key
+is an Ed25519 key that is never whole again: once disabled, it is worth nothing even to a thief who has record and
+password. Programs that need the key itself, and use without network, need --scheme retrieve.`,
   options: [
     assistantOption(
       'the assistant, which need not know of you: https, or http on this machine',
@@ -57,10 +61,8 @@ another one.`,
     ...recordOptions(),
     new Option(
       '--scheme <scheme>',
-      'retrieve: the key is recovered here; rsa, elgamal: it is never whole again',
-    )
-      .choices(['retrieve', 'rsa', 'elgamal'])
-      .default('retrieve'),
+      'ed25519, rsa, elgamal: the key is never whole again; retrieve: it is recovered here (default: the first that takes --type)',
+    ).choices(SCHEMES),
     new Option(
       '--type <type>',
       'the key to make (default: Ed25519; RSA-2048 for rsa, P-256 for elgamal)',
@@ -81,7 +83,7 @@ another one.`,
   json: '{ "name" or "record", "scheme", "kid", "jwk", "u", "assistant", "code", "kit"? }',
   examples: [
     {
-      does: 'a new Ed25519 key; write the code down',
+      does: 'a new Ed25519 key that is never whole again; write the code down',
       line: 'roaming-key enroll --assistant https://assistant.example',
     },
     {
@@ -89,8 +91,8 @@ another one.`,
       line: 'roaming-key enroll --assistant https://assistant.example --scheme rsa --name signing --kit /media/stick/kit.json',
     },
     {
-      does: 'the SSH key that you have',
-      line: 'roaming-key enroll --assistant https://assistant.example --key ~/.ssh/id_ed25519 --name ssh',
+      does: 'the SSH key that you have, for programs that need it whole',
+      line: 'roaming-key enroll --assistant https://assistant.example --scheme retrieve --key ~/.ssh/id_ed25519 --name ssh',
     },
     {
       does: 'a key that others encrypt to',
@@ -98,7 +100,8 @@ another one.`,
     },
   ],
   async run(options) {
-    const { scheme, type, key, kit, expiresIn } = options;
+    const { type, key, kit, expiresIn } = options;
+    const { scheme = schemeFor(type) } = options;
     if (type !== undefined && !(TYPES[scheme] as readonly string[]).includes(type)) {
       throw new CommandLineError(
         'usage',
@@ -146,6 +149,11 @@ another one.`,
     return told(made, source.place, kit);
   },
 });
+
+/** The first scheme that makes keys of this type. */
+function schemeFor(type = 'Ed25519'): SchemeName {
+  return SCHEMES.find((scheme) => (TYPES[scheme] as readonly string[]).includes(type)) as SchemeName;
+}
 
 async function told({ record, kit }: Enrolment, place: object, kitFile: string | undefined) {
   const [{ disablingCode }, { thumbprint }] = await Promise.all([

@@ -31,7 +31,8 @@ interface Options extends OpenDeviceOptions, PasswordOptions, OutOptions {
 export const sign = command<Options>({
   name: 'sign [file]',
   summary: 'sign a file or stdin',
-  description: `Signs data with a recovered key, or with a shared RSA key and the assistant's help. Data that would pass for a login
+  description: `Signs data with a recovered key, or with a shared one and the assistant's help; of a shared Ed25519 key the assistant
+sees what is signed. Data that would pass for a login
 of this protocol is refused. raw and base64url are the bare signature as JOSE has it (RSA as long as the modulus,
 ECDSA r and s, Ed25519 64 bytes), jws a compact JWS with the file as payload, sshsig what \`ssh-keygen -Y verify\`
 takes.`,

@@ -30,8 +30,7 @@ export const unlock = command<Options>({
   summary: 'recover a key, or run a command with it in an SSH agent',
   description: `With --out, recovers the private key and writes it, unprotected, to a file (mode 0600) or, for -, to stdout. With a
 command after --, runs that with SSH_AUTH_SOCK set to an agent of its own: the key is on no disk, ends with the
-command, and never leaves this process. A shared RSA key serves an agent too: the assistant helps with each
-signature. The command gets no password from the environment, and its exit status becomes this one's.`,
+command, and never leaves this process. A shared key serves an agent too: the assistant helps with each signature. The command gets no password from the environment, and its exit status becomes this one's.`,
   options: [
     ...recordOptions(),
     assistantOption(),
@@ -48,7 +47,7 @@ signature. The command gets no password from the environment, and its exit statu
     { does: 'a file for OpenSSH', line: 'roaming-key unlock --name ssh --format openssh --out id_ed25519' },
     {
       does: 'to the one program that needs it',
-      line: 'roaming-key unlock --out - | openssl pkey -noout -text_pub',
+      line: 'roaming-key unlock --name ssh --out - | openssl pkey -noout -text_pub',
     },
   ],
   async run(options, operands) {

@@ -7,6 +7,7 @@ import { allowedSigners } from './commands/allowed-signers.ts';
 import { changePassword } from './commands/change-password.ts';
 import { decrypt } from './commands/decrypt.ts';
 import { disable } from './commands/disable.ts';
+import { doctor } from './commands/doctor.ts';
 import { encrypt } from './commands/encrypt.ts';
 import { enroll } from './commands/enroll.ts';
 import { authorizedKeys, revokedKeys } from './commands/hosts.ts';
@@ -51,6 +52,7 @@ export function program(): Command {
     retire,
     disable,
     record,
+    doctor,
     authorizedKeys,
     revokedKeys,
     allowedSigners,

@@ -112,7 +112,7 @@ describe.skipIf(missing.length > 0)('the examples of the help', { timeout: 600_0
       (line as string).replace(/ u=.*/, '').trim(),
     );
     expect(jwk).toBe('');
-    await run('record check', 'record trust');
+    await run('record check', 'record trust', 'doctor');
 
     const [listed] = await run('unlock');
     expect(listed).toMatch(/^256 SHA256:\S+ ssh u=\S{43} \(ED25519\)\n/);

@@ -99,3 +99,46 @@ describe('pins', { timeout: 120_000 }, () => {
     expect(await sign()).toMatchObject({ status: 0 });
   });
 });
+
+describe('doctor', { timeout: 120_000 }, () => {
+  it('says what is good, and what to do about what is not', async () => {
+    const box = sandbox();
+    const { url, child, ended } = await serveAssistant(box);
+    await box.json(['enroll', '--assistant', url, ...CHEAP]);
+    const look = async () => {
+      const { status, stdout } = await box.run(['doctor', '--json']);
+      const { findings } = JSON.parse(stdout) as {
+        findings: { about: string; state: string; says: string }[];
+      };
+      return {
+        status,
+        states: Object.fromEntries(findings.map(({ about, state }) => [about, state])),
+        findings,
+      };
+    };
+    expect(await look()).toMatchObject({
+      status: 0,
+      states: {
+        permissions: 'good',
+        record: 'good',
+        kit: 'good',
+        network: 'good',
+        clock: 'good',
+        assistant: 'good',
+      },
+    });
+    chmodSync(box.file('data/roaming-key/records'), 0o755);
+    const [pin] = readdirSync(box.file('data/roaming-key/pins')) as [string];
+    const file = box.file('data/roaming-key/pins', pin);
+    const old = { ...(JSON.parse(readFileSync(file, 'utf8')) as object), since: 1_700_000_000 };
+    writeFileSync(file, JSON.stringify(old));
+    child.kill('SIGTERM');
+    await ended;
+    const { status, states, findings } = await look();
+    expect([status, states]).toEqual([
+      6,
+      { permissions: 'warning', record: 'good', kit: 'warning', assistant: 'bad' },
+    ]);
+    expect(JSON.stringify(findings)).toMatch(/chmod 700 .*see whether you are online/);
+  });
+});

@@ -82,18 +82,19 @@ export class RecordKey implements IdentitySource {
   }
 
   async #sign(data: Uint8Array, flags: number, asker: string): Promise<Uint8Array> {
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       if (![...this.#held.values()].some(({ isUnlocked }) => isUnlocked)) await this.#unlockOnce(asker);
       const [first] = this.#held.keys();
       const alg = this.#isRsa ? (`RS${rsaHash(flags)}` as SshAlg) : (first as SshAlg);
+      const device = this.#held.get(alg) as Device;
       try {
-        const device = this.#held.get(alg) as Device;
         const signature = await this.#queue.run(() => device.sign(data, { alg }));
         return sshSignatureBlob(alg, signature);
       } catch (error) {
-        // The time may have run out between the question and the signature.
-        if (!isRoamingKeyError(error, 'not_unlocked')) throw error;
-        this.forget();
+        // The time may have run out meanwhile, or another process has changed the password, and with it the record.
+        const isPast = isRoamingKeyError(error, 'not_unlocked', 'retired') && tries < TRIES;
+        if (!isPast) throw error;
+        if (this.#held.get(alg) === device) this.forget();
       }
     }
   }

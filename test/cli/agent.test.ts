@@ -6,7 +6,7 @@ import { CHEAP, sandbox, serveAssistant } from './support.ts';
 
 const missing = ['ssh-keygen', 'ssh-add'].filter(isAbsent);
 
-describe.skipIf(missing.length > 0)('unlock -- command', { timeout: 60_000 }, () => {
+describe.skipIf(missing.length > 0)('unlock -- command', { timeout: 300_000 }, () => {
   const box = sandbox();
   let url: string;
   beforeAll(async () => {

@@ -17,7 +17,7 @@ beforeAll(async () => {
   ({ url } = await serveAssistant(home));
 }, 60_000);
 
-describe('a device on the command line', { timeout: 60_000 }, () => {
+describe('a device on the command line', { timeout: 300_000 }, () => {
   it('enrols, registers, logs in, changes its password and is disabled', async () => {
     const box = sandbox();
     const store = new SqliteStore(home.file('store.db'));

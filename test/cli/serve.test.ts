@@ -14,7 +14,7 @@ const WITHOUT_PROM_CLIENT = `data:text/javascript,${encodeURIComponent(`
 `)}`;
 const WAIT = { timeout: 20_000 };
 
-describe('serve', { timeout: 60_000 }, () => {
+describe('serve', { timeout: 300_000 }, () => {
   it.concurrent('finishes what is in flight when it is told to end, and ends with 0', async () => {
     const box = sandbox();
     const { url, child, ended } = await serveAssistant(box, '--path /help --cors https://app.example');

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { isAbsent } from '../support/binaries.ts';
 import { CHEAP, onTerminal, sandbox, serveAssistant } from './support.ts';
 
-describe.skipIf(isAbsent('script'))('on a terminal', { timeout: 60_000 }, () => {
+describe.skipIf(isAbsent('script'))('on a terminal', { timeout: 300_000 }, () => {
   const box = sandbox();
   let url: string;
   beforeAll(async () => {

@@ -80,7 +80,7 @@ export class SshAgent {
 
   /** Wipes what is held of all keys; those of records are asked for again, ordinary ones are gone. */
   async forget(): Promise<void> {
-    for (const blob of [...this.#added.keys()]) this.#remove(blob);
+    for (const blob of this.#added.keys()) this.#remove(blob);
     for (const identity of await this.#source.list()) identity.forget();
   }
 

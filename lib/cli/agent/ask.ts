@@ -103,7 +103,9 @@ function pinentryAsker(program: string): Asker {
 }
 
 async function findPinentry(): Promise<string | undefined> {
-  const folders = (process.env['PATH'] ?? '').split(path.delimiter).filter(path.isAbsolute);
+  const folders = (process.env['PATH'] ?? '')
+    .split(path.delimiter)
+    .filter((folder) => path.isAbsolute(folder));
   for (const file of folders.flatMap((folder) => PINENTRIES.map((name) => path.join(folder, name)))) {
     if (
       await access(file, constants.X_OK).then(

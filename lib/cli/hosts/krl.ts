@@ -11,7 +11,7 @@ const EXPLICIT_KEYS = 2;
  * @param at seconds since the epoch: the list's date, and its version
  */
 export function keyRevocationList(blobs: readonly Uint8Array[], at: number): Uint8Array {
-  const sorted = blobs.map((blob) => Buffer.from(blob)).sort(Buffer.compare);
+  const sorted = blobs.map((blob) => Buffer.from(blob)).sort((one, other) => one.compare(other));
   const head = concat(
     MAGIC,
     uint32(FORMAT),

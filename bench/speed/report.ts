@@ -18,7 +18,7 @@ export interface Results {
   readonly rounds: number;
   readonly ratios: Record<TargetName, Spread>;
   readonly servers: Servers;
-  readonly otherRoute: OtherRoute;
+  readonly otherRoute: Readonly<Record<'rsa' | 'ed25519', OtherRoute>>;
   readonly flood: Flood;
   readonly growth: Growth;
   readonly clients: readonly ClientRow[] | undefined;
@@ -30,8 +30,7 @@ export interface Results {
  * @param images the folder for plots; `undefined` draws none
  */
 export async function report(results: Results, { images }: { images: string | undefined }): Promise<void> {
-  const { node, machine, rounds, ratios, servers, otherRoute, growth, clients } = results;
-  const { route_p99_under_rsa: _, ...route } = otherRoute;
+  const { node, machine, rounds, ratios, servers, otherRoute, flood, growth, clients } = results;
   const lines = [
     `Node ${node}, ${machine}; medians of ${rounds} rounds, quartiles in brackets.`,
     '',
@@ -49,11 +48,24 @@ export async function report(results: Results, { images }: { images: string | un
     ...(servers.one.length > 0 ? serverTable('Server, one connection', servers.one) : []),
     ...table(
       ['another route of the app', 'median, ms', '99th percentile, ms'],
-      (['idle', 'loaded'] as const).map((which) => [
-        which === 'idle' ? 'idle' : `beside ${route.signatures.median.toFixed(0)} RSA signatures a second`,
-        withSpread(route[which].median, 2),
-        withSpread(route[which].p99, 2),
-      ]),
+      [
+        ['idle', otherRoute.rsa.idle] as const,
+        ...Object.entries(otherRoute).map(
+          ([scheme, { signatures, loaded }]) =>
+            [`beside ${signatures.median.toFixed(0)} ${scheme} signatures a second`, loaded] as const,
+        ),
+      ].map(([when, { median, p99 }]) => [when, withSpread(median, 2), withSpread(p99, 2)]),
+    ),
+    '',
+    ...table(
+      ["an owner's unlock", 'median, ms'],
+      [
+        ['idle', withSpread(flood.idle, 2)],
+        [
+          `beside ${flood.helped.median.toFixed(0)} answers a second to a stranger`,
+          withSpread(flood.flooded, 2),
+        ],
+      ],
     ),
     '',
     ...table(

@@ -8,12 +8,15 @@ export const TARGETS = {
     is: 'unlock, challenge and login ÷ WebAuthn options and verification',
     atMost: 1.4,
   },
+  ed25519_vs_unlock: { is: 'CPU per shared Ed25519 signature ÷ unlock', atMost: 2.5 },
+  ed25519_vs_rsa: { is: 'CPU per shared Ed25519 signature ÷ shared RSA-2048', atMost: 0.3 },
   store_share: { is: "CPU of the SQLite store's calls ÷ unlock", atMost: 0.25 },
   rsa2048_vs_openssl: {
     is: 'worker CPU per shared RSA-2048 ÷ one constant-time exponentiation',
     atMost: 1.25,
   },
   route_p99_under_rsa: { is: 'p99 of another route under full RSA load ÷ idle', atMost: 2 },
+  route_p99_under_ed25519: { is: 'p99 of another route under full Ed25519 load ÷ idle', atMost: 1.5 },
   flood_owner: {
     is: "an owner's unlock beside a stranger's flood of right RSA requests ÷ idle; infinite if one fails",
     atMost: 5,

@@ -6,11 +6,12 @@ import * as v from 'valibot';
 import { toBase64url } from '../../../lib/base/bytes.ts';
 import { ASSISTANT_JWK, seal } from '../../../lib/crypto/jwe/jwe.ts';
 import { findGroup } from '../../../lib/math/groups.ts';
-import type { Question } from '../../../lib/protocol/messages.ts';
+import { commitEd25519 } from '../../../lib/protocol/schemes/ed25519-signing.ts';
+import { SCHEMES } from '../../../lib/protocol/schemes/index.ts';
 import type { AssistantAppOptions } from '../apps/assistant.ts';
 import { MeasuredServer } from '../measured-server.ts';
 import { type Case, many, prepared } from './case.ts';
-import { assistBody, enrolDevice } from './device.ts';
+import { assistBody, enrolDevice, type Question, RETRIEVAL } from './device.ts';
 
 /** How many devices take turns, so that nothing is gained by knowing the last one. */
 const DEVICES = 20;
@@ -63,7 +64,7 @@ export function assistCase({
 
 /** Key retrieval, the ordinary unlock. */
 export function unlockCase(name: string, app: () => AssistantAppOptions): Case {
-  return assistCase({ name, batch: 1200, app, question: () => ({ op: 'retrieve' }) });
+  return assistCase({ name, batch: 1200, app, question: () => RETRIEVAL });
 }
 
 /** A signature by a shared RSA key, which each device has had for a while. */
@@ -74,8 +75,29 @@ export function signCase(bits: 2048 | 3072): Case {
     app: () => ({ store: 'memory:' }),
     key: { scheme: 'rsa', key: `RSA-${bits}` },
     devices: 8,
-    question: () => ({ op: 'sign', alg: 'PS256', digest: randomBytes(32), salt: randomBytes(32) }),
+    question: rsaQuestion,
   });
+}
+
+/** A digest to sign. */
+export function rsaQuestion(): Question {
+  return [SCHEMES.rsa.exchange, { alg: 'PS256', digest: randomBytes(32), salt: randomBytes(32) }];
+}
+
+/** A signature by a shared Ed25519 key. */
+export function signEd25519Case(): Case {
+  return assistCase({
+    name: 'shared Ed25519 signature, SQLite',
+    batch: 600,
+    app: () => ({ store: newSqlite() }),
+    key: { scheme: 'ed25519' },
+    question: ed25519Question,
+  });
+}
+
+/** A login proof's length to sign, and commitments as a device makes them. */
+export function ed25519Question(): Question {
+  return [SCHEMES.ed25519.exchange, { ...commitEd25519(randomBytes(48), randomBytes(160)).request }];
 }
 
 /** A decryption by a shared ElGamal key. */
@@ -86,7 +108,7 @@ export function decryptCase(key: 'P-256' | 'ffdhe2048'): Case {
     app: () => ({ store: 'memory:' }),
     key: { scheme: 'elgamal', key },
     devices: 8,
-    question: () => ({ op: 'decrypt', w: key === 'P-256' ? curvePoint() : groupElement(key) }),
+    question: () => [SCHEMES.elgamal.exchange, { w: key === 'P-256' ? curvePoint() : groupElement(key) }],
   });
 }
 
@@ -167,7 +189,7 @@ export function echoCase(): Case {
       const assistant = await MeasuredServer.start('assistant', { app: { store: 'none' } });
       const device = await enrolDevice(`${assistant.origin}/assistant`, {});
       await assistant.stop();
-      const request = prepared('/echo', await assistBody(device, { op: 'retrieve' }));
+      const request = prepared('/echo', await assistBody(device, RETRIEVAL));
       const server = await MeasuredServer.start('echo');
       return {
         server,

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { Pool } from 'undici';
+import { rsaQuestion } from '../cases/assistant.ts';
 import { many, prepared } from '../cases/case.ts';
-import { assistBody, type BenchDevice, enrolDevice } from '../cases/device.ts';
+import { assistBody, type BenchDevice, enrolDevice, RETRIEVAL } from '../cases/device.ts';
 import { MeasuredServer, type Prepared } from '../measured-server.ts';
 import { quantile, type Spread, spread } from '../statistics.ts';
 
@@ -42,8 +42,8 @@ export async function measureFlood({ rounds, milliseconds, say }: FloodOptions):
     const idle = await unlocks(server, owner, milliseconds);
     // Made beforehand: what the client computes meanwhile would slow the owner down.
     const requests = await many(Math.ceil(milliseconds), async (i) => {
-      const question = { op: 'sign', alg: 'PS256', digest: randomBytes(32), salt: randomBytes(32) } as const;
-      return prepared('/assistant/assist', await assistBody(strangers[i % 8] as BenchDevice, question));
+      const body = await assistBody(strangers[i % 8] as BenchDevice, rsaQuestion());
+      return prepared('/assistant/assist', body);
     });
     const flood = new Stranger(server.origin, requests);
     const flooded = await unlocks(server, owner, milliseconds);
@@ -63,7 +63,7 @@ export async function measureFlood({ rounds, milliseconds, say }: FloodOptions):
 /** Unlocks at a steady pace: how long each took, and how many were refused. */
 async function unlocks(server: MeasuredServer, owner: BenchDevice, milliseconds: number) {
   const requests = await many(Math.ceil(milliseconds / PACE), async () =>
-    prepared('/assistant/assist', await assistBody(owner, { op: 'retrieve' })),
+    prepared('/assistant/assist', await assistBody(owner, RETRIEVAL)),
   );
   const took: number[] = [];
   let failed = 0;

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ed25519Question, rsaQuestion } from '../cases/assistant.ts';
 import { many, prepared } from '../cases/case.ts';
 import { assistBody, enrolDevice } from '../cases/device.ts';
 import { MeasuredServer, type Prepared } from '../measured-server.ts';
@@ -9,6 +9,7 @@ export interface OtherRouteOptions {
   readonly rounds: number;
   /** Milliseconds of each round, idle and again under load. */
   readonly milliseconds: number;
+  readonly scheme: 'rsa' | 'ed25519';
   readonly say: (what: string) => void;
 }
 
@@ -19,7 +20,7 @@ export interface OtherRoute {
   /** Signatures in a second meanwhile. */
   readonly signatures: Spread;
   /** 99th percentile under load ÷ idle, round by round. */
-  readonly route_p99_under_rsa: Spread;
+  readonly ratio: Spread;
 }
 
 const CONNECTIONS = 32;
@@ -30,21 +31,24 @@ const PACE = 5;
 export async function measureOtherRoute({
   rounds,
   milliseconds,
+  scheme,
   say,
 }: OtherRouteOptions): Promise<OtherRoute> {
   const server = await MeasuredServer.start('assistant', { app: { store: 'memory:' } });
   const url = `${server.origin}/assistant`;
-  const devices = await many(8, () => enrolDevice(url, { scheme: 'rsa', key: 'RSA-2048' }));
+  const devices = await many(8, () =>
+    enrolDevice(url, scheme === 'rsa' ? { scheme, key: 'RSA-2048' } : { scheme }),
+  );
   const signatures = (count: number) =>
     many(count, async (i) => {
-      const question = { op: 'sign', alg: 'PS256', digest: randomBytes(32), salt: randomBytes(32) } as const;
+      const question = scheme === 'rsa' ? rsaQuestion() : ed25519Question();
       return prepared('/assistant/assist', await assistBody(devices[i % 8] as (typeof devices)[0], question));
     });
   await server.send(await signatures(100), CONNECTIONS);
   await probe(server, milliseconds / 2);
   const rows: { idle: number[]; loaded: number[]; rate: number }[] = [];
   for (let round = 0; round < rounds; round++) {
-    say(`another route, round ${round + 1} of ${rounds}`);
+    say(`another route under ${scheme}, round ${round + 1} of ${rounds}`);
     const idle = await probe(server, milliseconds);
     // Made beforehand: while it makes requests, the client would not notice answers.
     const load = new Load(server, await signatures(Math.ceil(milliseconds / 1.5)));
@@ -62,9 +66,7 @@ export async function measureOtherRoute({
     idle: { median: of('idle', 0.5), p99: of('idle', 0.99) },
     loaded: { median: of('loaded', 0.5), p99: of('loaded', 0.99) },
     signatures: spread(rows.map(({ rate }) => rate)),
-    route_p99_under_rsa: spread(
-      rows.map(({ idle, loaded }) => quantile(loaded, 0.99) / quantile(idle, 0.99)),
-    ),
+    ratio: spread(rows.map(({ idle, loaded }) => quantile(loaded, 0.99) / quantile(idle, 0.99))),
   };
 }
 

@@ -5,6 +5,7 @@ import {
   floorCase,
   newSqlite,
   signCase,
+  signEd25519Case,
   storeCase,
   unlockCase,
 } from '../cases/assistant.ts';
@@ -21,6 +22,8 @@ export interface ServerRatios {
   readonly unlock_login_vs_opaque: Spread;
   readonly unlock_vs_echo: Spread;
   readonly login_total_vs_webauthn_login: Spread;
+  readonly ed25519_vs_unlock: Spread;
+  readonly ed25519_vs_rsa: Spread;
   readonly store_share: Spread;
   readonly rsa2048_vs_openssl: Spread;
 }
@@ -46,7 +49,19 @@ const unlock = unlockCase('unlock, SQLite', () => ({ store: newSqlite() }));
 const store = storeCase();
 const login = loginCase();
 const sign = signCase(2048);
-const NEEDED: readonly Case[] = [echo, unlock, store, login, opaque, webauthn, webauthnLogin, floor, sign];
+const signEd25519 = signEd25519Case();
+const NEEDED: readonly Case[] = [
+  echo,
+  unlock,
+  store,
+  login,
+  opaque,
+  webauthn,
+  webauthnLogin,
+  floor,
+  sign,
+  signEd25519,
+];
 const OTHERS: readonly Case[] = [
   unlockCase('unlock, a store that remembers nothing', () => ({ store: 'none' })),
   unlockCase('unlock, memory', () => ({ store: 'memory:' })),
@@ -92,6 +107,8 @@ function ratios(measured: ReadonlyMap<string, Measured>): ServerRatios {
     unlock_login_vs_opaque: over(opaque, (i) => cpu(unlock, i) + cpu(login, i)),
     unlock_vs_echo: over(echo, (i) => cpu(unlock, i)),
     login_total_vs_webauthn_login: over(webauthnLogin, (i) => cpu(unlock, i) + cpu(login, i)),
+    ed25519_vs_unlock: over(unlock, (i) => cpu(signEd25519, i)),
+    ed25519_vs_rsa: over(sign, (i) => cpu(signEd25519, i)),
     store_share: over(unlock, (i) => cpu(store, i)),
     rsa2048_vs_openssl: over(floor, (i) => of(sign).workerRounds[i] as number),
   };

@@ -44,17 +44,20 @@ export interface BrowserBuild {
 
 /** Bundles in memory. */
 export async function buildBrowser(): Promise<BrowserBuild> {
-  const [pieces, worker] = await Promise.all([
+  const [pieces, worker, whole] = await Promise.all([
     split({ entryPoints: [ENTRY] }, [hashesApart()]),
     bundleWorker(),
+    build({ ...COMMON, entryPoints: [{ in: ENTRY, out: 'device-static' }] }),
   ]);
   const page = await join(pieces);
-  const files = new Map([...page, ...worker.files]);
-  const lazy = [...files.keys()].filter((name) => !MAIN.includes(name)).sort();
+  const files = new Map([...page, ...worker.files, ...filesOf(whole.outputFiles)]);
+  const lazy = [...files.keys()].filter((name) => ![...MAIN, STATIC].includes(name)).sort();
   return { files, main: MAIN, lazy, inputs: new Set([...pieces.inputs, ...worker.inputs]) };
 }
 
 const MAIN = ['device.js', 'core.js', 'argon2-worker.js'];
+/** The client in one file without `import()`, which service workers and extensions forbid. */
+const STATIC = 'device-static.js';
 
 /** One bundle in the pieces that esbuild cuts it into. */
 export interface Pieces {
@@ -203,7 +206,8 @@ function hashesApart(): Plugin {
       bundling.onResolve(
         { filter: /^@noble\/hashes\// },
         async ({ path: file, importer, kind, resolveDir, pluginData }) => {
-          const isApart = !importer.includes(`lib${path.sep}protocol`);
+          const isApart =
+            !importer.includes(`lib${path.sep}protocol`) || importer.includes('ed25519-signing');
           if (!isApart || pluginData === 'asking') return undefined;
           const found = await bundling.resolve(file, { importer, kind, resolveDir, pluginData: 'asking' });
           return apart(found.path);
@@ -271,7 +275,7 @@ async function main(): Promise<void> {
   const size = (name: string) => gzipped(made.files.get(name) as Uint8Array);
   const print = (label: string, bytes: number) => console.log(`${String(bytes).padStart(8)}  ${label}`);
   console.log('   bytes  gzipped, of dist/browser');
-  for (const name of [...made.main, ...made.lazy]) print(name, size(name));
+  for (const name of [...made.main, ...made.lazy, STATIC]) print(name, size(name));
   const download = made.main.reduce((sum, name) => sum + size(name), 0);
   print(`enrol, unlock and log in (${made.main.join(', ')}); at most ${MAX_DOWNLOAD}`, download);
   if (download > MAX_DOWNLOAD)

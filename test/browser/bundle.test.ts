@@ -47,7 +47,7 @@ describe('the build for script tags', () => {
   it('has no foreign code, and what a page downloads is small enough', async () => {
     const { files, main, lazy, inputs } = await buildBrowser();
     expect(foreign(inputs)).toEqual([]);
-    expect([...files.keys()].sort()).toEqual([...main, ...lazy].sort());
+    expect([...files.keys()].sort()).toEqual([...main, ...lazy, 'device-static.js'].sort());
     const download = main.reduce((sum, name) => sum + gzipped(files.get(name) as Uint8Array), 0);
     expect(download).toBeLessThanOrEqual(MAX_DOWNLOAD);
   });
@@ -62,6 +62,15 @@ describe('the build for script tags', () => {
     );
     expect(named).toContain('./argon2-worker.js');
     for (const name of named) expect(files.has(name.slice(2)), name).toBe(true);
+  });
+
+  it('has the whole client in one file without import(), for service workers and extensions', async () => {
+    const { files } = await buildBrowser();
+    const text = new TextDecoder().decode(files.get('device-static.js'));
+    expect(text).not.toMatch(/\bimport\s*\(/);
+    expect(text).not.toMatch(/\bimport\s*["'{*]/);
+    for (const word of ['pkcs1-der', 'RK-FFDH-ES', 'OPENSSH PRIVATE KEY', 'AGFzbQ'])
+      expect(text).toContain(word);
   });
 
   it('gives the worker its own name, also after the package is compiled', async () => {

@@ -51,7 +51,7 @@ describe.each(storages)('records in %s', (_, make) => {
 
   it('of another key are not replaced by saving, only where that is said', async () => {
     const x = '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
-    const theirs: DeviceRecord = { ...another, jwk: { kty: 'OKP', crv: 'Ed25519', x } };
+    const theirs: DeviceRecord = { ...another, ticket: 'another', jwk: { kty: 'OKP', crv: 'Ed25519', x } };
     await records.save('alice', record);
     await expect(records.save('alice', theirs)).rejects.toMatchObject({ code: 'refused' });
     expect(await records.load('alice')).toStrictEqual(record);

@@ -112,6 +112,31 @@ describe.each(SCHEMES)('a change of password of scheme %s', (scheme) => {
     await expect(again).rejects.toMatchObject({ code: 'disabled' });
   });
 
+  it('by a thief who leaves the old ticket alone is told to the owner, whose own changes are not', async () => {
+    const { world, record, options } = await start(scheme);
+    const warnings: string[] = [];
+    const warned = { ...options, onWarning: ({ code }: { code: string }) => void warnings.push(code) };
+    let asked = 0;
+    const fetch = intercepting(world.fetch, ({ pathname }) =>
+      pathname.endsWith('/assist') && ++asked === 3 ? forgedProblem('unavailable', 503) : undefined,
+    );
+    const thief = new Device(record, { ...options, fetch });
+    expect(await thief.changePassword(change)).toMatchObject({ isOldRetired: false, old: record });
+    await use(thief, NEW_PASSWORD);
+    const owner = new Device(record, warned);
+    await use(owner, PASSWORD);
+    expect(owner.lastUse).toMatchObject({ reissues: { count: 1 }, isReissuedElsewhere: true });
+    expect(warnings).toEqual(['reissued_elsewhere']);
+
+    const other = await start(scheme, world);
+    const own = new Device(other.record, { ...warned });
+    expect(await own.changePassword(change)).toEqual({ isOldRetired: true });
+    expect(own.lastUse).toMatchObject({ reissues: { count: 1 }, isReissuedElsewhere: false });
+    await use(own, NEW_PASSWORD);
+    expect(own.lastUse).toMatchObject({ isReissuedElsewhere: false });
+    expect(warnings).toHaveLength(1);
+  });
+
   it.each<[string, (pathname: string, asked: number) => Response | undefined, string]>([
     [
       'an older assistant, which does not know the operation',

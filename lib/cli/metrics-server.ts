@@ -1,6 +1,7 @@
 /** Metrics on a listener of their own, which is never the assistant's: `roaming-key serve --metrics-port`. */
 import { createServer } from 'node:http';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { isLoopback } from '../base/url.ts';
 import { type Metrics, prometheusMetrics } from '../telemetry/metrics.ts';
 import { listen, urlOf } from './listen.ts';
 
@@ -27,6 +28,11 @@ export async function startMetricsServer({
   const metrics = prometheusMetrics({ registry });
   const server = createServer((req, res) => {
     req.resume();
+    // A page whose name is made to resolve to this machine (DNS rebinding) sends its own name.
+    if ((isLoopback(host) || host === '::1') && !isLoopback(hostnameOf(req.headers.host))) {
+      res.writeHead(403).end();
+      return;
+    }
     if (req.method !== 'GET' || req.url !== '/metrics') {
       res.writeHead(404).end();
       return;
@@ -50,4 +56,8 @@ export async function startMetricsServer({
         server.closeAllConnections();
       }),
   };
+}
+
+function hostnameOf(host = ''): string {
+  return host.replace(/:\d+$/, '').toLowerCase();
 }

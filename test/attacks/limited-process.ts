@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { assistant } from '../../lib/assistant/router.ts';
+import { addressLimit } from '../../lib/limits/address-limit.ts';
 import { storeFromUrl } from '../../lib/store/url.ts';
-import { challenge } from '../../lib/strategy/challenge.ts';
 
 const [keys = '', url = '', limit = ''] = process.argv.slice(2);
 const store = await storeFromUrl(url, { onWarning: () => {} });
@@ -19,8 +19,11 @@ app.use(
   '/assistant',
   assistant({ keys: await KeySet.load(keys), store, serve, disablesPerMinute: Number(limit) }),
 );
-const rp = { audience: 'https://app.example', secret: 'x'.repeat(32), store, keysOf: () => undefined };
-app.post('/login/challenge', challenge({ ...rp, perMinute: Number(limit) }));
+app.post(
+  '/login/challenge',
+  addressLimit({ limit: Number(limit), windowSeconds: 60, purpose: 'challenge', store }),
+  (_req, res) => void res.json({}),
+);
 const server = createServer(app).listen(0, '127.0.0.1', () => {
   console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });

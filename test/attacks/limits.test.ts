@@ -3,15 +3,17 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import express from 'express';
+import express, { type RequestHandler } from 'express';
 import request from 'supertest';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { openSqlite } from '../../lib/databases/sqlite-driver.ts';
+import { addressLimit } from '../../lib/limits/address-limit.ts';
+import type { Instrument } from '../../lib/observe/instrument.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
 import type { CountAnswer, CountRequest, Store } from '../../lib/store/store.ts';
-import { type ChallengeOptions, challenge } from '../../lib/strategy/challenge.ts';
+import { challenge } from '../../lib/strategy/challenge.ts';
 import { type EngineName, isMissing, startEngine } from '../cluster/engines.ts';
 import { type AssistantWorld, startAssistant } from '../support/world.ts';
 import { assist, countedSince, makeDisabling, makeRequest, makeTicket, post, random } from './support.ts';
@@ -24,15 +26,18 @@ function temporaryFolder(): string {
   return folder;
 }
 
-const challenger = (store: Store, more: Partial<ChallengeOptions> = {}) =>
-  challenge({
-    audience: 'https://app.example',
-    secret: SECRET,
+/** A route that is limited for each address. */
+const challenger = (store: Partial<Store>, { perMinute = 60, audience = 'https://app.example' } = {}) => [
+  addressLimit({
+    limit: perMinute,
+    windowSeconds: 60,
+    purpose: 'challenge',
+    realm: audience,
     store,
-    keysOf: () => undefined,
     onError: () => {},
-    ...more,
-  });
+  }),
+  ((_req, res) => void res.json({})) as RequestHandler,
+];
 
 const tally = (statuses: readonly number[]) =>
   Object.fromEntries(
@@ -56,7 +61,7 @@ describe.each(['sqlite', 'redis', 'postgres'] as const)(
     }
 
     it.skipIf(isMissing(name))(
-      'give an address as many disablings and challenges as one process',
+      'give an address as many requests and disablings as one process',
       async () => {
         const folder = temporaryFolder();
         const engine = await startEngine(name);
@@ -73,16 +78,30 @@ describe.each(['sqlite', 'redis', 'postgres'] as const)(
           tally(
             await Promise.all(Array.from({ length: 80 }, (_, i) => ask(urls[i % 4] + to, address, body))),
           );
-        const { body } = await makeDisabling(keys.active.jwk);
         const expected = { 200: LIMIT, 429: 80 - LIMIT };
-        expect(await burst('/assistant/disable', '192.0.2.1', body)).toEqual(expected);
         expect(await burst('/login/challenge', '192.0.2.1', {})).toEqual(expected);
         expect(await burst('/login/challenge', '2001:db8:1:200::1', {})).toEqual(expected);
         for (const url of urls) {
-          expect(await ask(`${url}/assistant/disable`, '192.0.2.1', body)).toBe(429);
           expect(await ask(`${url}/login/challenge`, '2001:db8:1:2ff::2', {})).toBe(429);
           expect(await ask(`${url}/login/challenge`, '2001:db8:2::1', {})).toBe(200);
         }
+        // Disablings beyond the limit wait, and of all processes together one passes in a second.
+        const { jwk } = keys.active;
+        const bodies = await Promise.all(
+          Array.from({ length: LIMIT + 4 }, async () => (await makeDisabling(jwk)).body),
+        );
+        const started = Date.now();
+        const statuses = await Promise.all(
+          bodies.map((body, i) => ask(`${urls[i % 4]}/assistant/disable`, '192.0.2.1', body)),
+        );
+        expect(tally(statuses)).toEqual({ 200: LIMIT + 4 });
+        expect(Date.now() - started).toBeGreaterThan(2000);
+        // What is disabled already costs nothing, nor does another address wait.
+        for (const url of urls)
+          expect(await ask(`${url}/assistant/disable`, '192.0.2.1', bodies[0] as object)).toBe(200);
+        expect(await ask(`${urls[0]}/assistant/disable`, '192.0.2.2', (await makeDisabling(jwk)).body)).toBe(
+          200,
+        );
       },
       120_000,
     );
@@ -104,45 +123,56 @@ describe('two assistants on one store', () => {
     return { store, count, one: await start(), other: await start(), start };
   }
 
+  const delays = (...worlds: AssistantWorld[]) =>
+    worlds.flatMap(({ events }) => events).filter(({ type }) => type === 'delayed').length;
+
   it('let an address make as many entries as one, and one more for the second to learn of it', async () => {
     const { one, other, start, count } = await pair(4);
     const known = await makeTicket(one.keys.active.jwk);
     await assist(one, await makeRequest(known, { beta: random(32) }));
     for (const world of [other, one, other]) expect(await newId(world)).toBe('wrong_password');
+    expect(delays(one, other)).toBe(0);
     // The fourth was spent at the second, which knows it; the first learns it by one more.
-    expect(await newId(other)).toBe('busy');
-    expect(await newId(one)).toBe('wrong_password');
-    for (const world of [one, other, one, other]) expect(await newId(world)).toBe('busy');
+    for (const [world, delayed] of [
+      [other, 1],
+      [one, 1],
+      [one, 2],
+    ] as const) {
+      expect(await newId(world)).toBe('wrong_password');
+      expect(delays(one, other)).toBe(delayed);
+    }
     const third = await start();
-    expect([await newId(third), await newId(third)]).toEqual(['wrong_password', 'busy']);
-    expect(count).toHaveBeenCalledTimes(6);
+    for (const delayed of [0, 1]) {
+      await newId(third);
+      expect(delays(third)).toBe(delayed);
+    }
+    const counted = count.mock.calls.filter(([{ name }]) => /^limit:new-ids:/.test(name));
+    expect(counted).toHaveLength(6);
     for (const world of [one, other, third])
       expect(await countedSince(world, known)).toBe(world === one ? 1 : 0);
   });
 
   it('go no further beyond it than by the requests that are under way', async () => {
-    const { one, other, count } = await pair(10);
-    const together = async (times: number) =>
-      (await Promise.all(Array.from({ length: times }, (_, i) => newId(i % 2 ? one : other)))).filter(
-        (code) => code === 'wrong_password',
-      ).length;
-    for (let i = 0; i < 9; i++) await newId(one);
+    const { one, other } = await pair(6);
+    for (let i = 0; i < 5; i++) await newId(one);
     // One is left, and a process that does not know it yet has one more: each of both lets at least one through.
-    const through = await together(20);
-    expect(through).toBeGreaterThanOrEqual(2);
-    expect(await together(40)).toBe(0);
-    expect(count).toHaveBeenCalledTimes(9 + through);
+    await Promise.all([one, other, one, other].map(newId));
+    const before = delays(one, other);
+    expect(before).toBeLessThanOrEqual(2);
+    await Promise.all([one, other].map(newId));
+    expect(delays(one, other)).toBe(before + 2);
   });
 
-  it('ask the store nothing for a right password, nor for a wrong one of a known id', async () => {
-    const { one, count } = await pair(2);
-    const owner = await makeTicket(one.keys.active.jwk);
-    await assist(one, await makeRequest(owner, { beta: random(32) }));
+  it('count a first failure and a first success of an id, and nothing after it', async () => {
+    const { one, count } = await pair(9);
+    const [owner, newcomer] = [await makeTicket(one.keys.active.jwk), await makeTicket(one.keys.active.jwk)];
+    for (let i = 0; i < 3; i++) await assist(one, await makeRequest(owner, { beta: random(32) }));
+    for (let i = 0; i < 3; i++) expect((await assist(one, await makeRequest(owner))).status).toBe(200);
     expect(count).toHaveBeenCalledTimes(1);
-    for (let i = 0; i < 5; i++) expect((await assist(one, await makeRequest(owner))).status).toBe(200);
-    await assist(one, await makeRequest(owner, { beta: random(32) }));
-    expect((await assist(one, await makeRequest(await makeTicket(owner.jwk)))).status).toBe(200);
-    expect(count).toHaveBeenCalledTimes(1);
+    for (let i = 0; i < 3; i++) expect((await assist(one, await makeRequest(newcomer))).status).toBe(200);
+    expect(count).toHaveBeenCalledTimes(2);
+    for (let i = 0; i < 3; i++) await assist(one, await makeRequest(newcomer, { beta: random(32) }));
+    expect(count).toHaveBeenCalledTimes(3);
   });
 
   it('tell no verdict on a new id while the store cannot count it', async () => {
@@ -183,40 +213,40 @@ describe('a purpose', () => {
       async () => (await post({ url: origin }, '/one/challenge', {})).status,
       async () => (await post({ url: origin }, '/two/challenge', {})).status,
     ];
-    const fine = [200, 401, 200, 200];
-    for (const [i, act] of acts.entries())
-      expect([await act(), await act(), await act()]).toEqual([fine[i], fine[i], 429]);
+    const fine = [
+      [200, 200, 200],
+      [401, 401, 401],
+      [200, 200, 429],
+      [200, 200, 429],
+    ];
+    for (const [i, act] of acts.entries()) expect([await act(), await act(), await act()]).toEqual(fine[i]);
+    expect(world.events.map(({ type }) => type).filter((type) => /delayed/i.test(type))).toEqual([
+      'disablingDelayed',
+      'delayed',
+    ]);
     const names = new Set(count.mock.calls.map(([{ name }]) => name));
     expect([...names].map((name) => name.replace(/[\w-]{43}$/, ''))).toEqual([
       'limit:disable:',
+      'limit:disable-slowly:',
       'limit:new-ids:',
+      'limit:new-ids-slowly:',
       'limit:challenge:',
       'limit:challenge:',
     ]);
-    expect(names.size).toBe(4);
+    expect(names.size).toBe(6);
     expect([...names].join()).not.toContain('127.0.0.1');
   });
 });
 
-describe('an app that is watched', () => {
-  it('counts with the others all the same', async () => {
-    const store = new MemoryStore();
-    const watched = { instrument: (_step: unknown, run: () => Promise<unknown>) => run() };
-    const app = express()
-      .post('/one', challenger(store, { perMinute: 3, ...watched }))
-      .post('/two', challenger(store, { perMinute: 3, ...watched }));
-    const statuses: number[] = [];
-    for (const path of ['/one', '/two', '/one', '/two'])
-      statuses.push((await request(app).post(path)).status);
-    expect(statuses).toEqual([200, 200, 200, 429]);
-  });
-
+describe('a relying party that is watched', () => {
   it('answers an error of its own as it would unwatched', async () => {
     const random = () => {
       throw new Error('no entropy');
     };
-    const watched = { instrument: (_step: unknown, run: () => Promise<unknown>) => run() };
-    const app = express().post('/', challenger(new MemoryStore(), { random, perMinute: false, ...watched }));
+    const instrument = (_step: unknown, run: () => Promise<unknown>) => run();
+    const store = new MemoryStore();
+    const options = { audience: 'https://app.example', secret: SECRET, store, keysOf: () => undefined };
+    const app = express().post('/', challenge({ ...options, random, instrument: instrument as Instrument }));
     expect((await request(app).post('/').timeout(5000)).status).toBe(500);
   });
 });
@@ -265,6 +295,65 @@ class BrokenStore extends MemoryStore {
   }
 }
 
+describe('an owner', () => {
+  it('is never refused for what strangers and pages do behind the same address', async () => {
+    const store = new MemoryStore();
+    const world = await startAssistant({ store, newIdsPerHour: 5, disablesPerMinute: 2, cors: true });
+    const { jwk } = world.keys.active;
+    const owner = await makeTicket(jwk);
+    expect((await assist(world, await makeRequest(owner))).status).toBe(200);
+    // A page of any origin makes its visitor try wrong passwords on tickets of its own, more than may wait.
+    const headers = { 'content-type': 'application/json', origin: 'https://evil.example' };
+    const flood = await Promise.all(
+      Array.from({ length: 45 }, async () => makeRequest(await makeTicket(jwk), { beta: random(32) })),
+    );
+    const answers = flood.map(async ({ body }) =>
+      fetch(`${world.url}/assist`, { method: 'POST', headers, body: JSON.stringify(body) }).then(
+        ({ status }) => status,
+        () => 0,
+      ),
+    );
+    const refused: number[] = [];
+    for (const answer of answers) void answer.then((status) => status === 429 && refused.push(status));
+    await vi.waitUntil(() => refused.length >= 5, { timeout: 30_000 });
+    for (let i = 0; i < 5; i++) {
+      const { status, opened } = await assist(world, await makeRequest(owner));
+      expect([status, opened?.['failedSince']]).toEqual([200, { count: 0, last: null }]);
+    }
+    expect((await assist(world, await makeRequest(owner, { beta: random(32) }))).json.code).toBe(
+      'wrong_password',
+    );
+    // Nobody has disabled anything, so her kit works at once.
+    expect((await post(world, '/disable', (await makeDisabling(jwk, { t: owner.t })).body)).status).toBe(200);
+    expect(world.events.some(({ type }) => type === 'disablingDelayed')).toBe(false);
+  }, 90_000);
+
+  it('pays nothing for requests of foreign pages and for junk', async () => {
+    const store = new MemoryStore();
+    const count = vi.spyOn(store, 'count');
+    const world = await startAssistant({ store, newIdsPerHour: 1, disablesPerMinute: 1 });
+    const { body } = await makeDisabling(world.keys.active.jwk);
+    const junk: [string, string][] = [
+      ['text/plain', JSON.stringify(body)],
+      ['application/x-www-form-urlencoded', 'request=x'],
+      ['application/json', '{'],
+      ['application/json', '{}'],
+      ['application/json', '{"request":"x"}'],
+      ['application/json', JSON.stringify({ request: 'x'.repeat(40_000) })],
+    ];
+    for (const path of ['/assist', '/disable'])
+      for (let i = 0; i < 30; i++) {
+        const [type, text] = junk[i % junk.length] as [string, string];
+        const headers = { 'content-type': type, origin: 'https://evil.example' };
+        const { status } = await fetch(world.url + path, { method: 'POST', headers, body: text });
+        expect([400, 413]).toContain(status);
+      }
+    for (let i = 0; i < 20; i++) await fetch(`${world.url}/disable`);
+    expect(count).not.toHaveBeenCalled();
+    expect((await post(world, '/disable', body)).status).toBe(200);
+  });
+});
+
 describe('a store that cannot count', () => {
   const down = new Error('connection lost, password=hunter2');
   const broken: [string, () => BrokenStore][] = [
@@ -306,22 +395,14 @@ describe('a store that cannot count', () => {
     expect(onError.mock.calls[0]?.[0]).toMatchObject({ code: 'unavailable', cause: expect.any(Error) });
   });
 
-  it('is let be where an app limits challenges itself', async () => {
-    const store = new BrokenStore(() => Promise.reject(down));
-    const options = { audience: 'https://app.example', secret: SECRET, store, keysOf: () => undefined };
-    const app = express().post('/', challenge({ ...options, perMinute: false }));
-    expect((await request(app).post('/')).status).toBe(200);
-  });
-
   it('because it has no such operation leaves it to each process', async () => {
     const shared = new MemoryStore();
     const store = {
       claimOnce: shared.claimOnce.bind(shared),
       isDisabled: shared.isDisabled.bind(shared),
     };
-    const options = { audience: 'https://app.example', secret: SECRET, store, keysOf: () => undefined };
     for (let i = 0; i < 2; i++) {
-      const app = express().post('/', challenge({ ...options, perMinute: 2 }));
+      const app = express().post('/', challenger(store, { perMinute: 2 }));
       const statuses = [];
       for (let j = 0; j < 4; j++) statuses.push((await request(app).post('/')).status);
       expect(statuses).toEqual([200, 200, 429, 429]);

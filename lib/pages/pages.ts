@@ -217,7 +217,8 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
   const records =
     options.records &&
     roamingRecords({
-      ...(options.kdf && { profile: { kdf: options.kdf } }),
+      // What sign-up makes.
+      profile: { scheme: 'ed25519', ...(options.kdf && { kdf: options.kdf }) },
       ...options.records,
       relyingParty: options.rp,
       audience: rp.audience,

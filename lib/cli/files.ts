@@ -1,8 +1,7 @@
 /** Files and streams as commands use them: bounded to read, whole or not at all to write. */
-import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, lstat, open, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { lstat, writeFile } from 'node:fs/promises';
+import { writeAtomically } from '../files/atomic.ts';
 import { CommandLineError } from './failure.ts';
 
 /** The longest message that is signed, encrypted or decrypted: it is held in memory whole. */
@@ -77,42 +76,8 @@ export async function writeOutput(
   data: string | Uint8Array | AsyncIterable<string>,
   { force = false, isPublic = false }: WriteFileOptions = {},
 ): Promise<void> {
-  const mode = isPublic ? 0o666 : 0o600;
-  // What a symbolic link points at is replaced, and not the link.
-  const target = force ? await realpath(file).catch(() => file) : file;
-  const draft = path.join(
-    path.dirname(target),
-    `.${path.basename(target)}.${randomBytes(6).toString('hex')}`,
-  );
-  try {
-    const handle = await open(draft, 'wx', mode).catch((error: NodeJS.ErrnoException) => {
-      // The caller named the file, not the draft.
-      throw Object.assign(error, { path: file });
-    });
-    try {
-      await writeFile(handle, data);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    if (force) await rename(draft, target);
-    else await claimName(draft, file);
-  } finally {
-    await rm(draft, { force: true });
-  }
-}
-
-/** Gives the draft its name, never another file's; sticks formatted with FAT know no second names. */
-async function claimName(draft: string, file: string): Promise<void> {
-  try {
-    await link(draft, file);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP')
-      throw Object.assign(error as Error, { path: file });
-    await assertAbsent(file);
-    await rename(draft, file);
-  }
+  const options = { mode: isPublic ? 0o666 : 0o600, exclusive: !force };
+  await writeAtomically(file, (handle) => writeFile(handle, data), options);
 }
 
 /**

@@ -1,7 +1,8 @@
 import { chmod, mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { syncFolder } from '../files/atomic.ts';
 import { parseRecord } from '../protocol/record.ts';
-import { readJsonFile, replaceJsonFile, syncFolder } from './private-file.ts';
+import { readJsonFile, replaceJsonFile } from './private-file.ts';
 import { isSameRecord, type Records, recordName, requireSameKey } from './records.ts';
 
 /** Keeps clear of hidden files, and of what Windows takes for devices (CON, NUL). */

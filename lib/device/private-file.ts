@@ -1,11 +1,9 @@
 /** Small JSON files that belong to one user, mode 0600. Node only. */
-import { randomBytes } from 'node:crypto';
-import { constants, type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { constants, open, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { syncFolder, writeAtomically } from '../files/atomic.ts';
 
 const MAX_FILE = 65_536;
-const MODE = 0o600;
-const IS_WINDOWS = process.platform === 'win32';
 
 /**
  * Reads a JSON file.
@@ -40,21 +38,13 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 /**
- * Replaces a file at one stroke: whoever reads sees the old one or the new one, also after a loss of power.
+ * Replaces a file at one stroke, or what a link of that name points at: a reader sees the old one or the new one, also
+ * after a loss of power.
  *
  * @throws Error of the file system; the old file is untouched then
  */
-export async function replaceJsonFile(file: string, value: unknown): Promise<void> {
-  const folder = path.dirname(file);
-  const draft = path.join(folder, `.${randomBytes(12).toString('hex')}.tmp`);
-  try {
-    await write(await open(draft, 'wx', MODE), value);
-    await rename(draft, file);
-  } catch (error) {
-    await unlink(draft).catch(() => {});
-    throw error;
-  }
-  await syncFolder(folder);
+export function replaceJsonFile(file: string, value: unknown): Promise<void> {
+  return writeAtomically(file, (handle) => handle.writeFile(spell(value)));
 }
 
 /**
@@ -64,32 +54,19 @@ export async function replaceJsonFile(file: string, value: unknown): Promise<voi
  * @throws Error of the file system, `EEXIST` if there is a file of that name
  */
 export async function createJsonFile(file: string, value: unknown): Promise<void> {
-  const handle = await open(file, 'wx', MODE);
+  const handle = await open(file, 'wx', 0o600);
   try {
-    await write(handle, value);
+    await handle.writeFile(spell(value));
+    await handle.sync();
   } catch (error) {
     await unlink(file).catch(() => {});
     throw error;
+  } finally {
+    await handle.close();
   }
   await syncFolder(path.dirname(file));
 }
 
-async function write(handle: FileHandle, value: unknown): Promise<void> {
-  try {
-    await handle.writeFile(`${JSON.stringify(value, null, 2)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Makes a change of names durable. Windows has no handle on folders and needs none. */
-export async function syncFolder(folder: string): Promise<void> {
-  if (IS_WINDOWS) return;
-  const handle = await open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+function spell(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -1,19 +1,23 @@
 /** Files that hold secrets: readable by their owner alone, and either the old content or the new, never half. */
-import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
+import { writeAtomically } from './atomic.ts';
 
 /**
- * Reads a file that nobody else may read.
+ * Reads a file that only this process's user may read. A file of another owner may be readable by its group: Kubernetes
+ * mounts secrets so (`fsGroup`), for a user that cannot change their mode.
  *
- * @throws TypeError if group or others may
+ * @throws TypeError if others may read it, or its group may write it
  */
 export async function readPrivateFile(file: string): Promise<string> {
   const handle = await open(file, 'r');
   try {
-    const { mode } = await handle.stat();
-    if (process.platform !== 'win32' && mode & 0o077) {
-      throw new TypeError(`${file} holds secrets and others may read it: chmod 600 it`);
+    const { mode, uid } = await handle.stat();
+    const tooOpen = uid === process.getuid?.() ? 0o077 : 0o037;
+    if (process.platform !== 'win32' && mode & tooOpen) {
+      throw new TypeError(
+        `${file} holds secrets and others may use it (mode ${(mode & 0o777).toString(8)}): chmod 600 it`,
+      );
     }
     return await handle.readFile('utf8');
   } finally {
@@ -31,32 +35,6 @@ export async function writePrivateFile(
   text: string,
   { exclusive = false }: { readonly exclusive?: boolean } = {},
 ): Promise<void> {
-  const folder = path.dirname(file);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const draft = path.join(folder, `.${path.basename(file)}.${randomBytes(6).toString('hex')}`);
-  try {
-    const handle = await open(draft, 'wx', 0o600);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    if (exclusive) await link(draft, file);
-    else await rename(draft, file);
-    await syncFolder(folder);
-  } finally {
-    await rm(draft, { force: true });
-  }
-}
-
-/** Makes a renaming durable, where the platform lets a folder be opened. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  await writeAtomically(file, (handle) => handle.writeFile(text), { exclusive });
 }

@@ -1,6 +1,8 @@
 import {
   chmodSync,
+  chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { replaceJsonFile } from '../../lib/device/private-file.ts';
 import { readPrivateFile, writePrivateFile } from '../../lib/files/private-file.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -108,3 +111,45 @@ it('leaves no draft, and the old file, where it cannot be written', async () => 
 it('tells by code that there is none', async () => {
   await expect(readPrivateFile(file)).rejects.toMatchObject({ code: 'ENOENT' });
 });
+
+it('follows links to what they point at, there or not, and keeps the links', async () => {
+  const elsewhere = path.join(folder, 'volume');
+  mkdirSync(elsewhere);
+  writeFileSync(path.join(elsewhere, 'target'), 'old', { mode: 0o600 });
+  symlinkSync('volume/target', path.join(folder, 'second'));
+  symlinkSync(path.join(folder, 'second'), file);
+  await writePrivateFile(file, 'new');
+  expect(readFileSync(path.join(elsewhere, 'target'), 'utf8')).toBe('new');
+  expect([lstatSync(file).isSymbolicLink(), lstatSync(path.join(folder, 'second')).isSymbolicLink()]).toEqual(
+    [true, true],
+  );
+  rmSync(path.join(elsewhere, 'target'));
+  await writePrivateFile(file, 'made');
+  expect(readFileSync(path.join(elsewhere, 'target'), 'utf8')).toBe('made');
+  expect(readdirSync(elsewhere)).toEqual(['target']);
+  await replaceJsonFile(file, { a: 1 });
+  expect(JSON.parse(readFileSync(path.join(elsewhere, 'target'), 'utf8'))).toEqual({ a: 1 });
+  await expect(writePrivateFile(file, 'x', { exclusive: true })).rejects.toMatchObject({ code: 'EEXIST' });
+  symlinkSync('round', path.join(folder, 'round'));
+  await expect(writePrivateFile(path.join(folder, 'round'), 'x')).rejects.toMatchObject({ code: 'ELOOP' });
+});
+
+it.skipIf(process.getuid?.() !== 0)(
+  'reads what another owner lets its group read, as Kubernetes does',
+  async () => {
+    for (const mode of [0o640, 0o440, 0o400]) {
+      writeFileSync(file, 'x');
+      chmodSync(file, mode);
+      chownSync(file, 12_345, 0);
+      expect(await readPrivateFile(file)).toBe('x');
+      rmSync(file);
+    }
+    for (const mode of [0o644, 0o660, 0o650, 0o444]) {
+      writeFileSync(file, 'x');
+      chmodSync(file, mode);
+      chownSync(file, 12_345, 0);
+      await expect(readPrivateFile(file)).rejects.toThrow(TypeError);
+      rmSync(file);
+    }
+  },
+);

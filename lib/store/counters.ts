@@ -1,3 +1,4 @@
+import { wholeNumber } from '../base/options.ts';
 import { Expiring } from './expiring.ts';
 import type { CountAnswer, CountRequest } from './store.ts';
 
@@ -19,10 +20,8 @@ export interface Counter {
  */
 export function checkCount({ name, seconds, by }: CountRequest): void {
   if (typeof name !== 'string' || name === '') throw new TypeError('name must be a text that is not empty');
-  if (!Number.isSafeInteger(seconds) || seconds < 1 || seconds > MAX_SECONDS)
-    throw new TypeError(`seconds must be a whole number from 1 to ${MAX_SECONDS}`);
-  if (!Number.isSafeInteger(by) || Math.abs(by) > MAX_COUNT)
-    throw new TypeError(`by must be a whole number from -${MAX_COUNT} to ${MAX_COUNT}`);
+  wholeNumber('seconds', seconds, 1, MAX_SECONDS);
+  wholeNumber('by', by, -MAX_COUNT, MAX_COUNT);
 }
 
 /**

@@ -36,7 +36,7 @@ export class Expiring<V extends { readonly until: number }> {
    * @throws RoamingKeyError `unavailable` when full
    */
   makeRoom(now: number): void {
-    if (!this.hasRoom(now)) throw new RoamingKeyError('unavailable', 'The store is full.');
+    if (!this.hasRoom(now)) throw new RoamingKeyError('unavailable', 'the store is full');
   }
 
   /** Keeps `value` until its time. */

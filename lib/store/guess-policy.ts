@@ -1,3 +1,5 @@
+import { wholeNumber } from '../base/options.ts';
+
 /**
  * How many wrong passwords a key's owner, or a thief, may try (docs/protocol.md section 7; NIST SP 800-63B 5.2.2).
  * Durations are whole seconds.
@@ -112,9 +114,7 @@ export function guessPolicy(options: Partial<GuessPolicy> = {}): GuessPolicy {
   const policy = { ...DEFAULT_GUESS_POLICY, ...options };
   for (const [name, value] of Object.entries(policy)) {
     if (!Object.hasOwn(DEFAULT_GUESS_POLICY, name)) throw new TypeError(`unknown option policy.${name}`);
-    const least = name === 'knownFor' ? 0 : 1;
-    if (!Number.isSafeInteger(value) || value < least)
-      throw new TypeError(`policy.${name} must be a whole number from ${least}, not ${String(value)}`);
+    wholeNumber(`policy.${name}`, value, name === 'knownFor' ? 0 : 1);
   }
   if (policy.limit > MAX_LIMIT) throw new RangeError(`policy.limit must not be above ${MAX_LIMIT}`);
   if (policy.limit < policy.free) throw new RangeError('policy.limit must not be below policy.free');

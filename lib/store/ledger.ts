@@ -60,6 +60,11 @@ function isUnknown(tally: Tally): boolean {
   return isClean(tally) && tally.open.length === 0 && tally.used === null;
 }
 
+/** Whether a tally tells of nothing but a success: without it the id is new again, and no guess is lost. */
+export function isOnlyUse(tally: Tally): boolean {
+  return isClean(tally) && tally.open.length === 0 && tally.reissues === null;
+}
+
 /** When a tally is empty by the passing of time alone; null where that never happens. */
 export function emptyAt(tally: Tally, window: number): number | null {
   if (tally.failures > 0 || tally.stopped || tally.open.length > 0 || tally.reissues) return null;
@@ -129,7 +134,7 @@ export function decideReserve(
   now: number,
 ): { readonly answer: ReserveAnswer; readonly tally: TallyUpdate } {
   if (request.seenUntil <= now) {
-    throw new RoamingKeyError('unavailable', 'The clocks of the store and of the assistant differ too much.');
+    throw new RoamingKeyError('unavailable', 'the clocks of the store and of the assistant differ too much');
   }
   const { id: _, jti, policy, admitNew } = request;
   const refuse = (answer: ReserveAnswer) => ({ answer, tally: undefined });

@@ -1,6 +1,6 @@
 import { epochSeconds } from '../base/clock.ts';
 import { RoamingKeyError } from '../base/errors.ts';
-import { checkNames } from '../base/options.ts';
+import { checkNames, wholeNumber } from '../base/options.ts';
 import { Counters } from './counters.ts';
 import {
   decideFail,
@@ -9,6 +9,7 @@ import {
   decideSettle,
   decideUnlock,
   emptyAt,
+  isOnlyUse,
   type Tally,
   type TallyUpdate,
 } from './ledger.ts';
@@ -40,7 +41,10 @@ import type {
 export interface MemoryStoreOptions {
   /** The clock: whole seconds since the epoch. Default: this machine's. */
   readonly now?: () => number;
-  /** How many ids with failures or reservations are kept. Default 100000. */
+  /**
+   * How many ids are kept. Default 100000. When it is full, those that are known by a success alone make room, the ones
+   * that were used longest ago first.
+   */
   readonly maxIds?: number;
   /** How many seen requests, and how many claims, are kept. Default 1000000. */
   readonly maxSeen?: number;
@@ -73,10 +77,8 @@ export class MemoryStore implements Store {
   constructor(options: MemoryStoreOptions = {}) {
     const { now = epochSeconds, maxIds = 100_000, maxSeen = 1_000_000, maxMarks = 1_000_000 } = options;
     const { maxCounters = 1_000_000 } = options;
-    for (const [name, value] of Object.entries({ maxIds, maxSeen, maxCounters, maxMarks })) {
-      if (!Number.isSafeInteger(value) || value < 1)
-        throw new TypeError(`${name} must be a whole number from 1`);
-    }
+    for (const [name, value] of Object.entries({ maxIds, maxSeen, maxCounters, maxMarks }))
+      wholeNumber(name, value, 1);
     this.#now = now;
     this.#maxIds = maxIds;
     this.#maxMarks = maxMarks;
@@ -216,8 +218,10 @@ export class MemoryStore implements Store {
     }
     if (!this.#tallies.has(id) && this.#tallies.size >= this.#maxIds) {
       if (this.#swept !== now) this.#sweepTallies(now);
-      if (this.#tallies.size >= this.#maxIds) throw new RoamingKeyError('unavailable', 'The store is full.');
+      if (this.#tallies.size >= this.#maxIds) throw new RoamingKeyError('unavailable', 'the store is full');
     }
+    // At the end of the map, which is in the order of use.
+    this.#tallies.delete(id);
     this.#tallies.set(id, { tally, emptyAt: emptyAt(tally, policy.window) });
   }
 
@@ -227,12 +231,21 @@ export class MemoryStore implements Store {
     for (const [id, kept] of this.#tallies) {
       if (kept.emptyAt !== null && kept.emptyAt <= now) this.#tallies.delete(id);
     }
+    if (this.#tallies.size >= this.#maxIds) this.#makeRoom();
     return before - this.#tallies.size;
+  }
+
+  #makeRoom(): void {
+    const enough = this.#maxIds * 0.9;
+    for (const [id, { tally }] of this.#tallies) {
+      if (this.#tallies.size <= enough) return;
+      if (isOnlyUse(tally)) this.#tallies.delete(id);
+    }
   }
 
   #disable(u: string, t: string, at: number): boolean {
     if (this.#disabled.has(u)) return false;
-    if (this.#disabled.size >= this.#maxMarks) throw new RoamingKeyError('unavailable', 'The store is full.');
+    if (this.#disabled.size >= this.#maxMarks) throw new RoamingKeyError('unavailable', 'the store is full');
     this.#disabled.add(u);
     this.#feed.push({ seq: this.#feed.length + 1, tag: newTag(), u, t, at });
     return true;
@@ -240,7 +253,7 @@ export class MemoryStore implements Store {
 
   #retire(id: string, at: number): boolean {
     if (this.#retired.has(id)) return false;
-    if (this.#retired.size >= this.#maxMarks) throw new RoamingKeyError('unavailable', 'The store is full.');
+    if (this.#retired.size >= this.#maxMarks) throw new RoamingKeyError('unavailable', 'the store is full');
     this.#retired.set(id, { seq: this.#retired.size + 1, id, at });
     return true;
   }

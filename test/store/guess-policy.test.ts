@@ -130,7 +130,9 @@ describe('a policy', () => {
     (name) => {
       for (const bad of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '5', null, undefined]) {
         expect(() => guessPolicy({ [name]: bad })).toThrow(
-          new TypeError(`policy.${name} must be a whole number from 1, not ${String(bad)}`),
+          new TypeError(
+            `policy.${name} must be a whole number from 1, not ${typeof bad === 'string' ? 'a string' : bad}`,
+          ),
         );
       }
     },

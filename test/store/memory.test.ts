@@ -55,11 +55,28 @@ describe('MemoryStore is bounded', () => {
     expect(await store.reserve(request('c', '2'))).toMatchObject({ answer: 'reserved' });
   });
 
+  it('makes room for new ids by those that were only used, the oldest first, and loses no guess', async () => {
+    const { store, advance } = openMemory({ maxIds: 10 });
+    await store.reserve(request('failed', '1'));
+    await store.fail(request('failed', '1'));
+    await store.settle({ ...request('reissued', '1'), reissue: true });
+    for (let i = 0; i < 40; i++) {
+      await store.settle(request(`used-${i}`, '1'));
+      await advance(1);
+    }
+    const known = async (id: string) =>
+      (await store.reserve({ ...request(id, '2'), admitNew: false })).answer;
+    expect(await known('used-39')).toBe('reserved');
+    expect(await known('used-0')).toBe('new');
+    expect(await store.settle(request('failed', '2'))).toMatchObject({ failedSince: { count: 1 } });
+    expect(await store.settle(request('reissued', '2'))).toMatchObject({ reissues: { count: 1 } });
+  });
+
   it('makes room for new ids by those that time has emptied', async () => {
     const { store, advance } = openMemory({ maxIds: 1 });
     await store.reserve(request('a', '1'));
     await store.fail(request('a', '1'));
-    await store.settle(request('a', '2'));
+    await store.settle({ ...request('a', '2'), remember: false });
     await expect(store.reserve(request('b', '1'))).rejects.toMatchObject({ code: 'unavailable' });
     await advance(policy.window);
     expect(await store.reserve(request('b', '1', policy.window + 900))).toMatchObject({ answer: 'reserved' });
@@ -112,7 +129,10 @@ describe('MemoryStore is bounded', () => {
     for (const name of ['maxIds', 'maxSeen', 'maxCounters', 'maxMarks']) {
       for (const bad of [0, -1, 1.5, Number.NaN]) {
         expect(() => new MemoryStore({ [name]: bad })).toThrow(
-          new TypeError(`${name} must be a whole number from 1`),
+          expect.objectContaining({
+            name: 'TypeError',
+            message: expect.stringContaining(`${name} must be a whole number from 1`),
+          }),
         );
       }
     }

@@ -4,9 +4,11 @@
  * It helps whoever sends a ticket sealed to one of its keys, the MAC of the ticket's device and the verifier of the
  * ticket's password. It keeps no account: what it remembers are guesses, request numbers and marks, in the store.
  */
+
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
 import { toBase64url, wipe } from '../base/bytes.ts';
+import { epochSeconds } from '../base/clock.ts';
 import { type ErrorCode, isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
 import { readPayload } from '../base/json.ts';
 import { matchesKey, parseSealed, type SealedJwe, seal } from '../crypto/jwe/jwe.ts';
@@ -178,7 +180,7 @@ export class Assistant {
       observe({ name: 'store', part: 'assistant', operation }, run),
     );
     this.#policy = guessPolicy(options.policy);
-    this.#now = options.now ?? (() => Math.floor(Date.now() / 1000));
+    this.#now = options.now ?? epochSeconds;
     this.#workers = new ExponentiationPool({
       now: this.#now,
       ...options.workers,

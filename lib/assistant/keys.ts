@@ -3,9 +3,11 @@
  * which still open what they sealed before. Losing a key loses every ticket sealed to it; showing it gives
  * ADV({assistant}).
  */
+
 import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import * as v from 'valibot';
+import { epochSeconds } from '../base/clock.ts';
 import { type AssistantJwk, parseSealed, readAssistantJwk, seal, sealingAlg } from '../crypto/jwe/jwe.ts';
 import { localUnwrap, openSealed, type Unwrap } from '../crypto/jwe/jwe-node.ts';
 import { readPrivateFile, writePrivateFile } from '../files/private-file.ts';
@@ -49,7 +51,7 @@ interface StoredKey {
   readonly jwk: JWK & { kty: string };
 }
 
-const now = () => Math.floor(Date.now() / 1000);
+const now = epochSeconds;
 
 /**
  * An assistant's key set.

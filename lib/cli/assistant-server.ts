@@ -1,9 +1,10 @@
 /** A whole HTTP server around the assistant's router: what `roaming-key serve` runs. */
+
 import { createServer } from 'node:http';
 import express from 'express';
 import type { ServedSchemes } from '../assistant/operations.ts';
 import { type AssistantRouter, type AssistantRouterOptions, assistant } from '../assistant/router.ts';
-import { systemClock } from '../http/problem.ts';
+import { epochSeconds } from '../base/clock.ts';
 import { combineListeners } from '../observe/listeners.ts';
 import type { Store } from '../store/store.ts';
 import { type AuditLevel, type AuditLogger, auditLog, errorLog } from '../telemetry/audit-log.ts';
@@ -149,7 +150,7 @@ const LOGGER = Object.fromEntries(
   (['debug', 'info', 'warn', 'error'] as const).map((level): [AuditLevel, AuditLogger[AuditLevel]] => [
     level,
     (record, msg) => {
-      process.stderr.write(`${JSON.stringify({ at: systemClock(), level, ...record, msg })}\n`);
+      process.stderr.write(`${JSON.stringify({ at: epochSeconds(), level, ...record, msg })}\n`);
     },
   ]),
 ) as AuditLogger;

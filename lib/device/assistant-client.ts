@@ -3,8 +3,10 @@
  *
  * Nothing is believed that did not come back under ρ: an error in clear text is a hint at most.
  */
+
 import * as v from 'valibot';
 import { equalBytes, fromBase64url, randomBytes, toBase64url, wipe } from '../base/bytes.ts';
+import { epochSeconds } from '../base/clock.ts';
 import { type ErrorCode, isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
 import { readSecureUrl } from '../base/url.ts';
 import {
@@ -34,9 +36,6 @@ export interface AssistantClientOptions extends TransportOptions {
   /** Seconds since the epoch. Default: the device's clock. */
   readonly now?: () => number;
 }
-
-/** A device's clock, in whole seconds. */
-export const systemClock = (): number => Math.floor(Date.now() / 1000);
 
 /** Makes what is asked: afresh for every request, since a nonce must never serve two. */
 export type Question<X extends Exchange> = () => RequestOf<X> | Promise<RequestOf<X>>;
@@ -73,7 +72,7 @@ export class AssistantClient {
       throw new RoamingKeyError('unsupported', 'browsers do cryptography only on pages that come over https');
     this.url = secure;
     this.#options = options;
-    this.#now = options.now ?? systemClock;
+    this.#now = options.now ?? epochSeconds;
   }
 
   /**
@@ -209,7 +208,7 @@ export function asHint(error: unknown): unknown {
 
 /** How many seconds a time is ahead of this device's clock, by which hints in clear text are given. */
 export function fromNow(at: number | undefined): number | undefined {
-  return at === undefined ? undefined : at - systemClock();
+  return at === undefined ? undefined : at - epochSeconds();
 }
 
 const MESSAGES: Partial<Record<ErrorCode, string>> = {

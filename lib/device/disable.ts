@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { randomBytes, toBase64url, wipe } from '../base/bytes.ts';
+import { epochSeconds } from '../base/clock.ts';
 import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
 import { readPayload } from '../base/json.ts';
 import { readSecureUrl } from '../base/url.ts';
@@ -11,7 +12,6 @@ import {
   asHint,
   fromNow,
   sealToPublished,
-  systemClock,
 } from './assistant-client.ts';
 import { type HttpAnswer, Patience, send } from './transport.ts';
 
@@ -79,7 +79,7 @@ async function askToDisable(
       throw asHint(error);
     });
   try {
-    const payload = { v: 1, t, rho: toBase64url(rho), iat: (options.now ?? systemClock)() };
+    const payload = { v: 1, t, rho: toBase64url(rho), iat: (options.now ?? epochSeconds)() };
     const request = await sealToPublished(payload, 'rk-disable+jwe', key);
     const { body } = await post(request);
     const answer = v.safeParse(BODY, body);

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { fromBase64url, randomBytes, toBase64url, wipe } from '../base/bytes.ts';
+import { epochSeconds } from '../base/clock.ts';
 import { RoamingKeyError } from '../base/errors.ts';
 import { readSecureUrl } from '../base/url.ts';
 import type { AssistantJwk } from '../crypto/jwe/jwe.ts';
@@ -16,12 +17,7 @@ import {
 } from '../protocol/password.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 import { type TicketShare, ticketPayload } from '../protocol/ticket.ts';
-import {
-  AssistantClient,
-  type AssistantClientOptions,
-  sealToPublished,
-  systemClock,
-} from './assistant-client.ts';
+import { AssistantClient, type AssistantClientOptions, sealToPublished } from './assistant-client.ts';
 import { defaultArgon2id } from './default-argon2id.ts';
 import type { RelyingPartyOptions } from './login-proof.ts';
 import type { RoamOptions } from './roam.ts';
@@ -111,7 +107,7 @@ export async function makeRecord(
     kit,
     argon2id = defaultArgon2id,
     onProgress,
-    now = systemClock,
+    now = epochSeconds,
   }: Omit<EnrolmentOptions, 'assistant'>,
 ): Promise<Enrolment> {
   const cost = kdfParameters(kdf);

@@ -1,4 +1,5 @@
 /** HTTP as the device needs it: bounded in time and size, no redirects, one error family. */
+import { epochSeconds } from '../base/clock.ts';
 import { isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
 import { type PolicyWatch, watchPolicy } from './browser/policy.ts';
 import type { ProgressOptions } from './progress.ts';
@@ -193,7 +194,7 @@ function problem(url: string, response: Response, body: unknown): RoamingKeyErro
   const { origin, pathname } = new URL(url);
   const where = `${origin}${pathname} answered ${response.status}`;
   const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
-  const retry = Number.isSafeInteger(retryAfter) && { retryAt: Math.floor(Date.now() / 1000) + retryAfter };
+  const retry = Number.isSafeInteger(retryAfter) && { retryAt: epochSeconds() + retryAfter };
   if (!isWireErrorCode(code)) {
     // What stands before a server, a proxy say, answers in words of its own.
     const ours = response.status === 429 ? 'busy' : response.status >= 500 ? 'unavailable' : 'bad_response';

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { wipe } from '../base/bytes.ts';
+import { epochSeconds } from '../base/clock.ts';
 import { RoamingKeyError } from '../base/errors.ts';
 import { findGroup, safePrimeOf } from '../math/groups.ts';
 import { i2osp } from '../math/integer.ts';
@@ -127,7 +128,7 @@ export class ExponentiationPool implements Exponentiator {
     this.#size = within('size', size, 1, 256);
     this.#places = size + within('queue', options.queue ?? 64 * size, 0, 1_000_000);
     this.#timeLimit = within('timeLimit', options.timeLimit ?? 10_000, 1, 600_000);
-    this.#now = options.now ?? (() => Math.floor(Date.now() / 1000));
+    this.#now = options.now ?? epochSeconds;
   }
 
   /**

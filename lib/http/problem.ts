@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorRequestHandler } from 'express';
+import { epochSeconds } from '../base/clock.ts';
 import { isRoamingKeyError, isWireErrorCode, RoamingKeyError, type WireErrorCode } from '../base/errors.ts';
 import { answerJson } from './answer.ts';
 
@@ -90,7 +91,7 @@ export function sendProblem(
   error: unknown,
   options: ProblemOptions = {},
 ): void {
-  const { onError = (e) => console.error(e), clock = systemClock } = options;
+  const { onError = (e) => console.error(e), clock = epochSeconds } = options;
   const problem = toProblem(error);
   if (problem.status >= 500) onError(error, req);
   // The app has already answered this request, for example on its own timeout.
@@ -112,11 +113,6 @@ export function problemHandler(options: ProblemOptions = {}): ErrorRequestHandle
     if (res.headersSent) next(error);
     else sendProblem(req, res, error, options);
   };
-}
-
-/** Whole seconds since the epoch, by this machine's clock. */
-export function systemClock(): number {
-  return Math.floor(Date.now() / 1000);
 }
 
 function secondsToWait({ status, code, retryAt }: Problem, clock: () => number): number | undefined {

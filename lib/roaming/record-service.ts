@@ -8,11 +8,12 @@
  * A record is stored under HMAC(secret, code ‖ account). So a wrong code for a name with a record, and any code for a name
  * without, are misses of the same kind: neither the service nor its store can tell them apart.
  */
+
 import * as v from 'valibot';
 import { equalBytes, utf8 } from '../base/bytes.ts';
+import { epochSeconds } from '../base/clock.ts';
 import { isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
 import type { AssistantJwk } from '../crypto/jwe/jwe.ts';
-import { systemClock } from '../http/problem.ts';
 import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
 import { quiet } from '../observe/listeners.ts';
 import { FETCH_BODY, FETCH_BODY_WITHOUT_CODE, PUT_BODY } from '../protocol/roaming.ts';
@@ -111,7 +112,7 @@ export class RecordService {
   readonly profile: RecordProfile;
 
   constructor(options: RecordServiceOptions) {
-    const { secret, disabled, withoutPickupCode, now = systemClock } = options;
+    const { secret, disabled, withoutPickupCode, now = epochSeconds } = options;
     if (typeof options.store?.fetch !== 'function') throw new TypeError('store must be a RecordStore');
     if (disabled !== undefined && typeof disabled.isDisabled !== 'function')
       throw new TypeError('disabled must have isDisabled');

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type Request, type RequestHandler, Router } from 'express';
+import { epochSeconds } from '../base/clock.ts';
 import { RoamingKeyError } from '../base/errors.ts';
 import { isSecureOrigin } from '../base/url.ts';
 import { crossOrigin, readOrigins } from '../http/cross-origin.ts';
 import { handler } from '../http/handler.ts';
 import { jsonBody } from '../http/json-body.ts';
-import { type ProblemOptions, problemHandler, systemClock } from '../http/problem.ts';
+import { type ProblemOptions, problemHandler } from '../http/problem.ts';
 import { addressLimit } from '../limits/address-limit.ts';
 import { AttemptLimit } from '../limits/attempt-limit.ts';
 import { clientAddress } from '../limits/client-address.ts';
@@ -77,7 +78,7 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
     requestsPerMinute = 60,
     onError,
     onWarning = emitWarning,
-    now = systemClock,
+    now = epochSeconds,
   } = options;
   if (!isSecureOrigin(audience))
     throw new TypeError('audience must be an origin like https://app.example (http only on loopback)');

@@ -5,12 +5,13 @@
  * who lies on it must know a t, and only owners do; what a liar can do is leave something out, or not answer.
  * Against the latter stands a limit on how long the last complete reading is good for.
  */
+
 import * as v from 'valibot';
 import { toBase64url } from '../base/bytes.ts';
+import { epochSeconds } from '../base/clock.ts';
 import { RoamingKeyError } from '../base/errors.ts';
 import { checkNames } from '../base/options.ts';
 import { readSecureUrl } from '../base/url.ts';
-import { systemClock } from '../http/problem.ts';
 import { quiet } from '../observe/listeners.ts';
 import { disablingName, FEED_PAGE } from '../protocol/disabling.ts';
 import type { Store } from '../store/store.ts';
@@ -89,7 +90,7 @@ const MAX_PAGES = 10_000;
  * disabled.start();
  */
 export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
-  const { whenStale = 'closed', onError, now = systemClock, fetch = globalThis.fetch } = options;
+  const { whenStale = 'closed', onError, now = epochSeconds, fetch = globalThis.fetch } = options;
   const url = typeof options.url === 'string' ? readSecureUrl(options.url) : undefined;
   if (url === undefined) throw new TypeError('url must be https, or http on loopback, without query');
   if (whenStale !== 'closed' && whenStale !== 'open')

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 import { randomBytes } from '../base/bytes.ts';
+import { epochSeconds } from '../base/clock.ts';
 import { RoamingKeyError } from '../base/errors.ts';
 import { isLoopback, parseUrl } from '../base/url.ts';
 import { declaresJson } from '../http/json-body.ts';
-import { systemClock } from '../http/problem.ts';
 import { clientAddress } from '../limits/client-address.ts';
 import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
 import { quiet } from '../observe/listeners.ts';
@@ -82,7 +82,7 @@ const DISABLED_STEPS = storeSteps('relyingParty', 'isDisabled');
  * @throws TypeError naming the option that is missing or wrong
  */
 export function relyingParty(options: RelyingPartyOptions): RelyingParty {
-  const { store, keysOf, challengeSeconds = 120, now = systemClock, random = randomBytes } = options;
+  const { store, keysOf, challengeSeconds = 120, now = epochSeconds, random = randomBytes } = options;
   if (!isOrigin(options.audience))
     throw new TypeError('audience must be an origin like https://app.example (http only on loopback)');
   if (typeof store?.claimOnce !== 'function') throw new TypeError('store must have claimOnce');

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { Option } from 'commander';
+import { epochSeconds } from '../../base/clock.ts';
 import type { PrivateKeyKind, PrivateKeySource } from '../../crypto/keys/private-key.ts';
 import type { EnrollOptions } from '../../device/enroll.ts';
 import type { Enrolment } from '../../device/make-record.ts';
@@ -133,7 +134,7 @@ password. Programs that need the key itself, and use without network, need --sch
       kdf: kdfOf(options),
       scheme,
       ...(kind !== undefined && { key: kind as PrivateKeyKind }),
-      ...(expiresIn !== undefined && { expiresAt: Math.floor(Date.now() / 1000) + expiresIn * DAY }),
+      ...(expiresIn !== undefined && { expiresAt: epochSeconds() + expiresIn * DAY }),
     } as EnrollOptions;
     const made = await working('making the record', () => enroll(enrolment));
     if (kit !== undefined) await (await import('../../device/node.ts')).writeKitFile(kit, made.kit);

@@ -1,5 +1,7 @@
 /** What sshd hears of disabled keys. */
+
 import { Option } from 'commander';
+import { epochSeconds } from '../../base/clock.ts';
 import { type CommonOptions, command } from '../command.ts';
 import { CommandLineError } from '../failure.ts';
 import { assertAbsent, readTextInput, writeOutput } from '../files.ts';
@@ -106,7 +108,7 @@ is too old, fails and writes nothing; with --watch it then revokes every key of 
       given.format === 'krl'
         ? keyRevocationList(
             lines.map(({ blob }) => blob),
-            Math.floor(Date.now() / 1000),
+            epochSeconds(),
           )
         : lines.map(({ key }) => `${key}\n`).join('');
     return produce(given, {

@@ -1,4 +1,5 @@
 /** What all flows of a page share: servers, records, texts. */
+import { epochSeconds } from '../../base/clock.ts';
 import {
   type Argon2id,
   type BrowserRecords,
@@ -231,7 +232,7 @@ export class Context {
 
   /** Who is logged in; nobody where the app has no such route. */
   async session(): Promise<Session> {
-    if (!this.has('session')) return { account: null, now: Math.floor(Date.now() / 1000), keys: [] };
+    if (!this.has('session')) return { account: null, now: epochSeconds(), keys: [] };
     return this.ask<Session>('session');
   }
 

@@ -178,7 +178,7 @@ LIES = {
     "result zero": _result(lambda data: bytes(len(data))),
     "result too great": _result(lambda data: b"\xff" * len(data)),
     "no result": lambda answer, rho, _: _sealed(
-        rho, {k: v for k, v in answer.items() if k not in ("c", "nu", "retired")}
+        rho, {k: v for k, v in answer.items() if k not in ("c", "nu", "share", "retired")}
     ),
     "another result, honest proof": _element(lambda group, nu: group.encode(group.times(nu, group.g))),
     "identity": _element(lambda group, nu: b"\0"),

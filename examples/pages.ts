@@ -56,7 +56,8 @@ const pages = roamingKeyPages({
   assistant,
   records: { store: new MemoryRecordStore(), secret, disabled: helperStore },
   site: 'Notebook',
-  accountNamed: (u) => [...accounts].find(([, keys]) => keys.some((key) => key.u.includes(u)))?.[0],
+  accountNamed: (u) =>
+    [...accounts].find(([, keys]) => keys.some((key) => key.disablingNames?.includes(u)))?.[0],
   save: (_req, key, { isNew }) => {
     if (isNew && accounts.has(key.account)) throw new RoamingKeyError('refused', 'this name is taken');
     accounts.set(key.account, mergeKey(accounts.get(key.account) ?? [], key));

@@ -43,10 +43,24 @@ export type {
 } from './strategy/events.ts';
 export { type LiveKeyOptions, rememberKey, requireLiveKey } from './strategy/live-key.ts';
 export { type LoginOptions, login } from './strategy/login.ts';
-export { mergeKey, type RegisteredKey, type Registration } from './strategy/registered-key.ts';
+export {
+  confirmKey,
+  mergeKey,
+  mergeNames,
+  type RegisteredKey,
+  type Registration,
+  removeKey,
+} from './strategy/registered-key.ts';
 export { type RegistrationOptions, registration } from './strategy/registration.ts';
 export type { RelyingPartyOptions } from './strategy/relying-party.ts';
 export type { SessionKey } from './strategy/session-mark.ts';
+export {
+  isLive,
+  type KeyOfAccount,
+  type KeyState,
+  keysKilledBy,
+  listKeys,
+} from './strategy/standing.ts';
 export { type LoginInfo, RoamingKeyStrategy, type StrategyOptions } from './strategy/strategy.ts';
 export {
   type AuditEvent,

@@ -96,6 +96,7 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
         if (account) return db.addEvent(account, 'ended', '');
       }
     },
+    updateKeys: db.updateKeys.bind(db),
   };
   const authenticator = new passport.Passport();
   authenticator.use(

@@ -4,7 +4,13 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { type SessionData, Store as SessionStore } from 'express-session';
 import Database from 'libsql';
-import { mergeKey, type RegisteredKey, type Registration, RoamingKeyError } from 'passport-roaming-key';
+import {
+  mergeKey,
+  mergeNames,
+  type RegisteredKey,
+  type Registration,
+  RoamingKeyError,
+} from 'passport-roaming-key';
 
 /** What a key is for. One key, one purpose. */
 export type Purpose = 'login' | 'sign' | 'notes';
@@ -31,6 +37,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS keys (account TEXT NOT NULL, purpose TEXT NOT NULL, jkt TEXT NOT NULL, alg TEXT,
     jwk TEXT NOT NULL, u TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (account, purpose, jkt));
+  CREATE TABLE IF NOT EXISTS login_keys (account TEXT PRIMARY KEY, keys TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, sender TEXT NOT NULL, recipient TEXT NOT NULL,
     jwe TEXT NOT NULL, at INTEGER NOT NULL);
   CREATE INDEX IF NOT EXISTS notes_recipient ON notes (recipient, id);
@@ -71,16 +78,23 @@ export class AppDatabase {
     return this.#all('SELECT 1 FROM accounts WHERE name = ?', name).length > 0;
   }
 
-  /** Keys with which an account logs in, as the strategy wants them. */
+  /** Keys with which an account logs in, as `mergeKey` made them. */
   loginKeys(account: string): RegisteredKey[] {
-    return this.#all(
-      "SELECT jwk, alg, u FROM keys WHERE account = ? AND purpose = 'login' ORDER BY at, jkt",
+    const [row] = this.#all('SELECT keys FROM login_keys WHERE account = ?', account);
+    return row ? JSON.parse(row['keys'] as string) : [];
+  }
+
+  /** Changes the keys with which an account logs in, in one transaction. */
+  updateKeys(account: string, change: (keys: readonly RegisteredKey[]) => RegisteredKey[]): void {
+    this.#inTransaction(() => this.#putLoginKeys(account, change(this.loginKeys(account))));
+  }
+
+  #putLoginKeys(account: string, keys: readonly RegisteredKey[]): void {
+    this.#run(
+      'INSERT OR REPLACE INTO login_keys (account, keys) VALUES (?, ?)',
       account,
-    ).map(({ jwk, alg, u }) => ({
-      jwk: JSON.parse(jwk as string),
-      alg: alg as 'Ed25519',
-      u: JSON.parse(u as string),
-    }));
+      JSON.stringify(keys),
+    );
   }
 
   /**
@@ -94,10 +108,9 @@ export class AppDatabase {
         if (this.hasAccount(key.account)) throw new RoamingKeyError('refused', 'this name is taken');
         this.#run('INSERT INTO accounts (name, at) VALUES (?, ?)', key.account, now());
       }
-      const known = this.keys(key.account).filter(({ purpose }) => purpose === 'login');
-      const place = known.reverse().findIndex(({ jkt }) => jkt === key.jkt);
-      const merged = mergeKey(this.loginKeys(key.account), key).at(place) as RegisteredKey;
-      this.#putKey(key.account, 'login', { jkt: key.jkt, jwk: key.jwk, alg: key.alg, u: merged.u });
+      this.#putLoginKeys(key.account, mergeKey(this.loginKeys(key.account), key));
+      const { jkt, jwk, alg, disablingNames: u } = key;
+      this.#putKey(key.account, 'login', { jkt, jwk, alg, u });
     });
   }
 
@@ -113,8 +126,10 @@ export class AppDatabase {
   #putKey(
     account: string,
     purpose: Purpose,
-    { jkt, jwk, alg, u }: { jkt: string; jwk: object; alg: string; u: string | readonly string[] },
+    { jkt, jwk, alg, u }: { jkt: string; jwk: object; alg: string; u: readonly string[] },
   ): void {
+    // Names are only ever added: another could void the kit of the key's owner.
+    const known = this.keys(account).find((key) => key.purpose === purpose && key.jkt === jkt);
     this.#run(
       `INSERT INTO keys (account, purpose, jkt, alg, jwk, u, at) VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (account, purpose, jkt) DO UPDATE SET u = excluded.u`,
@@ -123,7 +138,7 @@ export class AppDatabase {
       jkt,
       alg,
       JSON.stringify(jwk),
-      JSON.stringify(typeof u === 'string' ? [u] : u),
+      JSON.stringify(mergeNames(known?.u ?? [], u)),
       now(),
     );
   }

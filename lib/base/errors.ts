@@ -60,6 +60,10 @@ export interface RoamingKeyErrorOptions {
   readonly status?: number;
   /** The server's answer under the key that only the asking device knows: a compact JWE. */
   readonly response?: string;
+  /** Why, in a word, for the server's own log; never sent to a peer. */
+  readonly reason?: string;
+  /** A sentence that the app wants its user to read: it travels, with `refused` alone, as RFC 9457's `detail`. */
+  readonly detail?: string;
 }
 
 /**
@@ -82,6 +86,10 @@ export class RoamingKeyError extends Error {
   readonly attemptsLeft: number | undefined;
   /** The answer sealed to the asking device, where there is one. */
   readonly response: string | undefined;
+  /** Why, in a word, for the server's own log. */
+  readonly reason: string | undefined;
+  /** A sentence of the app for its user. */
+  readonly detail: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: RoamingKeyErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -90,6 +98,8 @@ export class RoamingKeyError extends Error {
     this.retryAt = options.retryAt;
     this.attemptsLeft = options.attemptsLeft;
     this.response = options.response;
+    this.reason = options.reason;
+    this.detail = options.detail;
   }
 }
 

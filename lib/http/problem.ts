@@ -16,6 +16,8 @@ export interface Problem {
   readonly response?: string;
   readonly attemptsLeft?: number;
   readonly retryAt?: number;
+  /** What the app says of a refusal of its own. */
+  readonly detail?: string;
 }
 
 /** How errors are answered. */
@@ -66,7 +68,7 @@ export function asWireError(error: unknown): RoamingKeyError {
 
 /** The body of an error's answer: code, status and times, nothing of messages, causes or stacks. */
 export function toProblem(error: unknown): Problem {
-  const { code, status, response, attemptsLeft, retryAt } = asWireError(error);
+  const { code, status, response, attemptsLeft, retryAt, detail } = asWireError(error);
   const known = code as WireErrorCode;
   return {
     type: `urn:roaming-key:1:${known}`,
@@ -76,6 +78,7 @@ export function toProblem(error: unknown): Problem {
     ...(response === undefined ? {} : { response }),
     ...(attemptsLeft === undefined ? {} : { attemptsLeft }),
     ...(retryAt === undefined ? {} : { retryAt }),
+    ...(detail === undefined || known !== 'refused' ? {} : { detail }),
   };
 }
 

@@ -1,5 +1,6 @@
-import { knownKey } from '../strategy/registered-key.ts';
+import { areDisabled, joined } from '../strategy/registered-key.ts';
 import type { RelyingParty } from '../strategy/relying-party.ts';
+import { keysOf, stands } from '../strategy/standing.ts';
 
 /** A key as pages show it to its owner. */
 export interface AppKey {
@@ -14,19 +15,28 @@ export interface AppKey {
   readonly at?: number;
 }
 
-/** The keys of an account, and which of them are off. */
+/** The keys of an account, and which of them are off or suspended. */
 export async function keysOfAccount(
   rp: RelyingParty,
   account: string,
   otherKeys: ((account: string) => readonly AppKey[] | Promise<readonly AppKey[]>) | undefined,
-): Promise<readonly (AppKey & { readonly isDisabled: boolean })[]> {
-  const registered = (await rp.keysOf(account)) ?? [];
-  const own = registered.flatMap((key): AppKey[] => {
-    const known = knownKey(key);
-    return known ? [{ jkt: known.jkt, kind: kindOf(known.jwk), purpose: 'login', u: known.u }] : [];
-  });
-  const all = [...own, ...((await otherKeys?.(account)) ?? [])];
-  return Promise.all(all.map(async (key) => ({ ...key, isDisabled: await rp.disabled.isDisabled(key.u) })));
+): Promise<readonly (AppKey & { readonly isDisabled: boolean; readonly isSuspended?: boolean })[]> {
+  const registered = await keysOf(rp, account);
+  const own = registered.filter((key) => !key.isRemoved).flatMap((stored) => joined([stored]) ?? []);
+  const logins = own.map(async (key) => ({
+    jkt: key.jkt,
+    kind: kindOf(key.jwk),
+    purpose: 'login' as const,
+    u: key.disablingNames,
+    ...(key.at !== undefined && { at: key.at }),
+    isDisabled: await areDisabled(key.disablingNames, rp.disabled),
+    ...(!(await stands(rp, registered, key)) && { isSuspended: true }),
+  }));
+  const others = ((await otherKeys?.(account)) ?? []).map(async (key) => ({
+    ...key,
+    isDisabled: await areDisabled(key.u, rp.disabled),
+  }));
+  return Promise.all([...logins, ...others]);
 }
 
 function kindOf(jwk: { readonly kty: string; readonly crv?: string; readonly n?: string }): string {

@@ -8,10 +8,10 @@ import { handler } from '../http/handler.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { problemHandler } from '../http/problem.ts';
 import { addressLimit } from '../limits/address-limit.ts';
+import { isAccountName } from '../protocol/claims.ts';
 import { disablingName } from '../protocol/disabling.ts';
 import { type RoamingRecordsOptions, type RoamingRecordsRouter, roamingRecords } from '../roaming/router.ts';
 import { challenge } from '../strategy/challenge.ts';
-import { isAccountName } from '../strategy/compact-jws.ts';
 import { liveSession } from '../strategy/live-key.ts';
 import { login } from '../strategy/login.ts';
 import { findKey, type Registration } from '../strategy/registered-key.ts';
@@ -128,7 +128,7 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
       windowSeconds: 60,
       purpose: `pages-${purpose}`,
       realm: rp.audience,
-      store: rp.store,
+      store: options.rp.store,
     });
   const read = jsonBody({ limit: 8192 });
   api.use(ownPages(rp.allowedOrigins), (_req, res, next) => {

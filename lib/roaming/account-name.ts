@@ -1,5 +1,5 @@
 import { RoamingKeyError } from '../base/errors.ts';
-import { isAccountName } from '../strategy/compact-jws.ts';
+import { isAccountName } from '../protocol/claims.ts';
 
 /** Letters of full and half width, and the ideographic space: the characters that Unicode maps by width. */
 const WIDTH = /[\u3000\uff01-\uffee]/g;

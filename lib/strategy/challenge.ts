@@ -11,7 +11,6 @@ import { concat, equalBytes, fromBase64url, toBase64url, utf8 } from '../base/by
 import { RoamingKeyError } from '../base/errors.ts';
 import { answerJson } from '../http/answer.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
-import { addressLimit } from '../limits/address-limit.ts';
 import { observeHandler } from '../observe/requests.ts';
 import { unavailable } from './registered-key.ts';
 import { type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
@@ -78,20 +77,12 @@ export async function claimChallenge(rp: RelyingParty, { name, claimUntil }: Fre
   if (first !== true) throw new RoamingKeyError('replayed', 'the challenge was used before');
 }
 
-/** What the challenge handler may be told besides the relying party's options. */
-export interface ChallengeOptions extends RelyingPartyOptions, Pick<ProblemOptions, 'onError'> {
-  /**
-   * Challenges per address and minute, for all of one audience that share the store; `false` if the app limits them itself.
-   * Default 60.
-   */
-  readonly perMinute?: number | false;
-}
+/** What the challenge handler takes besides the relying party's options. */
+export interface ChallengeOptions extends RelyingPartyOptions, Pick<ProblemOptions, 'onError'> {}
 
 /**
- * Express handler for `POST {login}/challenge`: answers `{ challenge, expiresIn, now }`, times in seconds.
- *
- * Answers `busy` (429) to an address that asks too often, `unavailable` (503) while the store cannot count, and
- * `invalid_request` (405) to other methods.
+ * Express handler for `POST {login}/challenge`: answers `{ challenge, expiresIn, now, audience }`, times in seconds.
+ * Answers `invalid_request` (405) to other methods. Nothing is stored, so nothing is limited.
  *
  * @throws TypeError naming the option that is missing or wrong
  * @example
@@ -99,33 +90,16 @@ export interface ChallengeOptions extends RelyingPartyOptions, Pick<ProblemOptio
  */
 export function challenge(options: ChallengeOptions): RequestHandler {
   const rp = relyingParty(options);
-  const { perMinute = 60, onError } = options;
+  const { onError } = options;
   const problem = onError ? { onError, clock: rp.now } : { clock: rp.now };
-  const answer: RequestHandler = (_req, res) => {
-    answerJson(res, 200, { challenge: makeChallenge(rp), expiresIn: rp.challengeSeconds, now: rp.now() });
-  };
-  const limit =
-    perMinute === false
-      ? undefined
-      : addressLimit({
-          limit: perMinute,
-          windowSeconds: 60,
-          purpose: 'challenge',
-          realm: rp.audience,
-          store: rp.store,
-          ...problem,
-        });
-  const handle: RequestHandler = (req, res, next) => {
-    if (req.method !== 'POST') {
-      res.set('Allow', 'POST');
-      sendProblem(req, res, new RoamingKeyError('invalid_request', 'POST only', { status: 405 }), problem);
+  const handle: RequestHandler = (req, res) => {
+    if (req.method === 'POST') {
+      const { audience, challengeSeconds: expiresIn } = rp;
+      answerJson(res, 200, { challenge: makeChallenge(rp), expiresIn, now: rp.now(), audience });
       return;
     }
-    if (!limit) return answer(req, res, next);
-    return limit(req, res, (error?: unknown) => {
-      if (error === undefined) return answer(req, res, next);
-      sendProblem(req, res, error, problem);
-    });
+    res.set('Allow', 'POST');
+    sendProblem(req, res, new RoamingKeyError('invalid_request', 'POST only', { status: 405 }), problem);
   };
   return observeHandler(rp.observe, 'relyingParty', 'challenge', handle);
 }

@@ -3,31 +3,23 @@
  * Nothing here is verified; everything that follows works on values of known shape and size.
  */
 import * as v from 'valibot';
-import { fromBase64url, toBase64url } from '../base/bytes.ts';
+import { fromBase64url } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
-import { readProof } from '../protocol/claims.ts';
+import { sha256 } from '../crypto/sha256-node.ts';
+import {
+  LOGIN_CLAIMS,
+  LOGIN_TYP,
+  MAX_LIFETIME,
+  REGISTER_CLAIMS,
+  REGISTER_TYP,
+  readProof,
+} from '../protocol/claims.ts';
 import { isSignatureLength, PROOF_ALGORITHMS, type ProofAlgorithm, readSentJwk } from './public-key.ts';
 
-/** The largest proof, in characters: a registration of an RSA key of 8192 bits, with room. */
-export const MAX_PROOF = 8192;
-/** The longest time between a proof's iat and exp, in seconds. */
-export const MAX_LIFETIME = 120;
-const MAX_ACCOUNT = 256;
-
-const seconds = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const thumbprint = v.pipe(
   v.string(),
   v.check((text) => text.length === 43 && fromBase64url(text)?.length === 32),
 );
-const account = v.pipe(v.string(), v.check(isAccountName));
-const claims = {
-  aud: v.pipe(v.string(), v.maxLength(512)),
-  sub: account,
-  nonce: v.pipe(v.string(), v.maxLength(128)),
-  iat: seconds,
-  exp: seconds,
-  jti: v.pipe(v.string(), v.nonEmpty(), v.maxLength(128)),
-};
 const header = { alg: v.pipe(v.string(), v.maxLength(32)), kid: thumbprint };
 
 const sentJwk = v.pipe(
@@ -40,10 +32,8 @@ const sentJwk = v.pipe(
   }),
 );
 
-const LOGIN_HEADER = v.strictObject({ ...header, typ: v.literal('rk-login+jwt') });
-const LOGIN_CLAIMS = v.strictObject(claims);
-const REGISTER_HEADER = v.strictObject({ ...header, typ: v.literal('rk-register+jwt'), jwk: sentJwk });
-const REGISTER_CLAIMS = v.strictObject({ ...claims, u: thumbprint });
+const LOGIN_HEADER = v.strictObject({ ...header, typ: v.literal(LOGIN_TYP) });
+const REGISTER_HEADER = v.strictObject({ ...header, typ: v.literal(REGISTER_TYP), jwk: sentJwk });
 
 interface Parsed<Header, Claims> {
   readonly header: Header;
@@ -61,15 +51,7 @@ export type ParsedRegistration = Parsed<
 >;
 
 /**
- * Whether a name may be an account's: 1 to 256 characters, no control characters (databases choke on some) and no
- * lone surrogates (which have no UTF-8).
- */
-export function isAccountName(name: string): boolean {
-  return name.length > 0 && name.length <= MAX_ACCOUNT && !/[\p{Cc}\p{Cs}]/u.test(name);
-}
-
-/**
- * Reads a login proof.
+ * Reads a login proof. Its claims are the payload, or hidden: the payload is their hash, and they follow the JWS.
  *
  * @throws RoamingKeyError `invalid_request` for anything but the one form, `unsupported` for another algorithm
  */
@@ -87,16 +69,15 @@ function parse<H extends { readonly alg: string }, C extends { readonly iat: num
   headerSchema: v.GenericSchema<unknown, H>,
   claimsSchema: v.GenericSchema<unknown, C>,
 ): Parsed<H, C> {
-  const proven = readProof(proof);
-  const claims = proven && v.safeParse(claimsSchema, proven.claims, { abortEarly: true });
-  if (!proven || !claims?.success) throw malformed();
-  const { signed, signature } = proven;
-  const read = { header: readJson(toBase64url(proven.header), headerSchema), claims: claims.output };
-  const alg = readAlgorithm(read.header.alg);
-  if (!isSignatureLength(alg, signature.length)) throw malformed();
-  const { iat, exp } = read.claims;
-  if (exp <= iat || exp - iat > MAX_LIFETIME) throw malformed();
-  return { ...read, alg, signed, signature };
+  const read = readProof(proof, sha256);
+  const head = read && readHeader(read.header, headerSchema);
+  const claims = read && v.safeParse(claimsSchema, read.claims, { abortEarly: true });
+  if (!head || !claims?.success || read.signature.length === 0) throw malformed();
+  const alg = readAlgorithm(head.alg);
+  const { signed, signature } = read;
+  const { iat, exp } = claims.output;
+  if (!isSignatureLength(alg, signature.length) || exp <= iat || exp - iat > MAX_LIFETIME) throw malformed();
+  return { header: head, claims: claims.output, alg, signed, signature };
 }
 
 function readAlgorithm(name: string): ProofAlgorithm {
@@ -108,20 +89,15 @@ function readAlgorithm(name: string): ProofAlgorithm {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-function readJson<T>(part: string, schema: v.GenericSchema<unknown, T>): T {
-  const bytes = fromBase64url(part);
-  if (!bytes) throw malformed();
-  let text: string;
-  let value: unknown;
+function readHeader<T>(bytes: Uint8Array, schema: v.GenericSchema<unknown, T>): T | undefined {
   try {
-    text = decoder.decode(bytes);
-    value = JSON.parse(text);
+    const text = decoder.decode(bytes);
+    const value: unknown = JSON.parse(text);
+    const result = v.safeParse(schema, value, { abortEarly: true });
+    return result.success && !hasDuplicates(text, value) ? result.output : undefined;
   } catch {
-    throw malformed();
+    return undefined;
   }
-  const result = v.safeParse(schema, value, { abortEarly: true });
-  if (!result.success || hasDuplicates(text, value)) throw malformed();
-  return result.output;
 }
 
 /**

@@ -1,21 +1,23 @@
 /**
  * The assistant's public list of disabling secrets, as a relying party reads it (docs/protocol.md section 6).
  *
- * A key is disabled when one of its names u is the hash of a secret t on the list. So the list can be taken from anybody:
- * who lies on it must know a t, and only owners do; what a liar can do is leave something out, or not answer.
- * Against the latter stands a limit on how long the last complete reading is good for.
+ * A key is disabled when one of its names u is the hash of a secret t on the list. So anyone may serve the list: who lies
+ * on it must know a t, and only owners do. A liar can leave something out, or not answer; against that stands a limit on
+ * how long the last complete reading is good for. Strangers can add entries at will, so neither their number nor their
+ * pace may decide whether a key logs in.
  */
-
 import * as v from 'valibot';
-import { toBase64url } from '../base/bytes.ts';
+import { fromBase64url, toBase64url } from '../base/bytes.ts';
 import { epochSeconds } from '../base/clock.ts';
 import { RoamingKeyError } from '../base/errors.ts';
 import { checkNames } from '../base/options.ts';
+import { inTime } from '../base/time-limit.ts';
 import { readSecureUrl } from '../base/url.ts';
 import { quiet } from '../observe/listeners.ts';
 import { disablingName, FEED_PAGE } from '../protocol/disabling.ts';
-import type { Store } from '../store/store.ts';
+import type { Mark, Store } from '../store/store.ts';
 import type { FeedListener } from './events.ts';
+import { PackedNames } from './packed-names.ts';
 
 /** How the list is read and what happens while it cannot be. Durations are seconds. */
 export interface DisabledFeedOptions {
@@ -26,24 +28,27 @@ export interface DisabledFeedOptions {
   /** For how long the last complete reading is good. Default 300. */
   readonly maxStale?: number;
   /**
-   * What holds when it is not good any more. `closed`: nobody logs in, `unavailable`. `open`: keys that are not known
+   * What holds when it is not good any more. `closed`: every login is `unavailable`. `open`: keys that are not known
    * to be disabled are accepted. Disabled ones never are. Default `closed`.
    */
   readonly whenStale?: 'closed' | 'open';
   /**
-   * Where marks are kept, the relying party's own store, say, so that they outlive the process. Default: in memory, and
-   * the whole list is read at every start.
+   * Where marks are kept, such as the relying party's own store, so that they outlive the process. Default: in memory,
+   * and the whole list is read at every start. With `importMarks`, a page takes one step.
    */
-  readonly marks?: Pick<Store, 'disable' | 'isDisabled'>;
-  /** New marks that are taken from the list at most while this process lives; with more it counts as unreadable. Default 1 000 000. */
+  readonly marks?: Pick<Store, 'disable' | 'isDisabled'> & Partial<Pick<Store, 'importMarks'>>;
+  /**
+   * Entries that are kept in memory at most, 30 bytes each. Beyond, the names that this process has been asked about go
+   * on, and new ones are `unavailable`. Default 10 000 000.
+   */
   readonly maxEntries?: number;
   /** Where to go on: the cursor of an earlier feed whose marks are in `marks`. Default: at the beginning. */
   readonly since?: string | undefined;
-  /** For how long one page may take. Default 10. */
+  /** How long one page may take, and how long a check waits for a reading. Default 10. */
   readonly timeout?: number;
-  /** Told of every reading that failed. Default: nobody. */
+  /** Called for every reading that failed, and once when there are more entries than `maxEntries`. */
   readonly onError?: (error: unknown) => void;
-  /** Hears of every reading, and of those that failed. Default: nobody. */
+  /** Called for every reading, and for those that failed. */
   readonly onEvent?: FeedListener;
   /** Default: the platform's. */
   readonly fetch?: typeof globalThis.fetch;
@@ -60,26 +65,26 @@ export interface DisabledFeed extends Pick<Store, 'isDisabled'> {
   /** Reads up to the list's end; calls at the same time share one reading. Rejects with `unavailable`. */
   refresh(): Promise<void>;
   /**
-   * Whether any of the names is disabled. Reads first if no reading is good and none was tried lately.
-   * Rejects with `unavailable` where that cannot be told (`closed`).
+   * Whether any of the names is disabled. Where no reading is good, waits at most one `timeout` for one.
+   * Rejects with `unavailable` where it is not known (`closed`).
    */
   isDisabled(names: readonly string[]): Promise<boolean>;
   /** How good what is known is; for monitoring. */
   readonly status: FeedStatus;
 }
 
-/** What an operator's monitor may know of a list that is being read. */
+/** How good what is known is. */
 export interface FeedStatus {
-  /** When the last complete reading began, in seconds since the epoch; absent where there was none. */
-  readonly readAt?: number | undefined;
-  /** Whether that is longer ago than `maxStale`. */
+  /** When the last complete reading began, in seconds since the epoch. */
+  readonly readAt: number | undefined;
+  /** Whether that is too long ago. */
   readonly isStale: boolean;
   /** How far the list was read; for `since`. */
   readonly cursor?: string | undefined;
 }
 
+const PAGE_SIZE = 1000;
 const MAX_PAGE_BYTES = 1024 * 1024;
-const MAX_PAGES = 10_000;
 
 /**
  * Follows an assistant's list of disabled keys; to be given to a relying party as `disabled`.
@@ -92,50 +97,64 @@ const MAX_PAGES = 10_000;
 export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
   const { whenStale = 'closed', onError, now = epochSeconds, fetch = globalThis.fetch } = options;
   const url = typeof options.url === 'string' ? readSecureUrl(options.url) : undefined;
-  if (url === undefined) throw new TypeError('url must be https, or http on loopback, without query');
+  if (url === undefined)
+    throw new TypeError(`url must be https, or http on loopback, without query, got ${options.url}`);
   if (whenStale !== 'closed' && whenStale !== 'open')
-    throw new TypeError("whenStale must be 'closed' or 'open'");
+    throw new TypeError(`whenStale must be 'closed' or 'open', got ${whenStale}`);
   const every = positive('every', options.every ?? 30);
   const maxStale = positive('maxStale', options.maxStale ?? 300);
   const timeout = positive('timeout', options.timeout ?? 10);
-  const maxEntries = positive('maxEntries', options.maxEntries ?? 1_000_000);
-  const marks = options.marks ?? marksInMemory();
+  const maxEntries = positive('maxEntries', options.maxEntries ?? 10_000_000);
   if (options.onEvent !== undefined && typeof options.onEvent !== 'function')
     throw new TypeError('onEvent must be a function');
   const tell = options.onEvent && quiet(options.onEvent);
+  const marks = options.marks
+    ? marksIn(options.marks, now)
+    : marksInMemory(maxEntries, () =>
+        onError?.(
+          new Error(`the list has more entries than maxEntries, ${maxEntries}: new keys are unavailable`),
+        ),
+      );
 
   let cursor = options.since;
-  let entries = 0;
   let readAt: number | undefined;
   let triedAt: number | undefined;
   let reading: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let running = false;
+  let isUnfinished = false;
 
-  async function readAll(): Promise<void> {
+  /**
+   * Reads from the cursor to the first page that is not full. Others may add entries faster than pages arrive, so a
+   * reading ends when it could not be good any more; the next one goes on from there.
+   */
+  async function readOn(): Promise<void> {
     const startedAt = now();
     triedAt = startedAt;
-    const before = entries;
-    for (let pages = 0; pages < MAX_PAGES; pages++) {
+    isUnfinished = false;
+    const deadline = performance.now() + maxStale * 1000;
+    let entries = 0;
+    for (;;) {
       const { disabled, next } = await readPage(fetch, pageUrl(url as string, cursor), timeout);
-      for (const t of disabled) {
-        const { isNew } = await marks.disable({ u: toBase64url(disablingName(t)), t: toBase64url(t) });
-        if (isNew && ++entries > maxEntries) throw new Error('the list is too long');
-      }
-      const isEnd = disabled.length === 0 || next === cursor;
+      const isLast = disabled.length < PAGE_SIZE;
+      if (!isLast && next === cursor) throw new Error('a full page of the list leads to itself');
+      entries += await marks.add(disabled);
       cursor = next;
-      if (isEnd) {
-        // What was disabled before the first page was asked for is known now; of later ones nothing is promised.
+      if (isLast) {
+        // All that was disabled before the first page was requested is known now.
         readAt = startedAt;
-        tell?.({ type: 'feedRead', entries: entries - before });
+        tell?.({ type: 'feedRead', entries });
         return;
       }
+      if (performance.now() > deadline) {
+        isUnfinished = true;
+        throw new Error(`the list did not end within ${maxStale} s: the next reading goes on from here`);
+      }
     }
-    throw new Error('the list does not end');
   }
 
   function refresh(): Promise<void> {
-    reading ??= readAll()
+    reading ??= readOn()
       .catch((error: unknown) => {
         tell?.({ type: 'feedFailed', error });
         onError?.(error);
@@ -158,7 +177,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
       .catch(() => {})
       .finally(() => {
         if (!running) return;
-        timer = setTimeout(loop, every * 1000);
+        timer = setTimeout(loop, isUnfinished ? 0 : every * 1000);
         timer.unref();
       });
   }
@@ -180,26 +199,74 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
     async isDisabled(names) {
       checkNames(names);
       if (!isWithin(maxStale, readAt) && (reading || !isWithin(every, triedAt)))
-        await refresh().catch(() => {});
-      if (await marks.isDisabled(names)) return true;
+        await inTime(refresh(), timeout).catch(() => {});
+      if (await marks.has(names)) return true;
       if (whenStale === 'closed' && !isWithin(maxStale, readAt))
         throw new RoamingKeyError('unavailable', 'the list of disabled keys was not read for too long');
+      if (!marks.knows(names))
+        throw new RoamingKeyError('unavailable', 'the list is too long to know a new key: raise maxEntries');
       return false;
     },
   };
 }
 
-function marksInMemory(): Pick<Store, 'disable' | 'isDisabled'> {
-  const marked = new Set<string>();
+interface Marks {
+  /** Adds a page of secrets; resolves with how many were new. */
+  add(page: readonly Uint8Array[]): Promise<number>;
+  has(names: readonly string[]): Promise<boolean>;
+  /** Whether no entry under one of the names can have been dropped. */
+  knows(names: readonly string[]): boolean;
+}
+
+function marksIn(store: NonNullable<DisabledFeedOptions['marks']>, now: () => number): Marks {
   return {
-    async disable({ u }) {
-      const isNew = !marked.has(u);
-      marked.add(u);
-      return { isNew };
+    async add(page) {
+      const entries = page.map((t) => ({ u: toBase64url(disablingName(t)), t: toBase64url(t) }));
+      if (store.importMarks) {
+        const at = now();
+        return store.importMarks(entries.map((entry): Mark => ({ kind: 'disabled', ...entry, at })));
+      }
+      let count = 0;
+      for (const entry of entries) if ((await store.disable(entry)).isNew) count++;
+      return count;
     },
-    async isDisabled(names) {
-      return names.some((u) => marked.has(u));
+    has: async (names) => store.isDisabled(names),
+    knows: () => true,
+  };
+}
+
+function marksInMemory(maxEntries: number, onFull: () => void): Marks {
+  const marked = new PackedNames();
+  // Names that were asked about before any entry was dropped: those that bear them are noticed on the way.
+  const asked = new PackedNames();
+  let isFull = false;
+  const bytesOf = (name: string) => {
+    const bytes = fromBase64url(name);
+    if (bytes?.length !== 32) throw new TypeError('a disabling name must be 32 bytes in base64url');
+    return bytes;
+  };
+  return {
+    async add(page) {
+      let count = 0;
+      for (const t of page) {
+        const name = disablingName(t);
+        if (marked.size < maxEntries || asked.has(name)) {
+          if (marked.add(name)) count++;
+        } else if (!marked.has(name) && !isFull) {
+          isFull = true;
+          onFull();
+        }
+      }
+      return count;
     },
+    async has(names) {
+      const all = names.map(bytesOf);
+      if (!isFull) {
+        for (const name of all) if (asked.size < maxEntries) asked.add(name);
+      }
+      return all.some((name) => marked.has(name));
+    },
+    knows: (names) => !isFull || names.every((name) => asked.has(bytesOf(name))),
   };
 }
 
@@ -231,11 +298,13 @@ async function readPage(
   const result = v.safeParse(FEED_PAGE, JSON.parse(Buffer.concat(chunks).toString('utf8')), {
     abortEarly: true,
   });
-  if (!result.success) throw new Error('a page of the list is malformed');
+  if (!result.success || result.output.disabled.length > PAGE_SIZE)
+    throw new Error('a page of the list is malformed');
   return result.output;
 }
 
 function positive(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 1) throw new TypeError(`${name} must be a whole number from 1`);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new TypeError(`${name} must be a whole number from 1, got ${value}`);
   return value;
 }

@@ -11,6 +11,8 @@ interface OnKey {
 interface Refusal extends Partial<OnKey> {
   /** The code of the error that was answered. */
   readonly code: string;
+  /** Why, where the code does not say it: `audience`, `account`, `key`, `algorithm`, `signature`, `session`, `app`, … */
+  readonly reason?: string | undefined;
 }
 
 /**
@@ -22,12 +24,15 @@ export type RelyingPartyEvent =
   | ({ readonly type: 'loggedIn' } & OnKey)
   /** A login was refused. `disabled`, or `refused` with a key named: its holder was there, and may be the thief. */
   | ({ readonly type: 'loginRefused' } & Refusal)
-  /** A key was stored for an account. */
-  | ({ readonly type: 'registered' } & OnKey)
+  /** A key was stored for an account. `by`: the key that opened the session in which it was registered. */
+  | ({ readonly type: 'registered'; readonly by?: string | undefined } & OnKey)
   /** A registration was refused, by the proof's checks or by the app. */
   | ({ readonly type: 'registrationRefused' } & Refusal)
-  /** A session was ended: its key was disabled, or is none of the account's any more (`keyGone`; `u` is unknown then). */
-  | ({ readonly type: 'sessionEnded'; readonly reason: 'disabled' | 'keyGone' } & Pick<OnKey, 'jkt'> &
+  /** A session was ended: its key was disabled or suspended, or was taken from the account (`keyGone`; `u` is unknown then). */
+  | ({ readonly type: 'sessionEnded'; readonly reason: 'disabled' | 'suspended' | 'keyGone' } & Pick<
+      OnKey,
+      'jkt'
+    > &
       Partial<OnKey>)
   /** A login, a registration or a request in a session could not be answered: store, feed or app failed. */
   | {
@@ -49,3 +54,11 @@ export type FeedEvent =
 
 /** Takes every event as it happens; what it throws is ignored. */
 export type FeedListener = (event: FeedEvent) => void;
+
+/** A key as events name it. */
+export function keyOf(key: { readonly jkt: string; readonly disablingNames: readonly string[] }): {
+  readonly jkt: string;
+  readonly u: readonly string[];
+} {
+  return { jkt: key.jkt, u: key.disablingNames };
+}

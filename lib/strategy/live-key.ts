@@ -5,9 +5,10 @@
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
 import { asWireError, type ProblemOptions, sendProblem } from '../http/problem.ts';
-import { assertNotDisabled, findKey, unavailable } from './registered-key.ts';
+import { unavailable } from './registered-key.ts';
 import { type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
 import { endSession, markSession, openingOf, type SessionKey } from './session-mark.ts';
+import { assertLive } from './standing.ts';
 import type { LoginInfo } from './strategy.ts';
 
 /** How requests in a session that may not go on are answered. */
@@ -32,11 +33,11 @@ export function rememberKey(): RequestHandler {
 }
 
 /**
- * Express middleware that ends a session when the key that opened it is disabled or is none of the account's keys any
- * more; right after `passport.session()`, for all routes. It asks `keysOf` at every request, so that names that a key
+ * Express middleware that ends a session when the key that opened it is disabled, suspended or is none of the account's
+ * keys any more; right after `passport.session()`, for all routes. It asks `keysOf` at every request, so that names that a key
  * gained later count.
  *
- * Answers `disabled` after logging out, `refused` (see `withoutKey`), `unavailable` without logging out. Requests
+ * Answers `disabled` or `suspended` after logging out, `refused` (see `withoutKey`), `unavailable` without logging out. Requests
  * without a user pass.
  *
  * @throws TypeError naming the option that is missing or wrong
@@ -70,7 +71,7 @@ const hasEnded = (error: unknown) => ENDED.has(Object(error));
  * Judges the session of a request, and ends it where its key does not count any more.
  *
  * @returns the key that opened the session; `undefined` where nobody is authenticated, or no key was needed
- * @throws RoamingKeyError `disabled` or `refused`, after logging out; `refused` where a session without a key is not
+ * @throws RoamingKeyError `disabled`, `suspended` or `refused`, after logging out; `refused` where a session without a key is not
  *   allowed; `unavailable`
  */
 export async function liveSession(rp: RelyingParty, req: Request): Promise<SessionKey | undefined> {
@@ -78,24 +79,27 @@ export async function liveSession(rp: RelyingParty, req: Request): Promise<Sessi
   if (opening.by === 'none') return undefined;
   if (opening.by === 'unknown') {
     await end(req);
-    throw ended(new RoamingKeyError('refused', 'the session does not say which key opened it'));
+    throw ended(
+      new RoamingKeyError('refused', 'the session does not say which key opened it', { reason: 'session' }),
+    );
   }
   if (opening.by === 'other' || !opening.isSameLogin) {
     if (rp.withoutKey === 'refuse')
-      throw new RoamingKeyError('refused', 'the session was not opened with a key');
+      throw new RoamingKeyError('refused', 'the session was not opened with a key', { reason: 'session' });
     if (opening.by === 'other') return undefined;
   }
   const { jkt } = opening.key;
   let u: readonly string[] | undefined;
   try {
-    await assertLive(rp, opening.key, (names) => {
-      u = names;
+    await assertLive(rp, opening.key, ({ disablingNames }) => {
+      u = disablingNames;
     });
     return opening.key;
   } catch (error) {
-    if (!isRoamingKeyError(error, 'disabled')) throw error;
+    if (!isRoamingKeyError(error, 'disabled', 'suspended')) throw error;
     await end(req);
-    if (u) rp.tell?.({ type: 'sessionEnded', reason: 'disabled', jkt, u }, req);
+    const reason = error.code === 'suspended' ? 'suspended' : 'disabled';
+    if (u) rp.tell?.({ type: 'sessionEnded', reason, jkt, u }, req);
     else rp.tell?.({ type: 'sessionEnded', reason: 'keyGone', jkt }, req);
     throw ended(error);
   }
@@ -110,21 +114,4 @@ async function end(req: Request): Promise<void> {
 function ended(error: RoamingKeyError): RoamingKeyError {
   ENDED.add(error);
   return error;
-}
-
-async function assertLive(
-  rp: RelyingParty,
-  { account, jkt }: Pick<SessionKey, 'account' | 'jkt'>,
-  found: (u: readonly string[]) => void,
-): Promise<void> {
-  let keys: Awaited<ReturnType<RelyingParty['keysOf']>>;
-  try {
-    keys = await rp.keysOf(account);
-  } catch (error) {
-    throw unavailable('the keys of the account cannot be read', error);
-  }
-  const key = findKey(keys ?? [], jkt);
-  if (!key) throw new RoamingKeyError('disabled', 'the key is none of the account any more');
-  found(key.u);
-  await assertNotDisabled(key.u, rp.disabled);
 }

@@ -5,7 +5,9 @@ import { jsonBody } from '../http/json-body.ts';
 import { asWireError, type ProblemOptions, sendProblem } from '../http/problem.ts';
 import { run } from '../http/run.ts';
 import { observeHandler } from '../observe/requests.ts';
-import { isAccountName } from './compact-jws.ts';
+import { isAccountName } from '../protocol/claims.ts';
+
+import { keyOf } from './events.ts';
 import { liveSession } from './live-key.ts';
 import { PROOF_BODY_LIMIT } from './login.ts';
 import { type OnProven, type ProvenLogin, readRegistration, verifyRegistration } from './proof.ts';
@@ -30,7 +32,7 @@ export interface RegistrationOptions extends RelyingPartyOptions, Pick<ProblemOp
  *
  * Answers `refused` to requests that are for no account, `disabled` or `refused` to those in a session whose key does not
  * count any more or that no key opened (see `withoutKey`), and `invalid_request`, `unsupported`,
- * `stale_request`, `replayed`, `disabled` and `unavailable` as a login does.
+ * `stale_request`, `replayed`, `disabled` and `unavailable` as a login does; `busy` for more than 32 new names in a day.
  *
  * @throws TypeError naming the option that is missing or wrong
  * @example
@@ -48,12 +50,12 @@ export function registration(options: RegistrationOptions): RequestHandler {
   async function register(req: Request, onProven: OnProven): Promise<Registration> {
     assertOwnPage(rp, req);
     // Before the app is asked: it believes the session.
-    await liveSession(rp, req);
+    const opener = await liveSession(rp, req);
     const proof = readRegistration(req.body);
     const name = await account(req, proof.claims.sub);
     if (typeof name !== 'string' || !isAccountName(name))
-      throw new RoamingKeyError('refused', 'authentication required');
-    const registered = await verifyRegistration(rp, proof, name, onProven);
+      throw new RoamingKeyError('refused', 'authentication required', { reason: 'account' });
+    const registered = await verifyRegistration(rp, proof, name, opener, onProven);
     await save(req, registered);
     return registered;
   }
@@ -66,13 +68,15 @@ export function registration(options: RegistrationOptions): RequestHandler {
       });
     try {
       await run(read, req, res);
-      const { jkt, u } = await (observe ? observe({ name: 'registration' }, check) : check());
-      tell?.({ type: 'registered', jkt, u }, req);
+      const registered = await observe({ name: 'registration' }, check);
+      const { jkt, by } = registered;
+      tell?.({ type: 'registered', ...keyOf(registered), ...(by !== undefined && { by }) }, req);
       answerJson(res, 201, { jkt });
     } catch (error) {
       try {
-        const { status, code } = asWireError(error);
-        if (status < 500) tell?.({ type: 'registrationRefused', code, ...key }, req);
+        const { status, code, reason } = asWireError(error);
+        const why = { code, ...(reason !== undefined && { reason }), ...(key && keyOf(key)) };
+        if (status < 500) tell?.({ type: 'registrationRefused', ...why }, req);
         else tell?.({ type: 'unavailable', part: 'relyingParty', error }, req);
         sendProblem(req, res, error, problem);
       } catch (failed) {

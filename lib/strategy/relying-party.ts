@@ -22,18 +22,30 @@ export interface RelyingPartyOptions {
   /** Makes challenges. Of several the first makes and all verify, so that a secret can be replaced. */
   readonly secret: Secret | readonly Secret[];
   /**
-   * Remembers which challenges were used, and counts who asks for them; shared by all processes of the app. Where it has
-   * no `count`, each process counts for itself.
+   * Remembers which challenges were used, and counts for pages; shared by all processes of the app.
    */
   readonly store: Pick<Store, 'claimOnce'> & Partial<Pick<Store, 'isDisabled' | 'count'>>;
   /**
-   * The keys of an account, those that are disabled included; none for an unknown account. `account` is
-   * whatever the client sent: 1 to 256 characters, none of them control characters.
+   * The keys of an account as `mergeKey` made them, disabled and removed ones included; none for an unknown account.
+   * `account` is unverified text of the client: 1 to 256 characters, none of them control characters.
    */
   readonly keysOf: (
     account: string,
   ) => readonly RegisteredKey[] | undefined | Promise<readonly RegisteredKey[] | undefined>;
-  /** Tells which keys are disabled: a `disabledFeed`. Default: `store`, where it is shared with the assistant. */
+  /**
+   * Changes the stored keys of an account, in one transaction: reads them, calls `change`, writes what it returns. With it
+   * a key outgrows its voucher at a login; without it only `confirmKey` removes a voucher.
+   */
+  readonly updateKeys?: (
+    account: string,
+    change: (keys: readonly RegisteredKey[]) => RegisteredKey[],
+  ) => unknown;
+  /**
+   * For how long the key that opened a session vouches for keys that are registered in it, in seconds; 0: not at all.
+   * Default 30 days.
+   */
+  readonly vouchFor?: number;
+  /** Says which keys are disabled: a `disabledFeed`. Default: `store`, where it is shared with the assistant. */
   readonly disabled?: Pick<Store, 'isDisabled'>;
   /** Origins whose pages may send proofs. Default: `audience` alone. */
   readonly allowedOrigins?: readonly string[];
@@ -58,8 +70,10 @@ export interface RelyingPartyOptions {
 export interface RelyingParty {
   readonly audience: string;
   readonly secrets: readonly [Uint8Array, ...Uint8Array[]];
-  readonly store: Pick<Store, 'claimOnce'> & Partial<Pick<Store, 'count'>>;
+  readonly store: Pick<Store, 'claimOnce'>;
   readonly keysOf: RelyingPartyOptions['keysOf'];
+  readonly updateKeys: RelyingPartyOptions['updateKeys'];
+  readonly vouchFor: number;
   readonly disabled: Pick<Store, 'isDisabled'>;
   readonly allowedOrigins: readonly string[];
   readonly challengeSeconds: number;
@@ -69,11 +83,14 @@ export interface RelyingParty {
   /** Tells the app of an event and where its request came from; absent where nobody listens. */
   readonly tell: ((event: RelyingPartyEvent, req: Pick<Request, 'ip'>) => void) | undefined;
   readonly observe: Observe;
+  /** Warns the operator, once, that devices make proofs for another origin. */
+  readonly noteAudience: (claimed: string) => void;
 }
 
 const MIN_SECRET_BYTES = 32;
+/** Seconds: 30 days. */
+const VOUCH_FOR = 2_592_000;
 const CLAIM_STEPS = storeSteps('relyingParty', 'claimOnce');
-const CLAIM_AND_COUNT_STEPS = storeSteps('relyingParty', 'claimOnce', 'count');
 const DISABLED_STEPS = storeSteps('relyingParty', 'isDisabled');
 
 /**
@@ -82,12 +99,19 @@ const DISABLED_STEPS = storeSteps('relyingParty', 'isDisabled');
  * @throws TypeError naming the option that is missing or wrong
  */
 export function relyingParty(options: RelyingPartyOptions): RelyingParty {
-  const { store, keysOf, challengeSeconds = 120, now = epochSeconds, random = randomBytes } = options;
+  const unknown = Object.keys(options).find((name) => !KNOWN_OPTIONS.has(name));
+  if (unknown !== undefined) throw new TypeError(`unknown option ${unknown}`);
+  const { store, keysOf, updateKeys, vouchFor = VOUCH_FOR } = options;
+  const { challengeSeconds = 120, now = epochSeconds, random = randomBytes } = options;
   if (!isOrigin(options.audience))
-    throw new TypeError('audience must be an origin like https://app.example (http only on loopback)');
+    throw new TypeError(
+      `audience must be an origin like https://app.example (http only on loopback), got ${options.audience}`,
+    );
   if (typeof store?.claimOnce !== 'function') throw new TypeError('store must have claimOnce');
-  if (store.count !== undefined && typeof store.count !== 'function')
-    throw new TypeError('count of store must be a function');
+  if (updateKeys !== undefined && typeof updateKeys !== 'function')
+    throw new TypeError('updateKeys must be a function');
+  if (!Number.isSafeInteger(vouchFor) || vouchFor < 0)
+    throw new TypeError(`vouchFor must be a whole number of seconds from 0, got ${vouchFor}`);
   if (typeof keysOf !== 'function') throw new TypeError('keysOf must be a function');
   const disabled = options.disabled ?? store;
   if (!canTellDisabled(disabled)) throw new TypeError('disabled must have isDisabled, since store has not');
@@ -102,8 +126,10 @@ export function relyingParty(options: RelyingPartyOptions): RelyingParty {
   return {
     audience: options.audience,
     secrets: readSecrets(options.secret),
-    store: observedStore(store, observe),
+    store: observed(store, CLAIM_STEPS, observe),
     keysOf,
+    updateKeys,
+    vouchFor,
     disabled: observed(disabled, DISABLED_STEPS, observe),
     allowedOrigins,
     challengeSeconds,
@@ -112,14 +138,49 @@ export function relyingParty(options: RelyingPartyOptions): RelyingParty {
     random,
     tell: teller(options.onEvent),
     observe,
+    noteAudience: once((claimed) =>
+      process.emitWarning(
+        `proofs are made for ${claimed}, but audience is ${options.audience}: set audience to the origin that users see`,
+        { code: 'ROAMING_KEY_AUDIENCE' },
+      ),
+    ),
   };
 }
 
-/** Counts where the store does, and not where it cannot. */
-function observedStore(store: RelyingParty['store'], observe: Observe): RelyingParty['store'] {
-  if (store.count === undefined) return observed(store, CLAIM_STEPS, observe);
-  return observed(store as Required<RelyingParty['store']>, CLAIM_AND_COUNT_STEPS, observe);
+/** Calls with the first origin and ignores what follows: strangers choose what they claim. */
+function once(warn: (origin: string) => void): (claimed: string) => void {
+  let isDone = false;
+  return (claimed) => {
+    if (isDone || !isOrigin(claimed)) return;
+    isDone = true;
+    warn(claimed);
+  };
 }
+
+/** Options of everything that takes a relying party's: apps give one object to all. */
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
+  'audience',
+  'secret',
+  'store',
+  'keysOf',
+  'updateKeys',
+  'vouchFor',
+  'disabled',
+  'allowedOrigins',
+  'challengeSeconds',
+  'withoutKey',
+  'onEvent',
+  'instrument',
+  'now',
+  'random',
+  'passReqToCallback',
+  'account',
+  'save',
+  'onEnded',
+  'onError',
+  // Of the time when challenges were limited.
+  'perMinute',
+]);
 
 function teller(onEvent: RelyingPartyListener | undefined): RelyingParty['tell'] {
   if (onEvent === undefined) return undefined;
@@ -138,7 +199,9 @@ export function assertOwnPage(rp: RelyingParty, req: IncomingMessage): void {
   if (!declaresJson(req)) throw new RoamingKeyError('invalid_request', 'the body must be application/json');
   const { origin } = req.headers;
   if (origin !== undefined && !rp.allowedOrigins.includes(origin))
-    throw new RoamingKeyError('refused', 'the request comes from a page of another origin');
+    throw new RoamingKeyError('refused', 'the request comes from a page of another origin', {
+      reason: 'origin',
+    });
 }
 
 function isOrigin(text: unknown): boolean {
@@ -157,8 +220,12 @@ function readSecrets(secret: RelyingPartyOptions['secret']): RelyingParty['secre
         : one instanceof Uint8Array
           ? one.slice()
           : undefined;
-    if (!bytes || bytes.length < MIN_SECRET_BYTES)
-      throw new TypeError(`secret must have at least ${MIN_SECRET_BYTES} bytes`);
+    if (!bytes)
+      throw new TypeError(
+        'secret is missing: make one with `openssl rand -base64 32` and keep it, in the environment for example',
+      );
+    if (bytes.length < MIN_SECRET_BYTES)
+      throw new TypeError(`secret must have at least ${MIN_SECRET_BYTES} bytes, got ${bytes.length}`);
     return bytes;
   });
   if (!first) throw new TypeError('secret must not be empty');

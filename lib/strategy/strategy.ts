@@ -5,8 +5,10 @@
 import type { Request } from 'express';
 import CustomStrategy from 'passport-custom';
 import { isRoamingKeyError, type RoamingKeyError } from '../base/errors.ts';
+import { keyOf } from './events.ts';
 import { type OnProven, type ProvenLogin, verifyLogin } from './proof.ts';
 import { assertOwnPage, type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
+import { outgrowVoucher } from './standing.ts';
 
 /** A user, or `false`, `null`, `undefined` where the app lets nobody in under that account. */
 export type LoginUser = object | false | null | undefined;
@@ -62,7 +64,7 @@ const Custom = CustomStrategy as unknown as new (
  *
  * Expects `{ proof }` in `req.body`, read by `login()`, or by `express.json()` before `passport.authenticate`.
  * A proof that is not accepted fails the request with the `RoamingKeyError` as info and its status; a store
- * or an app function that fails is an error. `req.authInfo` is `{ account, key: { jkt, u } }` after success.
+ * or an app function that fails is an error. `req.authInfo` is `{ account, key: { jkt, disablingNames } }` after success.
  *
  * @throws TypeError naming the option that is missing or wrong
  * @example
@@ -131,25 +133,27 @@ function withoutRequest(verify: VerifyLogin): Ask {
   });
 }
 
-/** Decides, and tells whoever listens what came of it. */
+/** Decides, and reports what came of it. */
 async function attempt(rp: RelyingParty, ask: Ask, req: Request): Promise<Decision> {
   const { observe, tell } = rp;
-  if (!observe && !tell) return decide(rp, ask, req);
   let key: ProvenLogin['key'] | undefined;
   const run = () =>
     decide(rp, ask, req, (proven) => {
       key = proven;
     });
   try {
-    const decision = await (observe
-      ? observe({ name: 'login' }, run, ({ user }) => (user ? 'ok' : 'refused'))
-      : run());
-    if (decision.user && key) tell?.({ type: 'loggedIn', ...key }, req);
-    else tell?.({ type: 'loginRefused', code: 'refused', ...key }, req);
+    const decision = await observe({ name: 'login' }, run, ({ user }) => (user ? 'ok' : 'refused'));
+    if (decision.user && key) tell?.({ type: 'loggedIn', ...keyOf(key) }, req);
+    else tell?.({ type: 'loginRefused', code: 'refused', reason: 'app', ...(key && keyOf(key)) }, req);
     return decision;
   } catch (error) {
-    if (isFailure(error)) tell?.({ type: 'loginRefused', code: error.code, ...key }, req);
-    else tell?.({ type: 'unavailable', part: 'relyingParty', error }, req);
+    if (isFailure(error)) {
+      const { code, reason } = error;
+      tell?.(
+        { type: 'loginRefused', code, ...(reason !== undefined && { reason }), ...(key && keyOf(key)) },
+        req,
+      );
+    } else tell?.({ type: 'unavailable', part: 'relyingParty', error }, req);
     throw error;
   }
 }
@@ -167,6 +171,12 @@ async function decide(rp: RelyingParty, ask: Ask, req: Request, onProven?: OnPro
       if (!usesDone || found !== undefined) resolve({ user: found as LoginUser, info: undefined });
     }, fail);
   });
+  if (user) {
+    // The login is right, whether this can be written or not.
+    await outgrowVoucher(rp, proven.account, proven.key).catch((error: unknown) =>
+      rp.tell?.({ type: 'unavailable', part: 'relyingParty', error }, req),
+    );
+  }
   return { user, info: user ? { ...info, ...proven } : info };
 }
 

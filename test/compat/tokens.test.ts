@@ -12,7 +12,7 @@ const tokenKey = new TextEncoder().encode(SECRET);
 
 /** A token that names the key it was given for, by all names under which that can be disabled. */
 function tokenFor({ account, key }: LoginInfo): Promise<string> {
-  return new SignJWT({ u: key.u })
+  return new SignJWT({ u: key.disablingNames })
     .setProtectedHeader({ alg: 'HS256' })
     .setSubject(account)
     .setExpirationTime('5m')
@@ -25,8 +25,7 @@ const requireToken =
     const token = /^Bearer (.+)$/.exec(req.get('authorization') ?? '')?.[1] ?? '';
     const verified = await jwtVerify<{ u: string[] }>(token, tokenKey).catch(() => undefined);
     if (!verified) return void res.sendStatus(401);
-    const marks = await Promise.all(verified.payload.u.map((u) => store.isDisabled([u])));
-    if (marks.some((mark) => mark !== false)) return void res.sendStatus(403);
+    if (await store.isDisabled(verified.payload.u)) return void res.sendStatus(403);
     req.user = { account: verified.payload.sub } as Express.User;
     next();
   };

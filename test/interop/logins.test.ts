@@ -42,7 +42,7 @@ describe.skipIf(isSkipped)('proofs', () => {
       const login = () => visit(record, `${origin}/login`, alg);
       expect(await login()).toMatchObject({ status: 403, answer: { code: 'refused' } });
       expect((await visit(record, `${origin}/register`, alg, registering)).status).toBeLessThan(300);
-      expect(accounts.get('ada')).toMatchObject([{ jwk: record.jwk, alg, u: [record.u] }]);
+      expect(accounts.get('ada')).toMatchObject([{ jwk: record.jwk, alg, disablingNames: [record.u] }]);
       expect(await login()).toMatchObject({ status: 200, answer: { user: { account: 'ada' } } });
       await theirDevice.disable(kit);
       // A shared key has no use any more; a thief who has recovered the other is stopped at the app.

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { disablingName } from '../../lib/protocol/disabling.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { type DisabledFeedOptions, disabledFeed } from '../../lib/strategy/disabled-feed.ts';
+import { PackedNames } from '../../lib/strategy/packed-names.ts';
 import { ACCOUNT, fetchChallenge, NOW, post, TestKey, TestParty } from './support.ts';
 
 const VECTORS = JSON.parse(readFileSync(new URL('../vectors/login-keys.json', import.meta.url), 'utf8')) as {
@@ -40,7 +43,7 @@ const serve =
 beforeEach(async () => {
   now = NOW;
   store = new MemoryStore({ now: () => now });
-  pageSize = 100;
+  pageSize = 1000;
   paths = [];
   answer = serveFeed;
   server = createServer((req, res) => {
@@ -60,6 +63,20 @@ function feed(options: Partial<DisabledFeedOptions> = {}) {
   return disabledFeed({ url, now: () => now, ...options });
 }
 
+/** Secrets of strangers, from one number on. */
+const secrets = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, i) => {
+    const t = Buffer.alloc(16, 0xee);
+    t.writeUInt32BE(from + i);
+    return t.toString('base64url');
+  });
+const nameOf = (t: string) => Buffer.from(disablingName(Buffer.from(t, 'base64url'))).toString('base64url');
+
+/** Strangers disable keys that nobody has. */
+async function fill(count: number, from = 0): Promise<void> {
+  for (const t of secrets(count, from)) await store.disable({ t, u: nameOf(t) });
+}
+
 describe('the list of disabled keys', () => {
   it('names keys by the hash of its secrets', async () => {
     await store.disable(FIRST);
@@ -71,15 +88,15 @@ describe('the list of disabled keys', () => {
   });
 
   it('is read page by page to its end, and from there on the next time', async () => {
-    pageSize = 1;
+    await fill(2500);
     for (const mark of MARKS) await store.disable(mark);
     const disabled = feed();
     await disabled.refresh();
     for (const { u } of MARKS) expect(await disabled.isDisabled([u])).toBe(true);
-    expect(paths).toHaveLength(4);
+    expect(paths).toHaveLength(3);
     await disabled.refresh();
-    expect(paths).toHaveLength(5);
-    expect(paths[4]).toMatch(/\?after=.+/);
+    expect(paths).toHaveLength(4);
+    expect(paths[3]).toMatch(/\?after=.+/);
   });
 
   it('cannot be used to disable a key by somebody who does not know its secret', async () => {
@@ -196,8 +213,9 @@ describe('when the list cannot be read', () => {
   });
 
   it('a list that was read in part counts as not read, but its marks stay', async () => {
-    pageSize = 1;
-    for (const mark of MARKS) await store.disable(mark);
+    await store.disable(FIRST);
+    await fill(1000);
+    await store.disable(THIRD);
     answer = (req, res) => (paths.length < 2 ? serveFeed : serve('', 500))(req, res);
     const disabled = feed();
     await expect(disabled.refresh()).rejects.toMatchObject({ code: 'unavailable' });
@@ -215,6 +233,8 @@ describe('when the list cannot be read', () => {
     ['secrets in another spelling', serve(`{"disabled":["${'A'.repeat(21)}B"],"next":""}`)],
     ['an unknown member', serve('{"disabled":[],"next":"","ok":true}')],
     ['a long cursor', serve(JSON.stringify({ disabled: [], next: 'x'.repeat(10_000) }))],
+    ['a page of more than 1000', serve(JSON.stringify({ disabled: secrets(1001), next: 'x' }))],
+    ['a page that leads to itself', serve(JSON.stringify({ disabled: secrets(1000), next: '' }))],
     ['a large page', serve(JSON.stringify({ disabled: [], next: '', pad: 'x'.repeat(2_000_000) }))],
     ['a redirection', ((_req, res) => void res.writeHead(302, { location: '/' }).end()) as RequestListener],
     ['a closed connection', ((req) => void req.socket.destroy()) as RequestListener],
@@ -227,20 +247,139 @@ describe('when the list cannot be read', () => {
     expect(errors).toHaveLength(1);
   });
 
-  it('since it never ends, memory and time stay bounded', async () => {
-    let page = 0;
-    answer = (_req, res) => {
-      const t = Buffer.alloc(16);
-      t.writeUInt32BE(page++);
-      res.end(JSON.stringify({ disabled: [t.toString('base64url')], next: `${page}` }));
-    };
-    await expect(feed({ maxEntries: 20 }).refresh()).rejects.toMatchObject({ code: 'unavailable' });
-    expect(page).toBe(21);
-  });
-
   it('since it does not answer in time, nobody logs in', async () => {
     answer = () => {};
     await expect(feed({ timeout: 1 }).refresh()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+});
+
+describe('strangers who disable without end', () => {
+  it('faster than pages arrive, do not keep a reading from its end, which is as old as its first request', async () => {
+    await store.disable(FIRST);
+    let asked = 0;
+    answer = async (req, res) => {
+      // One more while each page is on its way, as it was seen.
+      await fill(1, asked++);
+      now += 1;
+      await serveFeed(req, res);
+    };
+    const disabled = feed();
+    await disabled.refresh();
+    expect(asked).toBe(1);
+    expect(disabled.status).toEqual({ readAt: NOW, isStale: false });
+    expect(await disabled.isDisabled([FIRST.u])).toBe(true);
+  });
+
+  it('by full pages, end a reading after a bounded time; the next one goes on from its cursor', async () => {
+    let page = 0;
+    answer = async (_req, res) => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      res.end(JSON.stringify({ disabled: secrets(1000, 1000 * page++), next: `${page}` }));
+    };
+    const disabled = feed({ maxStale: 1 });
+    await expect(disabled.refresh()).rejects.toMatchObject({ code: 'unavailable' });
+    const read = page;
+    answer = serve(JSON.stringify({ disabled: [SECOND.t], next: 'end' }));
+    await disabled.refresh();
+    expect(paths.at(-1)).toBe(`/assistant/disabled?after=${read}`);
+    expect(await disabled.isDisabled([SECOND.u])).toBe(true);
+    expect(await disabled.isDisabled([NOBODY])).toBe(false);
+  });
+
+  it.each([
+    ['closed', 'unavailable'],
+    ['open', false],
+  ] as const)('make no check wait longer than one timeout (%s)', async (whenStale, expected) => {
+    let page = 0;
+    answer = async (_req, res) => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      res.end(JSON.stringify({ disabled: secrets(1000, 1000 * page++), next: `${page}` }));
+    };
+    const disabled = feed({ timeout: 1, maxStale: 60, whenStale });
+    const reading = disabled.refresh();
+    const started = performance.now();
+    const check = () => disabled.isDisabled([NOBODY]).catch(({ code }) => code);
+    expect(await Promise.all([check(), check(), check()])).toEqual([expected, expected, expected]);
+    // The reading goes on meanwhile: it would take a minute.
+    expect(performance.now() - started).toBeLessThan(30_000);
+    answer = serve('{"disabled":[],"next":"end"}');
+    await reading;
+    expect(await check()).toBe(false);
+  });
+
+  it('a million times, end no login', { timeout: 120_000 }, async () => {
+    const million = 1_000_200;
+    const fetch: typeof globalThis.fetch = async (url) => {
+      const after = Number(new URL(url as string).searchParams.get('after') ?? 0);
+      const disabled = secrets(Math.min(1000, million - after), after);
+      return Response.json({ disabled, next: `${after + disabled.length}` });
+    };
+    const disabled = feed({ fetch });
+    await disabled.refresh();
+    expect(await disabled.isDisabled([NOBODY])).toBe(false);
+    expect(await disabled.isDisabled([NOBODY, nameOf(secrets(1, 999_999)[0] as string)])).toBe(true);
+  });
+
+  it('beyond the memory that is allowed: known names go on, and end; new ones are unavailable', async () => {
+    const errors: unknown[] = [];
+    const disabled = feed({ maxEntries: 10, onError: (error) => errors.push(error) });
+    await fill(5);
+    await disabled.refresh();
+    expect(await disabled.isDisabled([FIRST.u, SECOND.u])).toBe(false);
+    await fill(1000, 5);
+    await disabled.refresh();
+    expect(await disabled.isDisabled([FIRST.u, SECOND.u])).toBe(false);
+    await expect(disabled.isDisabled([THIRD.u])).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(disabled.isDisabled([FIRST.u, THIRD.u])).rejects.toMatchObject({ code: 'unavailable' });
+    await store.disable(SECOND);
+    await store.disable(THIRD);
+    await disabled.refresh();
+    expect(await disabled.isDisabled([FIRST.u])).toBe(false);
+    expect(await disabled.isDisabled([SECOND.u])).toBe(true);
+    await expect(disabled.isDisabled([THIRD.u])).rejects.toMatchObject({ code: 'unavailable' });
+    expect(errors).toEqual([expect.objectContaining({ message: expect.stringContaining('maxEntries') })]);
+  });
+
+  it('are kept in the store of the relying party by one step for each page', async () => {
+    const marks = new MemoryStore();
+    const steps: string[] = [];
+    const counted = {
+      disable: () => Promise.reject(new Error('one by one')),
+      isDisabled: marks.isDisabled.bind(marks),
+      importMarks: (page: Parameters<typeof marks.importMarks>[0]) => {
+        steps.push('page');
+        return marks.importMarks(page);
+      },
+    };
+    await fill(1500);
+    await feed({ marks: counted }).refresh();
+    expect(steps).toEqual(['page', 'page']);
+    expect(await marks.isDisabled([nameOf(secrets(1, 1499)[0] as string)])).toBe(true);
+  });
+});
+
+describe('names in little memory', () => {
+  it('are those that were added, whatever they are', () => {
+    const name = fc.oneof(
+      fc.uint8Array({ minLength: 16, maxLength: 32 }),
+      fc.constant(new Uint8Array(32)),
+      fc
+        .uint8Array({ minLength: 1, maxLength: 1 })
+        .map((end) => Uint8Array.of(...new Uint8Array(15), ...end)),
+    );
+    fc.assert(
+      fc.property(fc.array(name), fc.array(name), (added, others) => {
+        const names = new PackedNames();
+        const known = new Set<string>();
+        const text = (bytes: Uint8Array) => Buffer.from(bytes.subarray(0, 16)).toString('hex');
+        for (const one of added) {
+          expect(names.add(one)).toBe(!known.has(text(one)));
+          known.add(text(one));
+        }
+        expect(names.size).toBe(known.size);
+        for (const one of [...added, ...others]) expect(names.has(one)).toBe(known.has(text(one)));
+      }),
+    );
   });
 });
 

@@ -72,9 +72,14 @@ describe('a login', () => {
     const proof = await KEY.login(await fetchChallenge(app));
     await post(app, proof);
     await post(app, proof);
-    const codes = ['refused', 'refused', 'refused', 'invalid_request'];
     expect(events).toEqual([
-      ...codes.map((code) => ({ type: 'loginRefused', code, address })),
+      ...['key', 'audience', 'account'].map((reason) => ({
+        type: 'loginRefused',
+        code: 'refused',
+        reason,
+        address,
+      })),
+      { type: 'loginRefused', code: 'invalid_request', address },
       { type: 'loggedIn', jkt, u: [KEY.u], address },
       { type: 'loginRefused', code: 'replayed', address },
     ]);
@@ -88,7 +93,9 @@ describe('a login', () => {
 
   it('that the app lets nobody in by names the key, too', async () => {
     await logIn(appWith({}, () => false));
-    expect(events).toEqual([{ type: 'loginRefused', code: 'refused', jkt, u: [KEY.u], address }]);
+    expect(events).toEqual([
+      { type: 'loginRefused', code: 'refused', reason: 'app', jkt, u: [KEY.u], address },
+    ]);
   });
 
   it('that the app or the store cannot answer is unavailable', async () => {
@@ -144,7 +151,7 @@ describe('a registration', () => {
     });
     await register(refusing);
     expect(events).toEqual([
-      { type: 'registrationRefused', code: 'refused', address },
+      { type: 'registrationRefused', code: 'refused', reason: 'account', address },
       { type: 'registrationRefused', code: 'invalid_request', address },
       { type: 'registrationRefused', code: 'refused', jkt: await OTHER.thumbprint(), u: [OTHER.u], address },
     ]);
@@ -197,7 +204,6 @@ describe('a feed', () => {
     const t = 'AAAAAAAAAAAAAAAAAAAAAA';
     const pages = [
       { disabled: [t], next: '1' },
-      { disabled: [], next: '1' },
       { disabled: [], next: '1' },
     ];
     const feed = disabledFeed({

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import express from 'express';
 import request from 'supertest';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -51,7 +51,7 @@ describe('a login', () => {
     const { body } = await post(app, proof).expect(200);
     expect(body).toEqual({
       user: { account: ACCOUNT },
-      info: { account: ACCOUNT, key: { jkt: await key.thumbprint(), u: [key.u] } },
+      info: { account: ACCOUNT, key: { jkt: await key.thumbprint(), disablingNames: [key.u], u: [key.u] } },
     });
   });
 
@@ -85,10 +85,10 @@ describe('a login', () => {
     await request(app).post('/login').send({ proof }).expect(200);
   });
 
-  it('by a client that spells JSON in another way', async () => {
+  it('by a client that spells the header in another way', async () => {
     const app = party.app();
     const header = `{ "kid": "${await key.thumbprint()}",\n "typ" : "rk-login\\u002bjwt", "alg": "Ed25519" }`;
-    const claims = JSON.stringify(claimsFor(await fetchChallenge(app)), null, 2);
+    const claims = JSON.stringify(claimsFor(await fetchChallenge(app)));
     await post(app, key.jws(header, claims)).expect(200);
   });
 
@@ -240,7 +240,13 @@ describe('a challenge', () => {
     expect(body.code).toBe('replayed');
   });
 
-  it('is good for one try: a wrong signature has used it up', async () => {
+  it('is not used up by a proof that fails, so that strangers’ proofs store nothing', async () => {
+    const claimed: string[] = [];
+    const { claimOnce } = party.store;
+    party.store.claimOnce = (claim) => {
+      claimed.push(claim.name);
+      return claimOnce.call(party.store, claim);
+    };
     const app = party.app();
     const nonce = await fetchChallenge(app);
     const right = await key.login(nonce);
@@ -248,7 +254,10 @@ describe('a challenge', () => {
       app,
       await new TestKey('Ed25519').login(nonce, { header: { kid: await key.thumbprint() } }),
     ).expect(403);
+    expect(claimed).toEqual([]);
+    await post(app, right).expect(200);
     expect((await post(app, right)).body.code).toBe('replayed');
+    expect(claimed).toHaveLength(2);
   });
 
   it('lets one of a hundred logins at the same time in', async () => {
@@ -270,7 +279,7 @@ describe('a challenge', () => {
       );
       expect(codes.filter((code) => code === 'in')).toHaveLength(1);
       expect(codes.filter((code) => code === 'replayed')).toHaveLength(99);
-      expect(party.lookups).toBe(1);
+      expect(party.lookups).toBe(100);
     } finally {
       server.close();
     }
@@ -425,7 +434,9 @@ describe('the header', () => {
       const { body } = await post(app, key.jws(h, c)).expect(400);
       expect(body.code).toBe('invalid_request');
     }
-    await post(app, key.jws(header, claims.replace('"alice"', '"al\\u0069ce"'))).expect(200);
+    await post(app, key.jws(header, claims.replace('"alice"', '"al\\u0069ce"'))).expect(400);
+    await post(app, key.jws(header, JSON.stringify(JSON.parse(claims), null, 1))).expect(400);
+    await post(app, key.jws(header, claims)).expect(200);
   });
 
   it('and the claims are UTF-8 without a mark before them', async () => {
@@ -577,6 +588,61 @@ describe('a key', () => {
       key.registered,
     ]);
     expect((await attempt({})).status).toBe(200);
+  });
+});
+
+describe('a proof that hides its claims', () => {
+  it.each(['Ed25519', 'ES256', 'PS256', 'RS256'] as const)('is as good as another: %s', async (alg) => {
+    key = keys[alg];
+    party.accounts.set(ACCOUNT, [key.registered]);
+    expect((await attempt({ isHidden: true }, key)).status).toBe(200);
+  });
+
+  it('is held to the same claims, audience and challenge', async () => {
+    for (const [claims, code] of [
+      [{ aud: 'https://other.example' }, 'refused'],
+      [{ sub: 'bob' }, 'refused'],
+      [{ exp: NOW - 31 }, 'invalid_request'],
+      [{ iat: NOW - 200, exp: NOW - 100 }, 'stale_request'],
+      [{ nonce: 'another' }, 'stale_request'],
+      [{ more: 1 }, 'invalid_request'],
+    ] as const)
+      expect((await attempt({ isHidden: true, claims })).body.code).toBe(code);
+    const app = party.app();
+    const proof = await key.login(await fetchChallenge(app), { isHidden: true });
+    await post(app, proof).expect(200);
+    expect((await post(app, proof)).body.code).toBe('replayed');
+  });
+
+  it('in any other form is malformed', async () => {
+    const app = party.app();
+    const nonce = await fetchChallenge(app);
+    const hidden = await key.login(nonce, { isHidden: true });
+    const [jws, claims] = hidden.split('~') as [string, string];
+    const text = Buffer.from(claims, 'base64url').toString();
+    const open = await key.login(nonce);
+    const spelled = (c: string) => {
+      const h = createHash('sha256').update(`roaming-key/1 claims\0${c}`).digest('base64url');
+      return `${key.jws(Buffer.from(jws.split('.')[0] as string, 'base64url').toString(), JSON.stringify({ h }))}~${base64url(c)}`;
+    };
+    await post(app, spelled(text)).expect(200);
+    for (const proof of [
+      jws,
+      `${jws}~`,
+      `${hidden}~`,
+      `${hidden}~${claims}`,
+      `${jws}~${base64url(text.replace(ACCOUNT, 'mallory'))}`,
+      `${open}~${claims}`,
+      `${open}~`,
+      `${hidden}=`,
+      spelled(` ${text}`),
+      spelled(text.replace('"aud"', '"\\u0061ud"')),
+      spelled(`{"aud":"x",${text.slice(1)}`),
+      spelled(JSON.stringify({ ...JSON.parse(text), pad: 'x'.repeat(4096) })),
+    ]) {
+      const { status, body } = await post(app, proof);
+      expect([status, body.code]).toEqual([400, 'invalid_request']);
+    }
   });
 });
 

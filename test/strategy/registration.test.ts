@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { RoamingKeyError } from '../../lib/base/errors.ts';
 import { mergeKey, type RegisteredKey, type Registration } from '../../lib/strategy/registered-key.ts';
 import { type RegistrationOptions, registration } from '../../lib/strategy/registration.ts';
-import { ACCOUNT, AUDIENCE, type Changes, fetchChallenge, post, TestKey, TestParty } from './support.ts';
+import { ACCOUNT, AUDIENCE, type Changes, fetchChallenge, NOW, post, TestKey, TestParty } from './support.ts';
 
 const KEYS = {
   Ed25519: new TestKey('Ed25519'),
@@ -47,9 +47,21 @@ async function register(changes: Changes = {}, by = key, app = appWith()) {
   return post(app, await by.register(await fetchChallenge(app), changes), '/keys').set('X-Invited', ACCOUNT);
 }
 
-async function logIn(by = key) {
+async function logIn(changes: Changes = {}, by = key) {
   const app = party.app();
-  return post(app, await by.login(await fetchChallenge(app)));
+  return post(app, await by.login(await fetchChallenge(app), changes));
+}
+
+/** What `mergeKey` makes of a key that was registered just now. */
+async function stored(of: TestKey, disablingNames: readonly string[]): Promise<RegisteredKey> {
+  return {
+    jwk: of.jwk,
+    alg: of.alg,
+    jkt: await of.thumbprint(),
+    disablingNames,
+    at: NOW,
+    named: { since: NOW, count: disablingNames.length },
+  };
 }
 
 describe('a registration', () => {
@@ -59,7 +71,7 @@ describe('a registration', () => {
     const answer = await register();
     expect([answer.status, answer.body]).toEqual([201, { jkt: await key.thumbprint() }]);
     expect(answer.headers['cache-control']).toBe('no-store');
-    expect(party.accounts.get(ACCOUNT)).toEqual([{ jwk: key.jwk, alg, u: [key.u] }]);
+    expect(party.accounts.get(ACCOUNT)).toEqual([await stored(key, [key.u])]);
     expect((await logIn()).status).toBe(200);
   });
 
@@ -78,7 +90,7 @@ describe('a registration', () => {
 
   it('of several keys gives the account all of them', async () => {
     for (const one of Object.values(KEYS)) expect((await register({}, one)).status).toBe(201);
-    for (const one of Object.values(KEYS)) expect((await logIn(one)).status).toBe(200);
+    for (const one of Object.values(KEYS)) expect((await logIn({}, one)).status).toBe(200);
   });
 });
 
@@ -193,15 +205,15 @@ describe('a thief who has recovered the key', () => {
     await register();
     const own = name('t');
     expect((await register({ claims: { u: own } })).status).toBe(201);
-    expect(party.accounts.get(ACCOUNT)).toEqual([{ jwk: key.jwk, alg: 'Ed25519', u: [key.u, own] }]);
+    expect(party.accounts.get(ACCOUNT)).toEqual([await stored(key, [key.u, own])]);
     await party.disable(key.u);
     expect((await logIn()).body.code).toBe('disabled');
   });
 
   it('cannot do so either where the app overwrites what it had stored', async () => {
     const app = appWith({
-      save: (_req, { account, jwk, alg, u }: Registration) =>
-        void party.accounts.set(account, [{ jwk, alg, u }]),
+      save: (_req, { account, jwk, alg, disablingNames }: Registration) =>
+        void party.accounts.set(account, [{ jwk, alg, disablingNames }]),
     });
     await register({}, key, app);
     await register({ claims: { u: name('t') } }, key, app);
@@ -211,7 +223,7 @@ describe('a thief who has recovered the key', () => {
 
   it('cannot do so either where the app only ever appends', async () => {
     const app = appWith({
-      save: (_req, { account, jwk, alg, u }: Registration) =>
+      save: (_req, { account, jwk, alg, u = [] }: Registration) =>
         void party.accounts.set(account, [...(party.accounts.get(account) ?? []), { jwk, alg, u }]),
     });
     await register({}, key, app);
@@ -225,19 +237,28 @@ describe('a thief who has recovered the key', () => {
     await party.disable(key.u);
     const { status, body } = await register({ claims: { u: name('t') } });
     expect([status, body.code]).toEqual([403, 'disabled']);
-    expect(party.accounts.get(ACCOUNT)?.[0]?.u).toEqual([key.u]);
+    expect(party.accounts.get(ACCOUNT)?.[0]?.disablingNames).toEqual([key.u]);
   });
 
-  it('cannot use up the names of a key so that its owner loses those that are there', async () => {
+  it('cannot use up the names of a key: 32 new ones a day, and the next day more', async () => {
     await register();
     for (let i = 1; i < 32; i++) {
       const u = Buffer.alloc(32, i).toString('base64url');
       expect((await register({ claims: { u } })).status).toBe(201);
     }
-    expect((await register({ claims: { u: name('t') } })).body.code).toBe('refused');
+    const { status, body } = await register({ claims: { u: name('t') } });
+    expect([status, body.code, body.retryAt]).toEqual([429, 'busy', NOW + 86_400]);
     expect((await register({ claims: { u: key.u } })).status).toBe(201);
+    party.clock += 86_400;
+    const times = { iat: party.clock, exp: party.clock + 120 };
+    for (let i = 100; i < 132; i++) {
+      const u = Buffer.alloc(32, i).toString('base64url');
+      expect((await register({ claims: { u, ...times } })).status).toBe(201);
+    }
+    expect((await register({ claims: { u: name('t'), ...times } })).body.code).toBe('busy');
+    expect(party.accounts.get(ACCOUNT)?.[0]?.disablingNames).toHaveLength(64);
     await party.disable(key.u);
-    expect((await logIn()).body.code).toBe('disabled');
+    expect((await logIn({ claims: times })).body.code).toBe('disabled');
   });
 });
 
@@ -252,7 +273,7 @@ describe('a disabling name', () => {
     await register();
     const u = name('n');
     await register({ claims: { u } });
-    expect((await logIn()).body.info.key.u).toEqual([key.u, u]);
+    expect((await logIn()).body.info.key.disablingNames).toEqual([key.u, u]);
     await party.disable(u);
     expect((await logIn()).body.code).toBe('disabled');
   });
@@ -275,7 +296,9 @@ describe('mergeKey', () => {
     jkt: await of.thumbprint(),
     jwk: of.jwk,
     alg: of.alg,
-    u,
+    disablingNames: u,
+    provenAt: NOW,
+    voucher: 'removed',
   });
 
   it('keeps what else an app has stored with a key, and other keys as they are', async () => {
@@ -286,7 +309,14 @@ describe('mergeKey', () => {
     ] as (RegisteredKey & { label: string })[];
     expect(mergeKey(stored, await shown(one, [name('n')]))).toEqual([
       stored[0],
-      { ...stored[1], u: [one.u, name('n')] },
+      {
+        jwk: { ...one.jwk, kid: 'mine' },
+        alg: one.alg,
+        label: 'laptop',
+        jkt: await one.thumbprint(),
+        disablingNames: [one.u, name('n')],
+        named: { since: NOW, count: 1 },
+      },
     ]);
     expect(stored[1]?.u).toBe(one.u);
   });
@@ -297,7 +327,7 @@ describe('mergeKey', () => {
     const again = await shown(one, [one.u]);
     expect(() => mergeKey([{ ...one.registered, alg: 'RS256' }], again)).toThrow(RoamingKeyError);
     const names = Array.from({ length: 33 }, (_, i) => Buffer.alloc(32, i).toString('base64url'));
-    expect(() => mergeKey([], { ...again, u: names })).toThrow(RoamingKeyError);
+    expect(() => mergeKey([], { ...again, disablingNames: names })).toThrow(RoamingKeyError);
   });
 });
 

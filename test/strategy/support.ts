@@ -4,6 +4,7 @@ import expressSession from 'express-session';
 import { calculateJwkThumbprint } from 'jose';
 import { Passport, type PassportStatic } from 'passport';
 import request from 'supertest';
+import { hideClaims } from '../../lib/protocol/claims.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { challenge } from '../../lib/strategy/challenge.ts';
 import { type LoginOptions, login } from '../../lib/strategy/login.ts';
@@ -37,7 +38,7 @@ export class TestKey {
     this.jwk = publicKey.export({ format: 'jwk' }) as RegisteredKey['jwk'];
   }
 
-  get registered(): RegisteredKey {
+  get registered(): RegisteredKey & { readonly alg: Alg; readonly u: string } {
     return { jwk: this.jwk, alg: this.alg, u: this.u };
   }
 
@@ -64,22 +65,18 @@ export class TestKey {
   }
 
   /** A login proof; `header` and `claims` replace or add members, those that are `undefined` are left out. */
-  async login(nonce: string, { header = {}, claims = {}, alg }: Changes = {}): Promise<string> {
-    return this.jws(
-      JSON.stringify({
-        alg: alg ?? this.alg,
-        typ: 'rk-login+jwt',
-        kid: await this.thumbprint(),
-        ...header,
-      }),
-      JSON.stringify({ ...claimsFor(nonce), ...claims }),
-      alg,
-    );
+  async login(nonce: string, changes: Changes = {}): Promise<string> {
+    const { header = {}, claims = {}, alg, isHidden = false } = changes;
+    const shown = { ...claimsFor(nonce), ...claims };
+    const { payload, suffix } = isHidden ? hideClaims(shown) : { payload: JSON.stringify(shown), suffix: '' };
+    const head = { alg: alg ?? this.alg, typ: 'rk-login+jwt', kid: await this.thumbprint(), ...header };
+    return `${this.jws(JSON.stringify(head), payload, alg)}${suffix}`;
   }
 
   /** A registration proof. */
-  async register(nonce: string, { header = {}, claims = {}, alg }: Changes = {}): Promise<string> {
+  async register(nonce: string, { header = {}, claims = {}, alg, ...more }: Changes = {}): Promise<string> {
     return this.login(nonce, {
+      ...more,
       header: { typ: 'rk-register+jwt', jwk: this.jwk, ...header },
       claims: { u: this.u, ...claims },
       ...(alg ? { alg } : {}),
@@ -88,6 +85,8 @@ export class TestKey {
 }
 
 export interface Changes {
+  /** Hides the claims from an assistant that helps to sign. */
+  readonly isHidden?: boolean;
   readonly header?: object;
   readonly claims?: object;
   /** Signs so, whatever the key is registered for. */
@@ -153,7 +152,7 @@ export class TestParty {
     const app = express();
     if (sessions) app.use(session(), passport.session());
     use(app, passport);
-    app.post('/login/challenge', challenge({ ...this.options(options), perMinute: false }));
+    app.post('/login/challenge', challenge(this.options(options)));
     app.post(
       '/login',
       login(passport, { session: sessions, ...this.reporting, ...loginOptions }),

@@ -24,7 +24,7 @@ beforeEach(() => {
 function appWith(strategy: Strategy, passport: PassportStatic = newPassport()): Express {
   passport.use(strategy);
   const app = express();
-  app.post('/login/challenge', challenge({ ...party.options(), perMinute: false }));
+  app.post('/login/challenge', challenge(party.options()));
   app.post('/login', login(passport, { session: false, ...party.reporting }), (req, res) => {
     res.json({ user: req.user, info: req.authInfo });
   });
@@ -60,7 +60,10 @@ describe('a verify function', () => {
     for (const path of ['/login', '/plain']) {
       const { status, body } = await attempt(verify, path);
       expect([status, body.user]).toEqual([200, USER]);
-      expect(body.info).toEqual({ account: ACCOUNT, key: { jkt: await KEY.thumbprint(), u: [KEY.u] } });
+      expect(body.info).toEqual({
+        account: ACCOUNT,
+        key: { jkt: await KEY.thumbprint(), disablingNames: [KEY.u], u: [KEY.u] },
+      });
     }
   });
 

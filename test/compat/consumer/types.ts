@@ -36,6 +36,8 @@ const store: Store = new SqliteStore('roaming-key.db');
 const rp = {
   audience: 'https://app.example',
   secret: ['one', 'two'],
+  updateKeys: (account: string, change: (keys: readonly RegisteredKey[]) => RegisteredKey[]) =>
+    accounts.set(account, change(accounts.get(account) ?? [])),
   store,
   keysOf: async (account: string) => accounts.get(account),
 };
@@ -55,7 +57,7 @@ export async function server(): Promise<express.Express> {
   app.post('/login/challenge', challenge(rp));
   app.post('/login', login(passport, { session: false }), (req, res) => {
     const { key } = req.authInfo as LoginInfo;
-    res.json(key.u);
+    res.json(key.disablingNames);
   });
   app.post(
     '/register',

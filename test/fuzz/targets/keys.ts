@@ -20,7 +20,7 @@ import {
   generateElgamalKey,
   readElgamalPublicJwk,
 } from '../../../lib/protocol/schemes/elgamal-keys.ts';
-import { knownKey } from '../../../lib/strategy/registered-key.ts';
+import { joined } from '../../../lib/strategy/registered-key.ts';
 import { asJson, asText, type FuzzTarget, must, once, saysTheSame, unless } from '../target.ts';
 
 /** An assistant's public key, of which nobody has the private half. */
@@ -105,7 +105,7 @@ export const keys: readonly FuzzTarget[] = [
       if (typeof json !== 'object' || json === null || !('u' in json)) return;
       const { u } = json;
       if (typeof u !== 'string' && !Array.isArray(u)) return;
-      const known = knownKey(json as never);
+      const known = joined([json as never]);
       must(known === undefined || fromBase64url(known.jkt)?.length === 32, 'a key without a thumbprint');
     },
   },

@@ -110,7 +110,6 @@ const password = 'correct horse battery staple';
 const account = 'ada';
 const headers = { authorization: 'Bearer invitation-for-ada' };
 const { record, kit } = await enroll({
-  scheme: 'retrieve',
   assistant: assistantUrl,
   password,
   register: [shop, library].map(({ origin }) => ({ url: `${origin}/register`, account, headers })),
@@ -126,14 +125,15 @@ console.log(`at home: the record is at the shop; the code to remember or write d
 
 // Elsewhere: account, code, password. The assistant's URL comes with the program, never from the shop.
 const away = await Device.roam({ records, assistant: assistantUrl, account, code: code.toLowerCase() });
-await away.unlock(password);
+await away.unlockShared(password);
 console.log('away:', (await away.login({ url: `${library.origin}/login`, account })).body, 'at the library');
 console.log('away:', (await away.login({ url: `${shop.origin}/login`, account })).body, 'at the shop');
 away.lock();
 
 // Somebody else, with a wrong code: he gets a record all the same, and tries passwords on nothing.
 const thief = await Device.roam({ records, assistant: assistantUrl, account, code: '00000000' });
-await thief.unlock(password).catch((error: unknown) => {
+const party = { url: `${library.origin}/login`, account, password };
+await thief.login(party).catch((error: unknown) => {
   if (!isRoamingKeyError(error, 'wrong_password')) throw error;
   console.log('a thief with the password and a wrong code: wrong password');
 });
@@ -149,7 +149,7 @@ await disable(kit);
 await disabled.refresh();
 console.log(`disabled; the shop has deleted ${await service.records.sweep()} record`);
 const late = await Device.roam({ records, assistant: assistantUrl, account, code });
-await late.unlock(password).catch((error: unknown) => {
+await late.login(party).catch((error: unknown) => {
   if (!isRoamingKeyError(error, 'wrong_password')) throw error;
   console.log('who comes with the right code now gets a decoy, like everybody else');
 });

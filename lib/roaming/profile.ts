@@ -15,7 +15,7 @@ import { ROAMING_KEYS, type RoamingKeyKind, type RoamingScheme } from './decoys/
 
 /** What all records of a service have in common. */
 export interface RecordProfileOptions {
-  /** Default `retrieve`. */
+  /** Default `ed25519`. */
   readonly scheme?: RoamingScheme;
   /**
    * With `ed25519`: Ed25519. With `retrieve`: Ed25519 or P-256. With `elgamal`: P-256 or a group of RFC 7919. Default: the
@@ -40,7 +40,7 @@ export function recordProfile(assistant: string, options: RecordProfileOptions =
   const url = typeof assistant === 'string' ? readSecureUrl(assistant) : undefined;
   if (url === undefined)
     throw new TypeError('assistant must be an https URL, or http on the loopback, without query');
-  const { scheme = 'retrieve' } = options;
+  const { scheme = 'ed25519' } = options;
   if (!Object.hasOwn(ROAMING_KEYS, scheme))
     throw new TypeError(
       `profile.scheme must be one of ${Object.keys(ROAMING_KEYS).join(', ')}, got ${scheme}`,

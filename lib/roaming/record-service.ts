@@ -42,7 +42,7 @@ export interface RecordServiceOptions {
   readonly assistant: string;
   /** Where the assistant's public keys come from, the active one first. Default: `GET {assistant}/keys`, every 5 minutes. */
   readonly assistantKeys?: PublishedKeysOptions['read'];
-  /** The one kind of record that is taken and given out. Default: retrieved Ed25519 keys at the default cost. */
+  /** The one kind of record that is taken and given out. Default: shared Ed25519 keys at the default cost. */
   readonly profile?: RecordProfileOptions;
   /** Knows which keys are disabled, such as a `disabledFeed`: their records are deleted. Default: records stay. */
   readonly disabled?: Pick<Store, 'isDisabled'>;

@@ -144,7 +144,7 @@ export async function quickRecord(assistant: AssistantWorld, key?: 'P-256'): Pro
   const made = await enroll({
     ...assistant.enrolment,
     argon2id: async () => randomBytes(32),
-    ...(key && { key }),
+    ...(key && { scheme: 'retrieve' as const, key }),
   });
   return made.record;
 }

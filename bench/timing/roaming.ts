@@ -85,6 +85,7 @@ async function serviceOn(store: RecordStore, keys: KeySet, isOpen: boolean): Pro
     secret: SECRET,
     assistant: ASSISTANT,
     assistantKeys: () => [keys.active.jwk],
+    profile: { scheme: 'retrieve' },
     disabled: { isDisabled: async () => false },
     wrongPerAddress: 65_535,
     wrongPerAccount: 65_535,

@@ -28,7 +28,7 @@ it('a dead session stores, reads and deletes no record', async () => {
       keysOf: (account) => rp.accounts.get(account),
     },
     accountOf: (req) => (req.user as { account: string } | undefined)?.account ?? req.get('x-token'),
-    profile: { kdf: CHEAP_KDF },
+    profile: { scheme: 'retrieve', kdf: CHEAP_KDF },
   });
   rp.app.use('/records', router);
   const { record, kit } = await enroll({

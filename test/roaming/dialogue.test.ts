@@ -34,8 +34,8 @@ describe('a user who has nothing but account name, password and code', () => {
     expect(code).toMatch(/^[0-9A-HJKMNP-TV-Z]{8}$/);
     const device = await roam('ada', code);
     expect(device.record).toEqual(record);
-    await device.sign(new Uint8Array(3), { password: PASSWORD });
-    await device.unlockShared(PASSWORD);
+    const { failedSince } = await device.unlock(PASSWORD);
+    expect(failedSince.count).toBe(0);
     const party = { url: `${rp.origin}/login`, account: 'ada' };
     expect((await device.login(party)).body).toEqual({ user: { account: 'ada' } });
     const old = new Device(record, { assistant: assistant.url });
@@ -76,11 +76,11 @@ describe('a user who has nothing but account name, password and code', () => {
       ['Ada', code],
     ] as const) {
       const device = await roam(account, wrong);
-      await expect(device.sign(new Uint8Array(3), { password: PASSWORD })).rejects.toMatchObject({
+      await expect(device.unlock(PASSWORD)).rejects.toMatchObject({
         code: 'wrong_password',
         attemptsLeft: 4,
       });
-      await expect(device.sign(new Uint8Array(3), { password: PASSWORD })).rejects.toMatchObject({
+      await expect(device.unlock(PASSWORD)).rejects.toMatchObject({
         code: 'wrong_password',
         attemptsLeft: 3,
       });
@@ -245,15 +245,14 @@ describe('a service', () => {
     const { assistant, service, rp } = await startWorld();
     const profile = await (await fetch(`${service.url}/profile`)).json();
     expect(profile).toEqual({
-      scheme: 'ed25519',
+      scheme: 'retrieve',
       key: 'Ed25519',
       kdf: { name: 'argon2id', ...CHEAP_KDF },
       assistant: { url: assistant.url },
     });
     const roam = service.as('ada');
     for (const more of [
-      { scheme: 'retrieve' },
-      { scheme: 'retrieve', key: 'P-256' },
+      { key: 'P-256' },
       { kdf: { t: 5 } },
       { scheme: 'rsa' },
       { scheme: 'elgamal' },
@@ -265,12 +264,8 @@ describe('a service', () => {
   });
 
   it.each([
-    [{}, {}],
-    [{ scheme: 'retrieve' }, { scheme: 'retrieve' }],
-    [
-      { scheme: 'retrieve', key: 'P-256' },
-      { scheme: 'retrieve', key: 'P-256' },
-    ],
+    [{}, { scheme: 'ed25519' }],
+    [{ scheme: 'retrieve', key: 'P-256' }, { key: 'P-256' }],
     [{ scheme: 'elgamal' }, { scheme: 'elgamal' }],
     [
       { scheme: 'elgamal', key: 'ffdhe2048' },
@@ -292,8 +287,7 @@ describe('a service', () => {
     expect(decoy.ticket.split('.').map((part) => part.length)).toEqual(
       record.ticket.split('.').map((part) => part.length),
     );
-    const device = new Device(decoy, { assistant: assistant.url });
-    await expect(device.sign(new Uint8Array(3), { password: PASSWORD })).rejects.toMatchObject({
+    await expect(new Device(decoy, { assistant: assistant.url }).unlock(PASSWORD)).rejects.toMatchObject({
       code: 'wrong_password',
     });
   });

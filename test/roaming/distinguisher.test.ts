@@ -31,7 +31,7 @@ async function settle(
   assistant: AssistantWorld,
   service: RecordsWorld,
   accounts: readonly string[],
-  key?: 'P-256',
+  key?: 'P-256' | 'ed25519',
 ) {
   for (const account of accounts)
     await service.records.put(account, { record: await quickRecord(assistant, key) });
@@ -127,7 +127,7 @@ describe('who may fetch any record', () => {
       withoutPickupCode: OPEN,
       profile: { scheme, key, kdf: CHEAP_KDF },
     });
-    await settle(assistant, service, names('user'), key === 'P-256' ? key : undefined);
+    await settle(assistant, service, names('user'), key === 'P-256' ? key : 'ed25519');
     const prints = new Set<string>();
     const gather = async (accounts: readonly string[]) => {
       const records: DeviceRecord[] = [];
@@ -189,7 +189,7 @@ describe('who may fetch any record', () => {
       const errors: unknown[] = [];
       for (let i = 0; i < 7; i++) {
         const { code, attemptsLeft, retryAt } = (await device
-          .sign(new Uint8Array(3), { password: `guess ${i}` })
+          .unlock(`guess ${i}`)
           .catch((e: unknown) => e)) as {
           code: string;
           attemptsLeft?: number;

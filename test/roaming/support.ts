@@ -3,7 +3,7 @@ import express, { type Express } from 'express';
 import { onTestFinished } from 'vitest';
 import { seal } from '../../lib/crypto/jwe/jwe.ts';
 import { Device, type RoamingDeviceOptions } from '../../lib/device/device.ts';
-import { enroll } from '../../lib/device/enroll.ts';
+import { type EnrollOptions, enroll } from '../../lib/device/enroll.ts';
 import type { Enrolment } from '../../lib/device/make-record.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import type { RecordEvent } from '../../lib/roaming/events.ts';
@@ -54,7 +54,7 @@ export async function startRecords(
     assistant,
     relyingParty: 'accountOf judges sessions itself',
     accountOf: (req) => req.get('x-account'),
-    profile: { kdf: CHEAP_KDF },
+    profile: { scheme: 'retrieve', kdf: CHEAP_KDF },
     fetchesPerMinute: 100_000,
     requestsPerMinute: 65_535,
     wrongPerAddress: 65_535,
@@ -140,12 +140,12 @@ export async function recordOf(service: Pick<RecordsWorld, 'url'>, account: stri
 }
 
 /** A record as an enrolment makes it, without the cost of one: the password of a hundred users costs no Argon2id here. */
-export async function quickRecord(assistant: AssistantWorld, key?: 'P-256'): Promise<DeviceRecord> {
+export async function quickRecord(assistant: AssistantWorld, key?: 'P-256' | 'ed25519'): Promise<DeviceRecord> {
   const made = await enroll({
     ...assistant.enrolment,
     argon2id: async () => randomBytes(32),
-    ...(key && { scheme: 'retrieve' as const, key }),
-  });
+    ...(key === 'ed25519' ? { scheme: key } : key && { key }),
+  } as EnrollOptions);
   return made.record;
 }
 

@@ -55,7 +55,18 @@ const file = `${folder}/accounts.json`;
 const accounts = () =>
   new Map<string, RegisteredKey[]>(existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []);
 const secret = process.env['SECRET'] ?? randomBytes(32).toString('hex');
-const rp = { audience: origin, secret, store, keysOf: (account: string) => accounts().get(account) };
+const write = (all: Map<string, RegisteredKey[]>) =>
+  writeFileSync(file, JSON.stringify([...all]), { mode: 0o600 });
+const rp = {
+  audience: origin,
+  secret,
+  store,
+  keysOf: (account: string) => accounts().get(account),
+  updateKeys: (account: string, change: (keys: readonly RegisteredKey[]) => RegisteredKey[]) => {
+    const all = accounts();
+    write(all.set(account, change(all.get(account) ?? [])));
+  },
+};
 
 passport.use(new RoamingKeyStrategy(rp, (account) => ({ account })));
 passport.serializeUser((user, done) => done(null, user));
@@ -79,8 +90,7 @@ app.post(
     save: (req, key) => {
       const all = accounts();
       if (all.has(key.account) && !req.user) throw new RoamingKeyError('refused', 'this name is taken');
-      all.set(key.account, mergeKey(all.get(key.account) ?? [], key));
-      writeFileSync(file, JSON.stringify([...all]), { mode: 0o600 });
+      write(all.set(key.account, mergeKey(all.get(key.account) ?? [], key)));
     },
   }),
 );

@@ -140,7 +140,10 @@ export async function recordOf(service: Pick<RecordsWorld, 'url'>, account: stri
 }
 
 /** A record as an enrolment makes it, without the cost of one: the password of a hundred users costs no Argon2id here. */
-export async function quickRecord(assistant: AssistantWorld, key?: 'P-256' | 'ed25519'): Promise<DeviceRecord> {
+export async function quickRecord(
+  assistant: AssistantWorld,
+  key?: 'P-256' | 'ed25519',
+): Promise<DeviceRecord> {
   const made = await enroll({
     ...assistant.enrolment,
     argon2id: async () => randomBytes(32),

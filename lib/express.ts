@@ -3,6 +3,7 @@
  *
  * `req.session.roamingKey` is the key that opened the session, `req.authInfo` what a login by key has shown.
  */
+import type {} from 'express-session';
 import type { SessionKey } from './strategy/session-mark.ts';
 import type { LoginInfo } from './strategy/strategy.ts';
 

@@ -20,11 +20,11 @@ export interface RedisClient extends RedisCommands {
   off(event: 'error', listener: (error: unknown) => void): unknown;
   duplicate(): unknown;
   /** From redis 5 on; before, `quit`. */
-  close?(): unknown;
-  quit?(): unknown;
+  readonly close?: () => unknown;
+  readonly quit?: () => unknown;
   /** From redis 5 on; before, `disconnect`. */
-  destroy?(): unknown;
-  disconnect?(): unknown;
+  readonly destroy?: () => unknown;
+  readonly disconnect?: () => unknown;
   /** From redis 5 on. */
   withCommandOptions?(options: { timeout: number; typeMapping: Record<never, never> }): unknown;
   configGet?(parameter: string): Promise<unknown>;

@@ -9,9 +9,9 @@ export type Signable = Uint8Array | { readonly digest: Uint8Array };
 /** A kind of shared key. */
 export interface SharedKey {
   /** Signs; absent for keys that decrypt. The signature is verified before it is released. */
-  sign?(stretched: Stretched, data: Signable, alg: SignatureAlg): Promise<Uint8Array>;
+  readonly sign?: (stretched: Stretched, data: Signable, alg: SignatureAlg) => Promise<Uint8Array>;
   /** Decrypts a compact JWE; absent for keys that sign. */
-  decrypt?(stretched: Stretched, jwe: string): Promise<Uint8Array>;
+  readonly decrypt?: (stretched: Stretched, jwe: string) => Promise<Uint8Array>;
   /** How a login is signed; absent for keys that decrypt. */
   readonly login?: {
     readonly alg: LoginAlg;

@@ -48,7 +48,7 @@ function sodiumGroup(engine: Engine): Ed25519Group {
   const result = engine._malloc(5 * SIZE);
   const [first, second] = [result + SIZE, result + 3 * SIZE];
 
-  const run = (compute: () => number | void, a: Uint8Array, b?: Uint8Array): Uint8Array | undefined => {
+  const run = (compute: () => unknown, a: Uint8Array, b?: Uint8Array): Uint8Array | undefined => {
     // Read anew each time: the heap is another array once it has grown.
     const { HEAPU8: heap } = engine;
     heap.set(a, first);

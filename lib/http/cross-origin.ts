@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { RequestHandler } from 'express';
 import { RoamingKeyError } from '../base/errors.ts';
 import { isPageOrigin } from '../base/url.ts';
@@ -54,7 +55,7 @@ export function crossOrigin(allowed: AllowedOrigins, own: readonly string[] = []
 }
 
 /** Whether a page is the server's own: by the browser's word, as a proxy may have changed Host, or by Host. */
-function isOwn(origin: string, { host, 'sec-fetch-site': site }: Record<string, unknown>): boolean {
+function isOwn(origin: string, { host, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
   return site === 'same-origin' || origin === `https://${host}` || origin === `http://${host}`;
 }
 

@@ -65,8 +65,7 @@ export function bindingFactors(
     hiding,
     binding,
   ]);
-  const { sha512 } = group;
-  const prefix = concat(publicKey, sha512(concat(MSG, message)), sha512(concat(COM, ...encoded)));
+  const prefix = concat(publicKey, group.sha512(concat(MSG, message)), group.sha512(concat(COM, ...encoded)));
   const factorOf = ({ identifier }: Commitment) => hashToScalar(group, RHO, prefix, scalarOf(identifier));
   return [factorOf(commitments[0]), factorOf(commitments[1])];
 }

@@ -100,7 +100,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
   if (url === undefined)
     throw new TypeError(`url must be https, or http on loopback, without query, got ${options.url}`);
   if (whenStale !== 'closed' && whenStale !== 'open')
-    throw new TypeError(`whenStale must be 'closed' or 'open', got ${whenStale}`);
+    throw new TypeError(`whenStale must be 'closed' or 'open', got ${String(whenStale)}`);
   const every = positive('every', options.every ?? 30);
   const maxStale = positive('maxStale', options.maxStale ?? 300);
   const timeout = positive('timeout', options.timeout ?? 10);

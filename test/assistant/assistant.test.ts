@@ -311,7 +311,7 @@ describe('disabling', () => {
     const ts = [random(16), random(16), random(16)];
     const read = async (after?: string) => {
       const { json, isLasting } = await assistant.disabledFeed(after);
-      return { ...(JSON.parse(`${json}`) as { disabled: string[]; next: string }), isLasting };
+      return { ...(JSON.parse(String(json)) as { disabled: string[]; next: string }), isLasting };
     };
     const first = await read();
     expect(first).toEqual({ disabled: [], next: '', isLasting: false });

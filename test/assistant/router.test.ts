@@ -173,11 +173,9 @@ describe('disablings of one address', () => {
   it('are refused where thirty wait, and the key that waits is disabled', async () => {
     const { disable, delayed } = await limited({ disablesPerMinute: 1 });
     await disable('192.0.2.1');
-    const all = Array.from({ length: 33 }, () => disable('192.0.2.1'));
+    const all = Array.from({ length: 33 }, async () => await disable('192.0.2.1'));
     const first = await Promise.race(all);
-    const refused = (await Promise.all([first, ...(await settledWithin(all, 500))])).filter(
-      ({ status }) => status === 429,
-    );
+    const refused = [first, ...(await settledWithin(all, 500))].filter(({ status }) => status === 429);
     expect(refused.length).toBeGreaterThan(0);
     for (const { body, headers } of refused) {
       expect(body).toMatchObject({ code: 'busy', retryAt: expect.any(Number) });

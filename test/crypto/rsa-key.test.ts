@@ -13,7 +13,7 @@ import {
   rsaPublicJwk,
 } from '../../lib/crypto/keys/rsa-key.ts';
 import { isAbsent } from '../support/binaries.ts';
-import { der, pem, pkcs1, pkcs8, sequence } from '../support/der.ts';
+import { pem, pkcs1, pkcs8 } from '../support/der.ts';
 
 // Drawing primes and running other programs takes as long as it takes.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

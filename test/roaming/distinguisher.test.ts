@@ -320,7 +320,7 @@ describe('after the assistant has changed its key', () => {
     const restarted = await startRecords(assistant.url, {
       withoutPickupCode: OPEN,
       store: service.store,
-      now: service.clock.now,
+      now: () => service.clock.now(),
     });
     const before = await read(nobody);
     expect(shareOf(before, first)).toBeLessThan(0.8);

@@ -261,7 +261,7 @@ describe('strangers who disable without end', () => {
       // One more while each page is on its way, as it was seen.
       await fill(1, asked++);
       now += 1;
-      await serveFeed(req, res);
+      serveFeed(req, res);
     };
     const disabled = feed();
     await disabled.refresh();

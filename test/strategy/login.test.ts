@@ -242,10 +242,10 @@ describe('a challenge', () => {
 
   it('is not used up by a proof that fails, so that strangers’ proofs store nothing', async () => {
     const claimed: string[] = [];
-    const { claimOnce } = party.store;
+    const claimOnce = party.store.claimOnce.bind(party.store);
     party.store.claimOnce = (claim) => {
       claimed.push(claim.name);
-      return claimOnce.call(party.store, claim);
+      return claimOnce(claim);
     };
     const app = party.app();
     const nonce = await fetchChallenge(app);

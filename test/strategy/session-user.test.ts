@@ -274,7 +274,7 @@ describe('a session that the app copies into a new one', () => {
   /** Gives the session a new id, with what it held; `only` names the members to keep. */
   const regenerating = (only?: readonly string[]) => (app: Express) =>
     app.post('/regenerate', (req, res, next) => {
-      const held = { ...req.session } as Record<string, unknown>;
+      const held = Object.fromEntries(Object.entries(req.session)) as Record<string, unknown>;
       req.session.regenerate((error) => {
         if (error) return next(error);
         for (const name of only ?? Object.keys(held)) {

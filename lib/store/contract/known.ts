@@ -7,7 +7,7 @@ export const KNOWN: Record<string, Case> = {
     const one = new Subject(store);
     const jti = fresh();
     for (let i = 0; i < 3; i++) {
-      const { now, ...answer } = await one.reserve(jti, { admitNew: false });
+      const { now: _now, ...answer } = await one.reserve(jti, { admitNew: false });
       assert.deepEqual(answer, { answer: 'new' });
     }
     assert.equal(await store.forget(one.id), false, 'nothing was written');

@@ -5,7 +5,7 @@ import { afterEach, expect, vi } from 'vitest';
 import { type RunningApp, startApp } from '../../examples/support/start.ts';
 import { startBrowser } from '../support/browser.ts';
 
-export { createAccount, keepKit, keepPendingKit, makeNotesKey, makeSigningKey, PASSWORD } from './walk.ts';
+export { createAccount, keepPendingKit, makeNotesKey, makeSigningKey, PASSWORD } from './walk.ts';
 
 export const OPERATOR_TOKEN = 'the-token-of-the-operator';
 

@@ -25,12 +25,6 @@ export async function thumbprintOf(jwk: object): Promise<string> {
     .replace(/=+$/, '');
 }
 
-/** What kind of key a public key is. */
-export function kindOf(jwk: { readonly kty: string; readonly crv?: string; readonly n?: string }): string {
-  if (jwk.kty === 'RSA') return `RSA-${Math.round(((jwk.n ?? '').length * 6) / 256) * 256}`;
-  return jwk.crv ?? jwk.kty;
-}
-
 /**
  * Keeps a record under an account's name; another key's record is replaced only if `mayReplace`.
  *

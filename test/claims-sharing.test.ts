@@ -470,7 +470,7 @@ describe('the assistant', () => {
     const asking = { op: 'sign', payload: { alg: 'RS256', digest: b64(digest) } };
     const { status, opened } = await assist(world, await makeRequest(known, asking));
     expect(status).toBe(200);
-    expect(Object.keys(opened ?? {}).sort()).toEqual(['failedSince', 'jti', 'nu', 'op', 'v']);
+    expect(Object.keys(opened ?? {}).sort()).toEqual(['failedSince', 'jti', 'lastUsed', 'nu', 'op', 'v']);
     const ticket = await openAsAssistant(world.keys, record.ticket, 'rk-ticket+jwe');
     const em = encoded(asking.payload);
     const nu = number(opened?.['nu']);
@@ -554,7 +554,7 @@ describe('assistant and device as two processes', () => {
     const code = `
       import { Device } from ${JSON.stringify(new URL('../lib/device/device.ts', import.meta.url).href)};
       const { record, password } = JSON.parse(process.env.TASK);
-      const device = new Device(record, { purposes: ['sign'] });
+      const device = new Device(record, { assistant: record.assistant.url, purposes: ['sign'] });
       const data = new TextEncoder().encode('a document');
       console.log(Buffer.from(await device.sign(data, { alg: 'RS256', password })).toString('base64url'));`;
     const run = (task: object) =>

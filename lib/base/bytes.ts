@@ -8,7 +8,7 @@ export function utf8(text: string): Uint8Array<ArrayBuffer> {
 
 /** The character of each of the 64 digits. */
 const CHARACTERS = utf8(ALPHABET);
-/** The digit of each ASCII character, -1 where it is none. */
+/** The digit of each ASCII character, -1 for other characters. */
 const DIGITS = Int8Array.from({ length: 128 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)));
 const ascii = new TextDecoder();
 
@@ -36,7 +36,7 @@ export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | undefined
   const { length } = text;
   if (length % 4 === 1) return undefined;
   const bytes = new Uint8Array(Math.floor((length * 3) / 4));
-  // Negative as soon as one character is none of the alphabet's.
+  // Negative as soon as one character is outside the alphabet.
   let digits = 0;
   let four = 0;
   for (let from = 0, to = 0; from < length; from += 4, to += 3) {

@@ -32,7 +32,7 @@ const ENCODINGS = {
 /** A signature algorithm of RFC 7518 that RSA keys have. */
 export type RsaAlgorithm = keyof typeof ENCODINGS;
 
-/** What is signed: a digest, never a message, and never a representative that somebody else made. */
+/** What is signed: a digest, never a message, and never a representative that a peer chose. */
 export interface RsaDigest {
   readonly alg: RsaAlgorithm;
   /** The message's hash, of exactly the algorithm's hash length. */

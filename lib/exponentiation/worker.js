@@ -8,8 +8,8 @@
  * it in two ways. (1) Importing a private DH key with p = N, g = base and x = exponent computes the public value
  * g^x mod p: no test of N, right for any odd N and any base, 8 to 40 % above the bare exponentiation. (2) A
  * `DiffieHellman` object for N is the bare exponentiation, but making one tests N for primality: cheap for a
- * composite, 50 exponentiations and more for a prime that somebody put into a ticket to that end. So (1) serves
- * everybody, and (2) a modulus that came up often and has proven composite. Where OpenSSL cannot do it, BigInt does,
+ * composite, 50 exponentiations and more for a prime that an attacker put into a ticket. So (1) serves
+ * every modulus, and (2) one that came up often and has proven composite. Where OpenSSL cannot do it, BigInt does,
  * with the exponent split afresh at random for every call.
  */
 import { createDiffieHellman, createECDH, createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
@@ -107,7 +107,7 @@ export function splitPower(modulus, base, exponent) {
 
 /**
  * k·W and k·G on P-256 as full points, with k in OpenSSL's hands alone. What is done in BigInt afterwards takes a time
- * that depends on the two results, which whoever asks is given, or can compute from what he has.
+ * that depends on the two results, which the peer receives, or can compute.
  *
  * OpenSSL gives the x coordinate of k·W alone. Which of the two points it belongs to shows in the x coordinate of
  * k·(W + G) = k·W + k·G.

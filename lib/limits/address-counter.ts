@@ -48,7 +48,7 @@ interface Spent extends Hits {
  * that is only looked at afterwards: by those hits, and those under way.
  *
  * The store gets no address, only a hash over a label, the purpose and the address. There are few enough IPv4 addresses
- * to try them all: whoever reads the store learns who was there within the last window.
+ * to try them all: a reader of the store learns which were there within the last window.
  */
 export class AddressCounter {
   /** What the names of all counters begin with. */
@@ -69,7 +69,7 @@ export class AddressCounter {
     this.#store = store ?? new Counters(MAX_COUNTED, this.#clock);
   }
 
-  /** What is known here of an address that has no hits left; asks nobody. */
+  /** What this process knows of an address that has no hits left; does not ask the store. */
   spent(address: string): Hits | undefined {
     return this.#known(address);
   }
@@ -78,7 +78,7 @@ export class AddressCounter {
    * Counts `by` hits of an address; a negative number takes some back, 0 only asks. Hits of an address that has none left
    * are not counted.
    *
-   * @throws RoamingKeyError `unavailable` where the store did not count: nobody knows whether there is a hit left
+   * @throws RoamingKeyError `unavailable` where the store did not count
    */
   async count(address: string, by: number): Promise<Hits> {
     const known = this.#known(address);
@@ -112,7 +112,7 @@ export class AddressCounter {
   #known(address: string): Spent | undefined {
     const now = this.#clock();
     const kept = this.#spent.get(address, now);
-    // Not where the clock was set back since: nobody shall wait longer than a window.
+    // Not where the clock was set back since: no client waits longer than a window.
     return kept && kept.since <= now ? kept : undefined;
   }
 

@@ -67,7 +67,7 @@ export interface ReadRequest {
   readonly request: Request | undefined;
 }
 
-/** Reads an opened request; `undefined` where there is no one to answer. */
+/** Reads an opened request; `undefined` where there is no way to answer. */
 export function readRequest(payload: Uint8Array): ReadRequest | undefined {
   const value = parsePayload(payload);
   const address = readValue(value, ADDRESS);

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import process from 'node:process';
 
-/** What somebody keeps in a store. Both together under one roof give up what keeps them apart. */
+/** What a database is used for. If one serves both uses, a single break-in allows offline guessing. */
 export type StoreUse = 'assistant' | 'records';
 
 const backings = new WeakMap<object, object | string>();
@@ -31,7 +31,7 @@ export function noteUse(store: object, use: StoreUse): boolean {
 
 /** Why assistant and record service want two operators (docs/protocol.md section 9). */
 export const ONE_OPERATOR =
-  'The assistant and the record service are in one hand: whoever gets hold of both can try passwords offline. Run ' +
+  'The assistant and the record service are in one hand: a thief of both can try passwords offline. Run ' +
   'them on two origins with two stores, better still by two operators.';
 
 /** Warns as Node does. */

@@ -28,7 +28,7 @@ export function checkCount({ name, seconds, by }: CountRequest): void {
  * Decides {@link Store.count}.
  *
  * A window that ends later than one that began now was made before the clock was set back, or when windows were longer;
- * it is cut, so that nobody waits longer than a window.
+ * it is cut, so that no client waits longer than a window.
  *
  * @param kept what is kept under the name, if its window has not ended
  */

@@ -20,7 +20,7 @@ import type {
 /**
  * What a store keeps of the guesses at one id, as a value that turns into JSON and back (docs/protocol.md section 7).
  *
- * A reservation nobody closes becomes a failure when its deadline passes; nothing has to happen at that moment, since
+ * A reservation that is not closed becomes a failure when its deadline passes; nothing has to happen at that moment, since
  * every step below first brings the tally up to its own time.
  */
 export interface Tally {

@@ -18,7 +18,7 @@ export function cursorOf(entry: { readonly seq: number; readonly tag: string }):
   return `${entry.seq}.${entry.tag}`;
 }
 
-/** Reads a cursor; `undefined` for what is none. */
+/** Reads a cursor; `undefined` for any other text. */
 export function readCursor(
   after: string | undefined,
 ): { readonly seq: number; readonly tag: string } | undefined {
@@ -83,7 +83,7 @@ const isName = (value: unknown) => typeof value === 'string' && value !== '';
 /**
  * Reads marks that come from outside, a backup say, in batches of one transaction each.
  *
- * @throws TypeError at the first one that is none
+ * @throws TypeError at the first one that is not a mark
  */
 export async function* batches(marks: AsyncIterable<Mark> | Iterable<Mark>): AsyncGenerator<readonly Mark[]> {
   let batch: Mark[] = [];

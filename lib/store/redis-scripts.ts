@@ -277,7 +277,7 @@ export const SCRIPTS = {
 
 const spelled = new WeakMap<GuessPolicy, string>();
 
-/** A policy as the scripts read it: the wait of every count of failures from `free` on; the last one goes on for ever. */
+/** A policy as the scripts read it: the wait of every count of failures from `free` on; the last one holds for all further counts. */
 export function spellPolicy(policy: GuessPolicy): string {
   let text = spelled.get(policy);
   if (text === undefined) {

@@ -119,11 +119,13 @@ export function errorLog(logger: AuditLogger): (error: unknown) => void {
 /** The record that {@link auditLog} writes of an event; for logs of other shapes. */
 export function auditRecord(event: AuditEvent): AuditRecord {
   const members = event as unknown as Readonly<Record<string, unknown>>;
-  const told = MEMBERS.map((name) => [name, flat(members[name])]).filter(([, value]) => value !== undefined);
+  const present = MEMBERS.map((name) => [name, flat(members[name])]).filter(
+    ([, value]) => value !== undefined,
+  );
   return {
     type: event.type,
     part: kindOf(event).part,
-    ...Object.fromEntries(told),
+    ...Object.fromEntries(present),
     ...(event.type === 'assisted' && {
       failedSinceCount: event.failedSince.count,
       failedSinceLast: event.failedSince.last,

@@ -21,7 +21,7 @@ export interface Metrics {
   readonly onEvent: (event: AuditEvent) => void;
   /** Has an assistant's workers and store looked at by every scrape. Returns what ends that. */
   readonly watchAssistant: (assistant: Pick<Assistant, 'health' | 'workers'>) => () => void;
-  /** Likewise for a feed, whose age is told. */
+  /** Likewise for a feed: reports its age. */
   readonly watchFeed: (feed: Pick<DisabledFeed, 'status'>) => () => void;
 }
 

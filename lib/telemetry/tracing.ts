@@ -38,7 +38,7 @@ const SPANS: Readonly<Record<Exclude<Step['name'], 'request'>, string>> = {
  * Attributes: `roaming_key.outcome` (`ok` or an error code), `.op`, `.scheme`, `.part`, `.operation`; nothing else, no
  * ids, no errors' messages. Only `unavailable` is an error: all others are answers.
  *
- * @throws TypeError for a provider that is none
+ * @throws TypeError if `provider` is not a tracer provider
  * @example
  * app.use('/assistant', assistant({ keys, store, instrument: openTelemetry() }));
  */

@@ -104,7 +104,7 @@ export async function openSealed(jwe: SealedJwe, unwrap: Unwrap): Promise<Uint8A
     }
   } catch (error) {
     if (isRoamingKeyError(error, 'unavailable')) throw error;
-    // A key that does not unwrap must not be told from a ciphertext that does not verify (RFC 7516 section 11.5).
+    // A key that does not unwrap must look like a ciphertext that does not verify (RFC 7516 section 11.5).
   }
   key ??= randomBytes(32);
   try {

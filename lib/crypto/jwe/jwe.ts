@@ -150,7 +150,7 @@ export function matchesKey(jwe: SealedJwe, jwk: AssistantJwk): boolean {
   return jwk.kty === 'RSA' || (jwe.epk?.kty === jwk.kty && jwe.epk.crv === jwk.crv);
 }
 
-/** What a sealing may be told instead of drawing it at random: for decoys and for replaying a dialogue. */
+/** Values that sealing would otherwise draw at random: for decoys, and for replaying a dialogue. */
 export interface SealingRandomness {
   /** Private JWK of the ephemeral key. */
   readonly epk?: Partial<Record<'kty' | 'crv' | 'x' | 'y' | 'd', string>>;
@@ -244,7 +244,7 @@ function bareJwk(jwk: AssistantJwk): Record<string, string> {
 /**
  * Reads an assistant's public JWK and checks that its `kid` is its thumbprint (RFC 7638, SHA-256).
  *
- * @returns the key, or `undefined` where it is none that tickets may be sealed to
+ * @returns the key, or `undefined` where tickets cannot be sealed to it
  */
 export async function readAssistantJwk(value: unknown): Promise<AssistantJwk | undefined> {
   const result = v.safeParse(ASSISTANT_JWK, value);

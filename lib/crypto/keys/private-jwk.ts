@@ -109,7 +109,7 @@ export function toLength(bytes: Uint8Array, length: number): Uint8Array<ArrayBuf
 /**
  * The public members of a private JWK.
  *
- * @throws RoamingKeyError `bad_key` if they are none that can be protected, as with an RSA modulus that is too short
+ * @throws RoamingKeyError `bad_key` if the key cannot be protected, for example an RSA key with a short modulus
  */
 export function publicHalf(jwk: PrivateJwk): ProtectedJwk {
   const { d: _d, ...rest } = jwk;

@@ -25,7 +25,7 @@ export type { PrivateKeyFormat } from './write-private-key.ts';
 
 /** A private key ready to be masked. */
 export interface PrivateKey {
-  /** PKCS#8 DER: 48 bytes for Ed25519, 138 for P-256, at most 8160 for RSA. Whoever has it wipes it. */
+  /** PKCS#8 DER: 48 bytes for Ed25519, 138 for P-256, at most 8160 for RSA. The caller wipes it. */
   readonly pkcs8: Uint8Array<ArrayBuffer>;
   readonly publicJwk: ProtectedJwk;
 }
@@ -58,7 +58,7 @@ const USES: Record<KeyUse, readonly [ProtectedJwk['kty'], Algorithm | EcKeyImpor
  * Generates a private key.
  *
  * @param kind default `Ed25519`
- * @throws RangeError if `kind` is none of the list
+ * @throws RangeError if `kind` is not in the list
  * @throws RoamingKeyError `unsupported` if the platform lacks the algorithm
  */
 export async function generatePrivateKey(kind: PrivateKeyKind = 'Ed25519'): Promise<PrivateKey> {

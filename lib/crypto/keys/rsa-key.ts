@@ -24,7 +24,7 @@ export type RsaBits = 2048 | 3072 | 4096;
 
 /** RFC 8017 has no bound; the WebCrypto of browsers, node-rsa and OpenSSH all take as much. */
 const MAX_EXPONENT = 2n ** 32n;
-/** Error below 2^-100 for primes drawn at random (FIPS 186-5 table B.1). Whoever forges one has the key anyway. */
+/** Error below 2^-100 for primes drawn at random (FIPS 186-5 table B.1). A forger of such a key would own it anyway. */
 const MILLER_RABIN_ROUNDS = 5;
 
 /**

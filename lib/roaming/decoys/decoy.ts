@@ -1,7 +1,7 @@
 /**
  * Decoys (docs/protocol.md section 9): the answer to a wrong account or a wrong code.
  *
- * Goal: a decoy cannot be told from a record, by comparing or by trying passwords at the assistant, which opens its ticket
+ * Goal: a decoy cannot be distinguished from a record, by comparing or by trying passwords at the assistant, which opens its ticket
  * and counts the guess. Sent: a record that is fixed for an account name and a key of the assistant. Secret: which
  * names have an account. Limits: no password opens a decoy, as its verifier is random.
  *

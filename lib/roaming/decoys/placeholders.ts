@@ -32,7 +32,7 @@ export class Placeholders {
 
   /** The key of the placeholder that a wrong fetch of this name reads. */
   keyFor(name: string): string {
-    return this.#secret.key(`${MARK}${this.#secret.part(RECORDS, 'nobody', name)}`, '');
+    return this.#secret.key(`${MARK}${this.#secret.part(RECORDS, 'placeholder', name)}`, '');
   }
 
   /** The owner whose list notes a wrong fetch of this name. */

@@ -76,7 +76,7 @@ export const LIMITS: Record<string, Case> = {
     assert.equal((await hit(store, name, -1)).count, MAX_COUNT - 1);
   },
 
-  'refuses hits that are no number, and windows that are none': async ({ store }) => {
+  'rejects hits that are not numbers, and invalid windows': async ({ store }) => {
     const name = fresh();
     for (const by of [
       Number.NaN,

@@ -1,8 +1,8 @@
 /**
  * The assistant, without HTTP (docs/protocol.md sections 4 to 7; the paper's svr).
  *
- * It helps whoever sends a ticket sealed to one of its keys, the MAC of the ticket's device and the verifier of the
- * ticket's password. It keeps no account: what it remembers are guesses, request numbers and marks, in the store.
+ * It answers requests that carry a ticket sealed to one of its keys, the MAC of the ticket's device and the verifier of
+ * the ticket's password. It keeps no accounts: the store holds guesses, request numbers and marks.
  */
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
@@ -427,7 +427,7 @@ export class Assistant {
     return found;
   }
 
-  /** Marks are kept for ever and anyone can make them, so a new one takes a token of the address. A mark that is there costs none. */
+  /** Marks are permanent and anyone can make them, so a new one takes a token of the address. A repeated mark costs nothing. */
   async #mark(
     mark: { readonly u: string; readonly t: string },
     { address }: RequestContext,
@@ -464,7 +464,7 @@ export class Assistant {
   async #passSlowLane(about: PolicyRequest): Promise<void> {
     const { op, address = '' } = about;
     try {
-      // What these leave is kept for ever, so they are not let past the budget at any pace.
+      // These leave permanent marks, so they never exceed the budget.
       if (op === 'retire' || op === 'reissue')
         throw new RoamingKeyError('busy', 'too many new ids of this address', { retryAt: this.#now() + 60 });
       this.#emit({ type: 'delayed', ...about });
@@ -588,7 +588,7 @@ function malformed(issue: v.BaseIssue<unknown>, message: string): RoamingKeyErro
   return new RoamingKeyError('invalid_request', message, isTooLarge ? { status: 413 } : {});
 }
 
-/** Every failure that is not the protocol's own is the server's: no help, and nothing of it told to the peer. */
+/** Maps an unexpected failure to `unavailable`, so that the peer learns nothing of it. */
 function toRoamingKeyError(error: unknown): RoamingKeyError {
   if (isRoamingKeyError(error) && isWireErrorCode(error.code)) return error;
   return new RoamingKeyError('unavailable', 'the service cannot answer now', { cause: error });

@@ -29,7 +29,7 @@ interface Kept {
 export class DisabledPages {
   readonly #store: Pick<Store, 'feed'>;
   readonly #kept = new Map<string, Kept>();
-  /** For each cursor the reading that has not begun, so that whoever joins it gets all that was marked before. */
+  /** For each cursor the read that has not begun: a request that joins it gets every mark set before. */
   readonly #next = new Map<string, Promise<ServedPage>>();
   readonly #running = new Map<string, Promise<unknown>>();
 

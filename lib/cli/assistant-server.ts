@@ -33,7 +33,7 @@ export interface ServeOptions {
 
 /** An assistant that listens. */
 export interface AssistantServer {
-  /** What devices are told. */
+  /** The address that devices use. */
   readonly url: string;
   /** Where metrics are served. */
   readonly metrics: string | undefined;
@@ -137,7 +137,7 @@ async function startRouter(
     ...(origins && { cors: origins }),
     onEvent: combineListeners(...(log ? [auditLog(LOGGER)] : []), ...(metrics ? [metrics.onEvent] : [])),
     ...(metrics && { instrument: metrics.instrument }),
-    // Whoever wants JSON gets no lines between that are none, and no messages.
+    // With a JSON log every line is JSON, and messages are left out.
     onError: log ? errorLog(LOGGER) : (error) => process.stderr.write(`roaming-key: ${summaryOf(error)}\n`),
   };
   const router = assistant(options);

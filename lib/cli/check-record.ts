@@ -19,7 +19,7 @@ export interface CheckedRecord {
 }
 
 /**
- * Finds out what can be told of a record without a password.
+ * Finds out what a record says without a password.
  *
  * @throws RoamingKeyError `bad_record` where it is damaged, of another assistant, or sealed to a key that the assistant
  *   does not publish; `disabled`; `network`, `unavailable`, `bad_response`

@@ -78,7 +78,7 @@ const EXIT_OF: Readonly<Record<ErrorCode | CommandLineCode, number>> = {
   interrupted: 130,
 };
 
-/** A failure as it is told: on stderr as JSON with `--json`, as a line of text without. */
+/** A failure as it is reported: on stderr as JSON with `--json`, as a line of text without. */
 export interface Failure {
   /** A stable name: one of the library's codes, or of the command line's own. */
   readonly code: ErrorCode | CommandLineCode;
@@ -90,7 +90,7 @@ export interface Failure {
   readonly retryAt?: number;
 }
 
-/** Turns whatever was thrown into what may be told. Of an unexpected error only the name: its message may quote. */
+/** Turns a thrown value into a report. An unexpected error gives its name only: its message may quote secrets. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof CommandLineError) return failure(error.code, error.message);
   if (isRoamingKeyError(error)) {

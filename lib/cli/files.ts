@@ -67,7 +67,7 @@ export interface WriteFileOptions {
 }
 
 /**
- * Writes a file as one step: whoever looks sees nothing, the old file or the whole new one.
+ * Writes a file in one step: readers see no file, the old file or the whole new one.
  *
  * @throws Error with code EEXIST if there is one and it is not to be replaced
  */
@@ -81,7 +81,7 @@ export async function writeOutput(
 }
 
 /**
- * Fails, before any work is done, if a file that shall be written is there already.
+ * Fails before any work is done if an output file already exists.
  *
  * @throws CommandLineError `exists`
  */

@@ -1,4 +1,4 @@
-/** What the assistant says of how a key was used before: traces of whoever has record and password. */
+/** Reports how a key was used before: traces of an attacker who has record and password. */
 import type { Device } from '../device/device.ts';
 import { localTime, note } from './output.ts';
 
@@ -7,7 +7,7 @@ export function noteHistory(device: Device, options: { readonly json?: boolean |
   for (const line of historyOf(device)) note(line, options);
 }
 
-/** What the last use of a device has told; when the key was used before only where a person looks on. */
+/** What the last use of a device reported. The time of the use before appears only at a terminal. */
 export function historyOf({ lastUse }: Device, isWatched = process.stderr.isTTY): readonly string[] {
   if (!lastUse) return [];
   const { failedSince, lastUsed, reissues, isReissuedElsewhere } = lastUse;

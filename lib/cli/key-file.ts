@@ -4,7 +4,7 @@ import type { KeySet } from '../assistant/keys.ts';
 import { CommandLineError } from './failure.ts';
 import { parseJson } from './files.ts';
 
-/** What may be told of one key. */
+/** What may be shown of one key. */
 export interface ListedKey {
   readonly kid: string;
   readonly type: string;

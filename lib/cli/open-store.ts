@@ -40,7 +40,7 @@ export async function openStore(url: string): Promise<Store> {
 }
 
 /**
- * Opens a store that must be there: a backup of a mistyped name would be empty, and nobody would notice.
+ * Opens a store that must exist: a backup of a mistyped name would be empty, without an error.
  *
  * @throws CommandLineError `not_found`; `usage` for memory, which no other process sees
  */

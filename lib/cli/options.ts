@@ -17,7 +17,7 @@ export interface PasswordOptions {
   readonly passwordFile?: string;
 }
 
-/** What a password guess shall cost. */
+/** The cost of a password guess. */
 export interface KdfOptions {
   readonly kdfMemory?: number;
   readonly kdfPasses?: number;

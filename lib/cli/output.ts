@@ -2,9 +2,9 @@ import { toFailure } from './failure.ts';
 
 /** What a command has to say: one JSON object, or text (or bytes) for people and pipes. */
 export interface Outcome {
-  /** Told with `--json`. */
+  /** Printed with `--json`. */
   readonly json: object;
-  /** Told without; as it is, so with its own line end. */
+  /** Printed without `--json`, unchanged: it includes its own line end. */
   readonly text: string | Uint8Array;
 }
 

@@ -15,7 +15,7 @@ interface PasswordSource {
   readonly file: string | undefined;
   readonly variable: (typeof PASSWORD_VARIABLES)[number];
   readonly question: string;
-  /** Ask twice: nobody could correct a mistyped new password. */
+  /** Ask twice: a mistyped new password cannot be corrected later. */
   readonly confirm: boolean;
 }
 
@@ -29,7 +29,7 @@ export async function currentPassword(options: { readonly passwordFile?: string 
   });
 }
 
-/** The password that a new record shall have. */
+/** Asks for the password of a new record. */
 export async function firstPassword(options: { readonly passwordFile?: string }): Promise<string> {
   return readPassword({
     file: options.passwordFile,
@@ -39,7 +39,7 @@ export async function firstPassword(options: { readonly passwordFile?: string })
   });
 }
 
-/** The password that shall take another one's place. */
+/** Asks for the password that replaces another. */
 export async function nextPassword(options: { readonly newPasswordFile?: string }): Promise<string> {
   return readPassword({
     file: options.newPasswordFile,
@@ -64,7 +64,7 @@ export function warnIfShort(password: string, options: { readonly json?: boolean
   const { length } = Array.from(password);
   if (length < SHORT)
     note(
-      `a password of ${length} characters is guessed soon by whoever has record and assistant: take a longer one`,
+      `a password of ${length} characters is soon guessed by an attacker who has record and assistant: take a longer one`,
       options,
     );
 }

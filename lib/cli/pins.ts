@@ -1,6 +1,6 @@
 /**
- * Which assistant each key belongs to, in a file of its own: whoever can change a device record must not be able to choose
- * whom the next password is shown to (docs/protocol.md section 3).
+ * Which assistant each key belongs to, in a file of its own: an attacker who can change a device record must not be able
+ * to choose who sees the next password (docs/protocol.md section 3).
  */
 import { lstat, mkdir } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-/** Says what a file is that was given in the place of another, so that nobody takes it for damaged. */
+/** Identifies a file that was given in place of another, so that it is not reported as damaged. */
 import { stat } from 'node:fs/promises';
 import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
 import { readJsonFile } from '../device/private-file.ts';

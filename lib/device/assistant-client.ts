@@ -196,8 +196,8 @@ export async function sealToPublished(payload: object, typ: JweType, jwk: Assist
 }
 
 /**
- * An error that was told in clear text, as far as it may be passed on: what would make an app take a key for disabled,
- * or a password for wrong, is nobody's to say without a genuine answer.
+ * Reduces an unauthenticated error to what may be passed on. Only a genuine answer can report a key as disabled or a
+ * password as wrong.
  */
 export function asHint(error: unknown): unknown {
   if (!isRoamingKeyError(error, ...ALWAYS_SEALED)) return error;

@@ -20,7 +20,7 @@ export interface AssistedRecordOptions extends AssistantClientOptions {
    * `replaced`. Where something else is kept by now, it must throw, and leave that: it is newer.
    */
   readonly save?: (record: DeviceRecord, replaced: DeviceRecord) => Promise<void>;
-  /** Reads what is kept now, since other tabs and processes change it too. Default: nobody else does. */
+  /** Reads what is kept now, since other tabs and processes change it too. Default: this object is the only writer. */
   readonly load?: () => Promise<DeviceRecord | undefined>;
   /** Where Argon2id is computed. Default: by WebAssembly, on a page in a worker and else on this thread. */
   readonly argon2id?: Argon2id;
@@ -54,8 +54,8 @@ export interface KeyHistory {
 }
 
 /**
- * A password's K together with the record that it was stretched for, so that neither is used with another. Whoever
- * made it ends it.
+ * A password's K together with the record that it was stretched for, so that neither is used with another. The
+ * caller that made it must end it.
  */
 export class Stretched {
   /** K, 32 bytes. */

@@ -55,13 +55,13 @@ export type RoamingDeviceOptions = Omit<DeviceOptions, 'roam'> & PickupOptions;
 export type Purpose = 'login' | 'sign';
 
 export interface UnlockOptions extends HoldOptions {
-  /** What the key shall be used for. Default: `Ed25519`, `ES256` or `PS256`, by its kind. */
+  /** What the key is used for. Default: `Ed25519`, `ES256` or `PS256`, by its kind. */
   readonly alg?: KeyUse;
 }
 
 /** A key that was recovered, and how it was used before. */
 export interface Unlocked extends KeyHistory {
-  /** Not extractable; still works after `lock()` in the hands of whoever kept it. */
+  /** Not extractable; a reference that the caller kept still works after `lock()`. */
   readonly key: CryptoKey;
   readonly jwk: PublicJwk;
 }
@@ -209,7 +209,7 @@ export class Device {
   /**
    * Recovers the private key and holds it for a while (claim 8).
    *
-   * @throws RoamingKeyError `unsupported` for a shared key, which nobody can recover: see `unlockShared`
+   * @throws RoamingKeyError `unsupported` for a shared key, which cannot be recovered: see `unlockShared`
    * @source docs/protocol.md sections 4 and 5
    */
   async unlock(password: string, options: UnlockOptions = {}): Promise<Unlocked> {

@@ -143,8 +143,8 @@ export function cryptoKeySigner(key: CryptoKey, alg: SignatureAlg, jwk: PublicJw
 }
 
 /**
- * Whether data would parse as a JWS of this protocol, which a general signature must never be (section 8). Whoever
- * verifies it may be laxer than this package: may skip blanks, padding and foreign characters in base64, or end at the
+ * Whether data would parse as a JWS of this protocol, which a general signature must never be (section 8). Other
+ * verifiers may be laxer than this package: may skip blanks, padding and foreign characters in base64, or end at the
  * padding; read UTF-16, names in any case, a list for its only entry, and the first of two members of one name.
  */
 export function isProofInput(data: Uint8Array): boolean {

@@ -32,11 +32,11 @@ export interface EnrolmentOptions extends AssistantClientOptions {
   readonly kdf?: Partial<Omit<KdfParameters, 'name'>>;
   /** A kit that exists: it then disables this key too. Default: a new one. */
   readonly kit?: DisablingKit;
-  /** When the ticket shall end, in seconds since the epoch. Default never. */
+  /** When the ticket expires, in seconds since the epoch. Default never. */
   readonly expiresAt?: number;
   /** Where Argon2id is computed. Default: by WebAssembly, on a page in a worker and else on this thread. */
   readonly argon2id?: Argon2id;
-  /** A record service that shall hold the record too, for the account that it has authenticated by other means. */
+  /** A record service that also holds the record, for the account that it has authenticated by other means. */
   readonly roam?: RoamOptions;
 }
 
@@ -64,7 +64,7 @@ export interface Enrolment {
   readonly code?: string | null;
 }
 
-/** The assistant and the key to which a ticket shall be sealed. */
+/** The assistant and the key to which a ticket is sealed. */
 export interface SealingTarget {
   readonly url: string;
   readonly jwk: AssistantJwk;

@@ -11,7 +11,7 @@ export { fileRecords } from './file-records.ts';
  *
  * A file that exists is never replaced: it may be the only kit of another key.
  *
- * @throws RoamingKeyError `bad_kit` if it is none
+ * @throws RoamingKeyError `bad_kit` if it is not a kit
  * @throws Error of the file system, `EEXIST` if there is such a file
  */
 export async function writeKitFile(file: string, kit: DisablingKit): Promise<void> {

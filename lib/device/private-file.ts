@@ -12,7 +12,7 @@ const MAX_FILE = 65_536;
  * @throws Error of the file system, `ENOENT` among them
  */
 export async function readJsonFile(file: string): Promise<unknown> {
-  // Without O_NONBLOCK, opening a FIFO that somebody put there would wait for ever.
+  // Without O_NONBLOCK, opening a FIFO at this path would block without end.
   const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   const buffer = new Uint8Array(MAX_FILE + 1);
   try {

@@ -5,11 +5,11 @@ export interface Progress {
    * `proving` the key to an app.
    */
   readonly phase: 'generating' | 'stretching' | 'asking' | 'proving';
-  /** How much of the phase is done, from 0 to 1; only where that can be told. */
+  /** How much of the phase is done, from 0 to 1; only where that is known. */
   readonly done?: number;
 }
 
 export interface ProgressOptions {
-  /** Told of each step when it begins, and of how far it is where that can be told. Must not throw. */
+  /** Called when a step begins, and with its progress where that is known. Must not throw. */
   readonly onProgress?: (progress: Progress) => void;
 }

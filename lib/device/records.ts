@@ -4,8 +4,8 @@ import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 /**
  * Where device records are kept, by a name that the app chooses, such as an account.
  *
- * A record may be read by others as far as the password is worth anything (docs/protocol.md section 1, G2), but nobody else
- * should be able to change it. A name is 1 to 80 bytes of UTF-8; names that differ in case alone are two names.
+ * Others may read a record if the password is strong (docs/protocol.md section 1, G2), but only the owner should be able to
+ * change it. A name is 1 to 80 bytes of UTF-8; names that differ in case alone are two names.
  */
 export interface Records {
   /**
@@ -19,7 +19,7 @@ export interface Records {
    * same key makes room, and one that is damaged; the record of another key, whose only copy it may be, does not: `replace`
    * or `remove` that.
    *
-   * @throws RoamingKeyError `bad_record` if it is none; `refused` where the name has a record of another key; nothing has
+   * @throws RoamingKeyError `bad_record` if it is not a record; `refused` where the name has a record of another key; nothing has
    *   been changed then
    */
   save(name: string, record: DeviceRecord): Promise<void>;
@@ -100,7 +100,7 @@ export function isSameRecord(kept: unknown, record: DeviceRecord): boolean {
 
 /** Records that last as long as the process or the page. */
 export function memoryRecords(): Records {
-  // Kept as text, so that nobody changes a record from outside.
+  // Kept as text, so that callers cannot change a stored record.
   const texts = new Map<string, string>();
   return {
     async load(name) {

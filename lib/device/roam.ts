@@ -1,6 +1,6 @@
 /**
- * The device's side of a record service (docs/protocol.md section 9), which hands a record to whoever knows account name and
- * pickup code. It is not trusted: what it hands out may be a decoy, or anything else, so that a record counts for
+ * The device's side of a record service (docs/protocol.md section 9), which returns a record to a client that sends
+ * account name and pickup code. It is not trusted: what it hands out may be a decoy, or anything else, so that a record counts for
  * something only beside an assistant that the caller names and that lists the record's key.
  */
 import * as v from 'valibot';

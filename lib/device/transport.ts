@@ -43,7 +43,7 @@ const MAX_ANSWER = 512 * 1024;
  * Sends one request.
  *
  * @throws RoamingKeyError `network` without an answer in time; the server's own code for a problem it tells;
- *   `unavailable` or `bad_response` for an answer that is none of ours
+ *   `unavailable` or `bad_response` for an answer that is not the protocol's
  */
 export async function send(
   url: string,
@@ -189,8 +189,8 @@ function parseJson(text: string): unknown {
 }
 
 function problem(url: string, response: Response, body: unknown): RoamingKeyError {
-  const told = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
-  const { code, title, detail } = told;
+  const problem = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+  const { code, title, detail } = problem;
   const { origin, pathname } = new URL(url);
   const where = `${origin}${pathname} answered ${response.status}`;
   const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
@@ -205,6 +205,6 @@ function problem(url: string, response: Response, body: unknown): RoamingKeyErro
   return new RoamingKeyError(code, `${message.slice(0, 300)} (${where})`, {
     status: response.status,
     ...retry,
-    ...(typeof told['response'] === 'string' && { response: told['response'] }),
+    ...(typeof problem['response'] === 'string' && { response: problem['response'] }),
   });
 }

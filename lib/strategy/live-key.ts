@@ -33,8 +33,8 @@ export function rememberKey(): RequestHandler {
 }
 
 /**
- * Express middleware that ends a session when the key that opened it is disabled, suspended or is none of the account's
- * keys any more; right after `passport.session()`, for all routes. It asks `keysOf` at every request, so that names that a key
+ * Express middleware that ends a session when the key that opened it is disabled, suspended or no longer one of the
+ * account's keys. Mount it right after `passport.session()`, for all routes. It asks `keysOf` at every request, so that names that a key
  * gained later count.
  *
  * Answers `disabled` or `suspended` after logging out, `refused` (see `withoutKey`), `unavailable` without logging out. Requests
@@ -70,7 +70,7 @@ const hasEnded = (error: unknown) => ENDED.has(Object(error));
 /**
  * Judges the session of a request, and ends it where its key does not count any more.
  *
- * @returns the key that opened the session; `undefined` where nobody is authenticated, or no key was needed
+ * @returns the key that opened the session; `undefined` without a session, or where no key was needed
  * @throws RoamingKeyError `disabled`, `suspended` or `refused`, after logging out; `refused` where a session without a key is not
  *   allowed; `unavailable`
  */

@@ -55,8 +55,8 @@ export function isSignatureLength(alg: ProofAlgorithm, length: number): boolean 
 }
 
 /**
- * Verifies a signature, in time that depends on the proof alone (and on e, where that is not 65537): without a key, or
- * with one that could not have made a signature of this form, one is verified against a key that nobody has.
+ * Verifies a signature, in time that depends on the proof alone (and on e, where that is not 65537). Without a key, or
+ * with one that could not have made a signature of this form, it verifies against a stand-in key.
  *
  * @param jwk the key, if there is one that may prove with `alg`
  */
@@ -112,9 +112,9 @@ function decoded(text: string): Buffer {
 }
 
 /**
- * A public key in place of a missing one, spelled anew each time as the keys are that an app reads: a modulus of ones
- * alone, or a text that the engine has seen before, is told by time. With some of these anybody can sign, so what they
- * verify must not count.
+ * Stand-in key, so that an unknown account costs as much as a known one. Its text is rebuilt per call (V8 caches strings)
+ * and its modulus is random (all ones verify measurably faster). Anyone can sign for some stand-ins: callers
+ * must ignore a success.
  */
 export function decoy(alg: ProofAlgorithm, signature: Uint8Array): LoginJwk {
   const text = (bytes: Buffer | undefined) => bytes?.toString('base64url') ?? '';

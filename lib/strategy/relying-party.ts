@@ -80,7 +80,7 @@ export interface RelyingParty {
   readonly withoutKey: 'allow' | 'refuse';
   readonly now: () => number;
   readonly random: (length: number) => Uint8Array;
-  /** Tells the app of an event and where its request came from; absent where nobody listens. */
+  /** Tells the app of an event and where its request came from; absent without a listener. */
   readonly tell: ((event: RelyingPartyEvent, req: Pick<Request, 'ip'>) => void) | undefined;
   readonly observe: Observe;
   /** Warns the operator, once, that devices make proofs for another origin. */

@@ -41,7 +41,7 @@ interface PassportRequest {
 
 /** What opened the session of a request. */
 export type Opening =
-  /** Nobody is authenticated. */
+  /** The request has no session. */
   | { readonly by: 'none' }
   /** Another login than by key. */
   | { readonly by: 'other' }

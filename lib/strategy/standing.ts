@@ -114,7 +114,7 @@ export async function isLive(options: RelyingPartyOptions, key: KeyOfAccount): P
  * Refuses a key that does not count for an account.
  *
  * @returns the key
- * @throws RoamingKeyError `disabled` also where it is none of the account's, `suspended`, `unavailable`
+ * @throws RoamingKeyError `disabled` also for a key that the account does not have, `suspended`, `unavailable`
  */
 export async function assertLive(
   rp: RelyingParty,

@@ -1,6 +1,6 @@
 /**
- * The Passport strategy `roaming-key` (docs/protocol.md section 8): a user is whoever proves, for this origin and
- * this minute, to hold one of the account's keys that is not disabled.
+ * The Passport strategy `roaming-key` (docs/protocol.md section 8): it authenticates a user who proves, for
+ * this origin and this minute, possession of one of the account's keys that is not disabled.
  */
 import type { Request } from 'express';
 import CustomStrategy from 'passport-custom';
@@ -10,10 +10,10 @@ import { type OnProven, type ProvenLogin, verifyLogin } from './proof.ts';
 import { assertOwnPage, type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
 import { outgrowVoucher } from './standing.ts';
 
-/** A user, or `false`, `null`, `undefined` where the app lets nobody in under that account. */
+/** A user, or `false`, `null`, `undefined` where the app has no user for this account. */
 export type LoginUser = object | false | null | undefined;
 
-/** Ends a verify function, as everywhere in Passport. `info` goes to `req.authInfo`, or to whoever asks why not. */
+/** Ends a verify function, as everywhere in Passport. `info` goes to `req.authInfo`, or on failure to the callback of `authenticate`. */
 export type LoginDone = (error: unknown, user?: LoginUser, info?: object) => void;
 
 /** What the verify function may learn besides the account, and what goes to `req.authInfo`. */

@@ -11,7 +11,7 @@ export interface Question {
   readonly hints: readonly string[];
 }
 
-/** What it is told. */
+/** What the worker receives. */
 export interface Rating {
   readonly id: number;
   /** From 0, guessed at once, to 4. */

@@ -38,7 +38,7 @@ export async function chooseAsker({ hasTerminal }: { readonly hasTerminal: boole
   return NOTHING;
 }
 
-/** One question at a time: dialogs on top of each other cannot be told apart. */
+/** One question at a time: stacked dialogs cannot be distinguished. */
 export function inTurn(asker: Asker): Asker {
   let last: Promise<unknown> = Promise.resolve();
   const after = <T>(ask: () => Promise<T>): Promise<T> => {

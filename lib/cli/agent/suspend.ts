@@ -1,4 +1,4 @@
-/** Noticing that this machine or process stood still: whoever opens the lid again need not be who closed it. */
+/** Detects that this machine or process was suspended: another person may have opened the lid. */
 
 export interface SuspendWatchOptions {
   /** Milliseconds of a clock that goes on while the machine sleeps. */

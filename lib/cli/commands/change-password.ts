@@ -32,7 +32,7 @@ interface Options extends OpenDeviceOptions, PasswordOptions, KdfOptions {
 export const changePassword = command<Options>({
   name: 'change-password',
   summary: 'change the password of a key',
-  description: `Of a shared key (ed25519, elgamal) the assistant moves its share; the kit stays good, and apps need not be told. Of a key
+  description: `Of a shared key (ed25519, elgamal) the assistant moves its share; the kit stays good, and apps need no update. Of a key
 that is recovered this makes a new record around the same key, tells the apps where it is registered, and makes a new
 disabling code: from then on it alone stops the assistant, while the old one disables the key at apps that knew it
 before. A crash at any point leaves a record that works; where the old ticket could not be retired, \`roaming-key

@@ -75,7 +75,7 @@ password. Programs that need the key itself, and use without network, need --sch
     new Option('--kit <file>', 'write the disabling kit to a new file, best on another device'),
     passwordOption(),
     ...kdfOptions(),
-    new Option('--expires-in <days>', 'when the record shall end (default: never)').argParser(
+    new Option('--expires-in <days>', 'when the record ends (default: never)').argParser(
       wholeNumber(1, 36_500),
     ),
     timeoutOption(),
@@ -120,7 +120,7 @@ password. Programs that need the key itself, and use without network, need --sch
     const folder =
       options.record === undefined ? recordsFolder() : path.dirname(path.resolve(options.record));
     if (kit !== undefined && path.dirname(path.resolve(kit)) === folder) {
-      note('the kit will lie beside the record: whoever takes one takes both', options);
+      note('the kit will lie beside the record: a thief who takes one takes both', options);
     }
     const existing = key === undefined ? undefined : await readKey(key);
     const password = await firstPassword(options);
@@ -147,7 +147,7 @@ password. Programs that need the key itself, and use without network, need --sch
     await writePin(made.record);
     await source.save(made.record, options.force);
     if (key !== undefined && key !== '-') note(`the key still lies in ${key}, without protection`, options);
-    return told(made, source.place, kit);
+    return outcomeOf(made, source.place, kit);
   },
 });
 
@@ -156,7 +156,7 @@ function schemeFor(type = 'Ed25519'): SchemeName {
   return SCHEMES.find((scheme) => (TYPES[scheme] as readonly string[]).includes(type)) as SchemeName;
 }
 
-async function told({ record, kit }: Enrolment, place: object, kitFile: string | undefined) {
+async function outcomeOf({ record, kit }: Enrolment, place: object, kitFile: string | undefined) {
   const [{ disablingCode }, { thumbprint }] = await Promise.all([
     import('../../protocol/disabling.ts'),
     import('../../crypto/keys/public-jwk.ts'),

@@ -62,7 +62,7 @@ export const authorizedKeys = command<Options>({
   summary: 'print the keys of a file that are not disabled, for sshd',
   description: `For sshd's AuthorizedKeysCommand: prints those lines of a file whose keys are not disabled, so that a kit's code ends
 access on every host. Keys without a u=NAME are never printed. Where the list of disabled keys cannot be read, and
-the last reading is too old, prints nothing and fails: nobody gets in by these keys.`,
+the last reading is too old, prints nothing and fails: these keys give no access then.`,
   options: options(
     'where the lines are written (default: stdout)',
     'stay, and keep the file of --out in step; it is empty while the list cannot be read',

@@ -66,7 +66,7 @@ const list = command<KeysOptions>({
 const rotate = command<KeysOptions & { type: AssistantKeyType }>({
   name: 'rotate',
   summary: 'make a new active key; the one before retires',
-  description: `Makes a new active key. Devices move to it by themselves at their next use; nobody enrols again. A running
+  description: `Makes a new active key. Devices move to it by themselves at their next use, without a new enrolment. A running
 \`roaming-key serve\` reads the file anew when it gets SIGHUP. Every process of the assistant must have the new key
 before devices see it, so send it to all before you signal the first.`,
   options: [keysOption(), typeOption()],

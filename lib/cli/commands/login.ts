@@ -24,7 +24,7 @@ export const login = command<LoginOptions>({
   name: 'login',
   summary: 'log in to an app and print its session',
   description: `Proves to an app that the key is yours. Prints the cookies that the app set, ready for a Cookie header, or where it
-set none its answer as JSON. Both let in whoever has them. The proof is good for the app's own origin alone.`,
+set none its answer as JSON. Both log in anyone who has them. The proof is good for the app's own origin alone.`,
   options: [
     ...appOptions('where logins are posted, such as https://app.example/login'),
     new Option('--print <what>', 'cookie or answer (default: cookie if there is one)').choices([

@@ -30,7 +30,7 @@ const show = command<RecordOptions & { readonly public?: PublicForm }>({
   name: 'show',
   summary: 'show what a record is for, or its public key',
   description:
-    'Shows what a device record says of itself, without what only the device may know. Asks nobody.',
+    'Shows what a device record says of itself, without what only the device may know. Sends no request.',
   options: [
     ...recordOptions(),
     new Option('--public <form>', 'print the public key alone').choices([

@@ -15,7 +15,7 @@ interface Options extends Omit<ServeOptions, 'store'> {
 export const serve = command<Options>({
   name: 'serve',
   summary: 'run an assistant',
-  description: `Runs an assistant that helps whoever comes with a ticket for its keys; it has no accounts. Records take https
+  description: `Runs an assistant that serves every ticket for its keys; it has no accounts. Records take https
 addresses alone (or this machine's own), so put a proxy with TLS in front and name it with --trust-proxy, or all
 the world is one address to the limits. Ends cleanly on SIGTERM and SIGINT; reads its keys anew on SIGHUP. GET
 /health answers 200 while the store does. Processes that hold the same keys must share one store.`,

@@ -93,7 +93,7 @@ const unlock = command<StoreOptions>({
   name: 'unlock <id>',
   summary: 'lift the lock that wrong passwords have put on a ticket',
   description: `Sets the failures of a ticket to 0, also where it was stopped for good. The id stands in the assistant's audit
-events. Be sure that it is the owner who asks: whoever has the device gets all tries again.`,
+events. Be sure that the owner asks: a thief who has the device gets all tries again.`,
   options: [storeOption()],
   json: '{ "id", "unlocked": true }',
   examples: [
@@ -110,7 +110,7 @@ const forget = command<StoreOptions>({
   name: 'forget <id>',
   summary: 'forget what is known of a ticket',
   description: `Deletes counters and seen requests of a ticket, for those who ask to be forgotten. A retired mark stays, and so do
-disabled marks: they protect and name nobody.`,
+disabled marks: they protect keys and name no person.`,
   options: [storeOption()],
   json: '{ "id", "forgotten": true }',
   examples: [

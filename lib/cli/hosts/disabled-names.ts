@@ -99,7 +99,7 @@ async function readOn(
   };
 }
 
-/** A cache of this list for all of these names; whoever else could write it could bring keys back to life. */
+/** A cache of this list for all of these names. Only the owner may write it: a changed cache revives disabled keys. */
 async function readCache(
   names: readonly string[],
   { cache, feed, json }: DisabledNamesOptions,

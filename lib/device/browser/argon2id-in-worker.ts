@@ -9,7 +9,7 @@ export interface Argon2idInWorkerOptions {
    * scripts that come from another origin than the page. Default: beside this module.
    */
   readonly url?: string | URL;
-  /** Told why passwords take longer: no worker, or no WebAssembly in it. Default: `console.warn`, once. */
+  /** Called with the reason why passwords take longer: no worker, or no WebAssembly in it. Default: `console.warn`, once. */
   readonly onFallback?: (reason: string) => void;
 }
 

@@ -10,7 +10,7 @@ export class LostElement extends FlowElement<LostState, LostFlow> {
   }
 
   protected start(): void {
-    // A link from a printed sheet has its code behind #, which no server sees and no history shall keep.
+    // A link from a printed sheet has its code behind #, which no server sees and no history may keep.
     const linked = decodeURIComponent(location.hash.slice(1));
     if (linked === '') return;
     history.replaceState(null, '', location.pathname);

@@ -230,7 +230,7 @@ export class Context {
     });
   }
 
-  /** Who is logged in; nobody where the app has no such route. */
+  /** Who is logged in; absent where the app has no such route. */
   async session(): Promise<Session> {
     if (!this.has('session')) return { account: null, now: epochSeconds(), keys: [] };
     return this.ask<Session>('session');

@@ -25,7 +25,7 @@ export interface DeviceKey extends SessionKey {
 }
 
 export interface DevicesState extends FlowState {
-  /** `signed-out`: nobody is logged in; `code`: a pickup code is shown; `kit`: that of a spare key. */
+  /** `signed-out`: no session; `code`: a pickup code is shown; `kit`: that of a spare key. */
   readonly step: 'loading' | 'signed-out' | 'ready' | 'code' | 'kit';
   readonly account: string;
   readonly keys: readonly DeviceKey[];
@@ -132,7 +132,7 @@ class DevicesFlow extends AppFlow<DevicesState> {
     const { account } = this.state;
     if (password === '') return this.fail({ password: context.say('password.missing') });
     const made = await this.attempt(async () => {
-      // A typo would lock the spare key under a password that nobody knows: the login key tells.
+      // A typo would lock the spare key under an unknown password: check it with the login key.
       const here = this.#login;
       if (here) await tryPassword(context, here, password);
       const enrolment = await enroll({ ...context.transport, password });

@@ -4,15 +4,15 @@ import type { Context } from './context.ts';
 import { ENTER_WORDS } from './english/enter.ts';
 import type { Notice } from './explain.ts';
 
-/** What a use of the key has told of earlier ones. */
-export interface Told {
+/** What the answer to a use of the key reports of earlier uses. */
+export interface EarlierUse {
   readonly failedSince?: { readonly count: number; readonly last: number | null };
   readonly lastUsed?: number | null;
   readonly isReissuedElsewhere?: boolean;
 }
 
 /** A login that succeeded. */
-export interface Entered extends Told {
+export interface Entered extends EarlierUse {
   readonly account: string;
   /** The app's answer. */
   readonly body: unknown;
@@ -22,7 +22,7 @@ export interface Entered extends Told {
 const HOLD = 60;
 
 /** Has a device hold its key, whatever its scheme. */
-export async function hold(device: Device, password: string, forSeconds = HOLD): Promise<Told> {
+export async function hold(device: Device, password: string, forSeconds = HOLD): Promise<EarlierUse> {
   if (device.record.scheme === 'retrieve') return device.unlock(password, { forSeconds });
   await device.unlockShared(password, { forSeconds });
   return {};
@@ -36,10 +36,10 @@ export async function enter(
   password: string,
 ): Promise<Entered> {
   try {
-    const told = await hold(device, password);
+    const history = await hold(device, password);
     const answer = await device.login(context.party('login', account));
-    const { body, ...more } = answer as typeof answer & Told;
-    return { ...told, ...more, account, body };
+    const { body, ...more } = answer as typeof answer & EarlierUse;
+    return { ...history, ...more, account, body };
   } catch (error) {
     if (isRoamingKeyError(error, 'wrong_password'))
       context.memory.setTries(account, context.memory.triesOf(account) + 1);
@@ -49,7 +49,7 @@ export async function enter(
   }
 }
 
-/** What the user is told after a login: strangers' tries first, then when the key was last used. */
+/** The notice after a login: strangers' tries first, then when the key was last used. */
 export function noticeOf(
   context: Context,
   { account, failedSince, lastUsed, isReissuedElsewhere }: Entered,

@@ -17,7 +17,7 @@ export {
 } from './devices.ts';
 export { ENGLISH } from './english.ts';
 export { type EnrollFlow, type EnrollOptions, type EnrollState, enrollFlow } from './enroll.ts';
-export type { Entered, Told } from './enter.ts';
+export type { EarlierUse, Entered } from './enter.ts';
 export { type ExplainOptions, explain, type Notice, type PageName, type Tone } from './explain.ts';
 export type { Flow, FlowState } from './flow.ts';
 export { GERMAN } from './german.ts';

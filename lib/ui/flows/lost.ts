@@ -113,7 +113,7 @@ class LostFlow extends AppFlow<LostState> {
     if (!isDone) return;
     // The app would see it by itself within seconds; there is no reason to wait.
     const after = await this.#ask(true)
-      // A session of the key that is off now ends with the first request; the second one is nobody's.
+      // The first request ends a session of the disabled key; the second one has no session.
       .catch((error: unknown) => (isRoamingKeyError(error, 'disabled') ? this.#ask(true) : undefined))
       .catch(() => undefined);
     const verdicts = this.#kits.map((_kit, i) => this.#judge(this.#before?.[i] ?? NOT_OURS, after?.[i]));

@@ -276,17 +276,18 @@ describe('the assistant', () => {
       jti: b64(jti),
       c: b64(owner.c),
       failedSince: { count: 0, last: null },
+      lastUsed: null,
     });
     expect(await openDirect(answer.body.response, 'rk-response+jwe', random(32))).toBeUndefined();
   });
 
-  it('claim 29: keeps no account: what it remembers of a key before and after a success is nothing', async () => {
+  it('claim 29: keeps no account: it remembers nothing of a key before a success, and then when that was', async () => {
     const world = await startAssistant();
     const owner = await makeTicket(world.keys.active.jwk);
     expect(await world.store.forget(owner.id)).toBe(false);
     expect((await assist(world, await makeRequest(owner))).status).toBe(200);
-    // Only the number of the request stays for a while, so that it is not answered twice.
-    expect(await world.store.unlock(owner.id)).toBe(false);
+    const { opened } = await assist(world, await makeRequest(owner));
+    expect(opened?.['lastUsed']).toBeTypeOf('number');
     expect(await world.store.forget(owner.id)).toBe(true);
     expect(await world.store.forget(owner.id)).toBe(false);
   });

@@ -5,6 +5,7 @@
  *     PORT=3000 npx tsx examples/pages.ts
  *
  * The assistant runs in the same process here, on a port of its own; in earnest somebody else runs it.
+ * DEMO_KDF=test makes passwords cheap to guess: for tests alone.
  */
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -56,6 +57,7 @@ const pages = roamingKeyPages({
   assistant,
   records: { store: new MemoryRecordStore(), secret, disabled: helperStore },
   site: 'Notebook',
+  ...(process.env['DEMO_KDF'] === 'test' && { kdf: { t: 2, m: 19_456, p: 1 } }),
   accountNamed: (u) =>
     [...accounts].find(([, keys]) => keys.some((key) => key.disablingNames?.includes(u)))?.[0],
   save: (_req, key, { isNew }) => {

@@ -16,7 +16,7 @@ const contexts: BrowserContext[] = [];
 
 beforeAll(async () => {
   await browserBuild();
-  [app, browser] = await Promise.all([startApp('pages.ts'), startBrowser()]);
+  [app, browser] = await Promise.all([startApp('pages.ts', { DEMO_KDF: 'test' }), startBrowser()]);
 });
 afterEach(async () => {
   await Promise.all(contexts.splice(0).map((context) => context.close()));

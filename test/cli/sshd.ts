@@ -26,6 +26,8 @@ export interface Sshd {
   ssh(options?: string): string;
   /** Runs a command on the server, with an agent. */
   run(command: string, socket: string, options?: string): Promise<Ended>;
+  /** Logs in to what the server does itself, without anybody's shell and its profile. */
+  logIn(socket: string, options?: string): Promise<Ended>;
 }
 
 /**
@@ -76,6 +78,8 @@ export async function startSshd(box: Sandbox, config: readonly string[]): Promis
     ssh,
     run: (command, socket, options) =>
       box.shell(`${ssh(options)} ${command}`, { env: { SSH_AUTH_SOCK: socket } }),
+    logIn: (socket, options) =>
+      box.shell(`exec ${ssh(options)} -s sftp < /dev/null`, { env: { SSH_AUTH_SOCK: socket } }),
   };
 }
 

@@ -50,9 +50,10 @@ describe.skipIf(isAbsent('script'))('on a terminal', { timeout: 300_000 }, () =>
 
   it('asks for a code that is no argument', async () => {
     const line = `roaming-key disable --assistant ${url}`;
-    const { status } = await onTerminal(box, line, [
+    const { status, shown } = await onTerminal(box, line, [
       ['Disabling code: ', '000g4 or4om 3oe2o 9i85g r38el yz4a\r'],
     ]);
-    expect(status).toBe(0);
+    expect([status, shown]).toEqual([0, expect.stringContaining(`the key is disabled at ${url}\r\n`)]);
+    expect(shown).toContain(`nothing says that the key belongs to ${url}`);
   });
 });

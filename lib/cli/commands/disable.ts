@@ -18,7 +18,7 @@ export const disable = command<Options>({
   summary: 'disable a key for good, when its device is gone',
   description: `Needs the disabling kit or its code; neither the device nor the password, nor anybody's consent. Cannot be undone.
 Succeeds only once the assistant has said, genuinely, that the mark is durable; after any failure take the key
-for not disabled and try again. Without --kit and --code the code is asked for.`,
+for not disabled and try again. Says which assistant that was. Without --kit and --code the code is asked for.`,
   options: [
     new Option('--kit <file>', 'the disabling kit').conflicts('code'),
     new Option('--code <code>', 'the code of 32 characters (earlier ones have 29); goes with --assistant'),
@@ -45,31 +45,29 @@ for not disabled and try again. Without --kit and --code the code is asked for.`
         'a code does not name its assistant: give --assistant too, or --kit',
       );
     }
-    const [{ disable }, { readKitFile }, { kitFromCode, parseDisablingCode }] = await Promise.all([
+    const [{ disable }, { readKitFile }] = await Promise.all([
       import('../../device/disable.ts'),
       import('../../device/node.ts'),
-      import('../../protocol/disabling.ts'),
     ]);
-    const code =
+    const kit =
       file === undefined
         ? (options.code ?? (await promptSecret('Disabling code: ', '--code or --kit')))
-        : undefined;
-    const kit =
-      code === undefined
-        ? await readAs('a disabling kit', file as string, () => readKitFile(file as string))
-        : kitFromCode(code, assistant as string, { hasMoved: options.moved === true });
-    const url = options.moved ? (assistant as string) : kit.assistant.url;
-    await working('disabling', () =>
-      disable(
-        { ...kit, assistant: { url } },
-        { ...transport(options), ...(assistant !== undefined && { assistant }) },
-      ),
+        : await readAs('a disabling kit', file, () => readKitFile(file));
+    const told = await working('disabling', () =>
+      disable(kit, {
+        ...transport(options),
+        ...(assistant !== undefined && { assistant }),
+        hasMoved: options.moved === true,
+      }),
     );
-    if (code !== undefined && parseDisablingCode(code).isOld)
+    if (told.isUnchecked)
       note(
-        `this code of an earlier form names no assistant: it counts only if the key belongs to ${url}`,
+        `nothing says that the key belongs to ${told.assistant}: if it does not, it is not disabled`,
         options,
       );
-    return { json: { disabled: true, assistant: url }, text: `the key is disabled at ${url}\n` };
+    return {
+      json: { disabled: true, assistant: told.assistant },
+      text: `the key is disabled at ${told.assistant}\n`,
+    };
   },
 });

@@ -131,7 +131,7 @@ describe.skipIf(missing.length > 0)('the examples of the help', { timeout: 600_0
     expect(Buffer.from((jws as string).split('.')[1] as string, 'base64url').toString()).toBe(
       '{"hello":"world"}\n',
     );
-    await box.shell('echo "me $(roaming-key record show --name ssh --public ssh)" > signers');
+    await box.shell('echo "me $(roaming-key record show --public ssh)" > signers');
     const verify = 'ssh-keygen -Y verify -f signers -I me -n file -s report.pdf.sig < report.pdf';
     expect(await box.shell(verify)).toMatchObject({ status: 0 });
     expect(await run('encrypt', 'decrypt')).toEqual(['', '', 'a letter\n']);

@@ -80,6 +80,8 @@ async function notice(page: Page): Promise<{ tone: string | null; text: string }
 }
 
 async function switchOff(page: Page, code: string): Promise<string> {
+  // Between two addresses that differ behind # alone, a browser loads nothing.
+  await page.goto('about:blank');
   await page.goto(`${app.origin}/account/lost#${code}`);
   await page.waitForSelector('.rk-part h1');
   await submit(page);

@@ -60,12 +60,13 @@ export class AppFlow<S extends FlowState> extends Flow<S> {
       return await act();
     } catch (error) {
       if (!isRoamingKeyError(error)) console.error(error);
-      const notice = onFailure?.(error) ?? this.context.explain(error, refused);
+      const own = onFailure?.(error);
       // The field is emptied for a wrong password and for nothing else.
-      const errors = isRoamingKeyError(error, 'wrong_password')
-        ? { password: this.context.say('wrong_password.title') }
-        : {};
-      this.show(notice, { errors } as Partial<S>);
+      const errors =
+        own === undefined && isRoamingKeyError(error, 'wrong_password')
+          ? { password: this.context.say('wrong_password.title') }
+          : {};
+      this.show(own ?? this.context.explain(error, refused), { errors } as Partial<S>);
       return undefined;
     } finally {
       this.context.watchProgress(undefined);

@@ -76,6 +76,7 @@ class PickupFlow extends AppFlow<PickupState> {
       },
       {
         refused: 'key',
+        // Which of the three is wrong is not known, so that no field is emptied.
         onFailure: (error) =>
           isRoamingKeyError(error, 'wrong_password')
             ? context.notice('wrong', 'pickup.wrong', 'pickup.wrong.text')
@@ -83,8 +84,6 @@ class PickupFlow extends AppFlow<PickupState> {
       },
     );
     if (entered) this.#done(entered);
-    // Which of the three is wrong is not known, so that no field is emptied.
-    else this.set({ errors: {} });
   }
 
   /** Reads a key file, and looks whether the app knows the key, before a password is asked for. */

@@ -282,7 +282,7 @@ describe('changePassword', () => {
     await expect(device.unlock(PASSWORD)).rejects.toMatchObject({ code: 'wrong_password' });
     await expect(new Device(record, options).unlock(PASSWORD)).rejects.toMatchObject({ code: 'retired' });
     expect(kits).toHaveLength(1);
-    expect(rp.accounts.get('ada')?.[0]?.u).toEqual([record.u, next.u]);
+    expect(rp.accounts.get('ada')?.[0]?.disablingNames).toEqual([record.u, next.u]);
     // Either kit ends the logins; the new one also ends the help.
     await disable(kits[0] as DisablingKit, options);
     await expect(device.unlock(NEW_PASSWORD)).rejects.toMatchObject({ code: 'disabled' });
@@ -400,7 +400,7 @@ describe('changePassword that ends', () => {
       const survivor = new Device(record, { ...options, save: (next) => stored.save('ada', next) });
       await survivor.unlock(changed ? NEW_PASSWORD : PASSWORD);
       expect(kits.map(({ t }) => b64(disablingName(Buffer.from(t, 'base64url'))))).toContain(record.u);
-      expect(rp.accounts.get('ada')?.[0]?.u).toContain(record.u);
+      expect(rp.accounts.get('ada')?.[0]?.disablingNames).toContain(record.u);
       await survivor.login({ url: `${rp.origin}/login`, account: 'ada' });
       return { changed };
     }

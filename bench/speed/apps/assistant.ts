@@ -39,7 +39,7 @@ export async function assistantApp({
     // No limits, which a benchmark from one address would meet.
     newIdsPerHour: 1_000_000_000,
     disablesPerMinute: 1_000_000_000,
-    workers: workers ?? { queue: 10_000, timeLimit: 60_000 },
+    workers: workers ?? { queue: 10_000, timeLimit: 25_000 },
   });
   await router.assistant.init();
   const app = express();

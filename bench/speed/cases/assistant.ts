@@ -35,7 +35,7 @@ export function assistCase({
   name,
   batch,
   app,
-  key = {},
+  key = { scheme: 'retrieve' },
   devices: count = DEVICES,
   question,
 }: AssistOptions): Case {
@@ -187,7 +187,7 @@ export function echoCase(): Case {
     batch: 3000,
     async start() {
       const assistant = await MeasuredServer.start('assistant', { app: { store: 'none' } });
-      const device = await enrolDevice(`${assistant.origin}/assistant`, {});
+      const device = await enrolDevice(`${assistant.origin}/assistant`, { scheme: 'retrieve' });
       await assistant.stop();
       const request = prepared('/echo', await assistBody(device, RETRIEVAL));
       const server = await MeasuredServer.start('echo');

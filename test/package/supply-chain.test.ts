@@ -95,6 +95,6 @@ it('nothing runs by itself where the package is installed', () => {
 it('dependencies come from the registry by ranges, and the lockfile names no host', () => {
   for (const kind of ['dependencies', 'peerDependencies', 'devDependencies'])
     for (const range of Object.values(manifest[kind]))
-      expect(range).toMatch(/^(npm:[\w-]+@)?\^?\d+\.\d+\.\d+(-[\w.]+)?$/);
+      expect(range).toMatch(/^(npm:[\w-]+@)?\^?\d+\.\d+\.\d+(-[\w.]+)?( \|\| \^\d+\.\d+\.\d+)*$/);
   expect(read('package-lock.json')).not.toContain('"resolved": "http');
 });

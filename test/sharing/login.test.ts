@@ -54,7 +54,9 @@ async function session(device: Device, rp: RelyingPartyWorld): Promise<() => Pro
 describe('a shared key', () => {
   it('is registered while it is whole, once, for whoever is invited, and logs in with PS256', async () => {
     const { rp, record, device } = await start();
-    expect(rp.accounts.get('ada')).toMatchObject([{ jwk: record.jwk, alg: 'PS256', disablingNames: [record.u] }]);
+    expect(rp.accounts.get('ada')).toMatchObject([
+      { jwk: record.jwk, alg: 'PS256', disablingNames: [record.u] },
+    ]);
     const { body } = await device.login({ ...loginAt(rp), password: PASSWORD });
     expect(body).toEqual({ user: { account: 'ada' } });
   });

@@ -95,7 +95,11 @@ export class Cluster {
   async startProcess(i: number): Promise<void> {
     const args = [await program(), JSON.stringify(this.#settings)];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+    const ended = once(child, 'exit').then(([code]) => {
+      throw new Error(`an assistant's process ended with ${code} before it listened`);
+    });
+    const [{ port }] = (await Promise.race([once(child, 'message'), ended])) as [{ port: number }];
+    ended.catch(() => {});
     this.#processes[i] = { child, url: `http://127.0.0.1:${port}/assistant` };
     if (this.#offset) await this.#setClock(child);
   }

@@ -28,7 +28,7 @@ const POLICY = {
   free: 5,
   firstWait: 1,
   maxWait: 1,
-  limit: 1_000_000,
+  limit: 10_000,
   window: 86_400,
   reservationTimeout: 60,
   knownFor: 5_000,

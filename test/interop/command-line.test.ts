@@ -96,28 +96,32 @@ describe.skipIf(isSkipped)('the command line', { timeout: 120_000 }, () => {
       }
     });
 
-    it('registers and logs in at the peer’s app, changes its password, and is locked out', async () => {
-      await enroll('login.json');
-      const old = readRecord(box, 'login.json');
-      const at = (path: string) => [
-        '--record',
-        'login.json',
-        '--url',
-        `${peers.assistant.url}/${path}`,
-        '--account',
-        'cli',
-      ];
+    it.each([
+      ['ed25519', []],
+      ['retrieve', ['--kit', 'new.kit']],
+    ])('registers and logs in with %s, changes its password, and is locked out', async (scheme, kit) => {
+      const name = `${scheme}-login.json`;
+      await enroll(name, '--scheme', scheme);
+      const old = readRecord(box, name);
+      const url = (path: string) => `${peers.assistant.url}/${path}`;
+      const at = (path: string) => ['--record', name, '--url', url(path), '--account', scheme];
       await box.json(['register', ...at('register')]);
       const { answer } = await box.json(['login', ...at('login')]);
-      expect(answer).toMatchObject({ account: 'cli' });
-      const changed = await box.json(['change-password', '--record', 'login.json', '--kit', 'new.kit'], {
+      expect(answer).toMatchObject({ account: scheme });
+      const changed = await box.json(['change-password', '--record', name, ...kit], {
         env: { ROAMING_KEY_NEW_PASSWORD: 'a newer horse' },
       });
       expect(changed).toMatchObject({ oldRetired: true });
-      expect(await failureOf(theirDevice.unlock(old))).toEqual({ code: 'retired' });
-      const record = readRecord(box, 'login.json');
-      const { failedSince } = await theirDevice.unlock(record, { password: 'a newer horse' });
-      expect(failedSince).toEqual({ count: 0, last: null });
+      expect(await failureOf(theirDevice.sign(old, 'Ed25519', Buffer.from(DATA)))).toEqual({
+        code: 'retired',
+      });
+      const record = readRecord(box, name);
+      const { attemptsLeft } = await box.failure(['login', ...at('login')], WRONG);
+      expect(attemptsLeft).toBe(4);
+      const { answer: again } = await box.json(['login', ...at('login')], {
+        env: { ROAMING_KEY_PASSWORD: 'a newer horse' },
+      });
+      expect(again).toMatchObject({ account: scheme });
       await peers.device.do('guess', { record, times: 5 });
       expect(await box.failure(['login', ...at('login')])).toMatchObject({ code: 'locked', exitCode: 4 });
     });

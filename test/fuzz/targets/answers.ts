@@ -353,7 +353,7 @@ export const answers: readonly FuzzTarget[] = [
           isWireErrorCode(code) || code === 'bad_response' || code === 'network',
           'a code of another family',
         );
-        must(message.length <= 300, 'a message without bounds');
+        must(message.length <= 400, 'a message without bounds');
         must(retryAt === undefined || Number.isSafeInteger(retryAt), 'a time that is none');
       }
     },

@@ -11,9 +11,15 @@ PORTS = {"https": 443, "http": 80}
 
 def _href(url):
     parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname.encode("idna").decode()
     port = "" if parts.port in (None, PORTS[parts.scheme]) else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/")
+    segments = []
+    for segment in parts.path.split("/")[1:]:
+        if segment != "..":
+            segments += [segment] if segment != "." else []
+        elif segments:
+            segments.pop()
+    return f"{parts.scheme}://{host}{port}/{'/'.join(segments)}".rstrip("/")
 
 
 def _w(t, url):

@@ -1,17 +1,15 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
+import { packageBuild } from '../support/builds.ts';
 import { CHEAP_KDF, PASSWORD } from '../support/world.ts';
 
-const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
-const BUILD = build();
-const COMMAND = [process.execPath, path.join(BUILD, 'dist', 'cli', 'main.js')];
+const COMMAND = [process.execPath, path.join(await packageBuild(), 'dist', 'cli', 'main.js')];
 
 /** What is to be undone when a file's tests are over, last things first. */
-const undo: (() => unknown)[] = [() => rmSync(BUILD, { recursive: true })];
+const undo: (() => unknown)[] = [];
 afterAll(async () => {
   for (const step of undo.reverse()) await step();
 }, 60_000);
@@ -214,16 +212,4 @@ function oneObject(text: string): Record<string, unknown> {
 
 function quote(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-/** Compiles the package as it is published: what people run, and starts in a third of the time. */
-function build(): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'roaming-key-build-'));
-  copyFileSync(path.join(PROJECT, 'package.json'), path.join(folder, 'package.json'));
-  symlinkSync(path.join(PROJECT, 'node_modules'), path.join(folder, 'node_modules'));
-  const tsc = path.join(PROJECT, 'node_modules', 'typescript', 'bin', 'tsc');
-  const project = path.join(PROJECT, 'tsconfig.build.json');
-  const off = ['--noCheck', '--declaration', 'false', '--declarationMap', 'false'];
-  execFileSync(process.execPath, [tsc, '-p', project, '--outDir', path.join(folder, 'dist'), ...off]);
-  return folder;
 }

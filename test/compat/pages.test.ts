@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { startBrowser } from '../support/browser.ts';
-import { browserBuild } from '../support/browser-build.ts';
+import { browserBuild } from '../support/builds.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 });
 

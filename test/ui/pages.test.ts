@@ -4,7 +4,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playw
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type RunningApp, startApp } from '../../examples/support/start.ts';
 import { startBrowser } from '../support/browser.ts';
-import { browserBuild } from '../support/browser-build.ts';
+import { browserBuild } from '../support/builds.ts';
 import { accessibilityFaults } from '../web/support.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 });

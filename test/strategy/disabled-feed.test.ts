@@ -146,9 +146,9 @@ describe('the list of disabled keys', () => {
     const disabled = feed({ every: 1 });
     disabled.start();
     disabled.start();
-    await expect.poll(() => paths.length, { timeout: 5000 }).toBeGreaterThanOrEqual(2);
+    await expect.poll(() => paths.length, { timeout: 30_000 }).toBeGreaterThanOrEqual(2);
     await store.disable(THIRD);
-    await expect.poll(() => disabled.isDisabled([THIRD.u]), { timeout: 5000 }).toBe(true);
+    await expect.poll(() => disabled.isDisabled([THIRD.u]), { timeout: 30_000 }).toBe(true);
     disabled.stop();
     await new Promise((resolve) => setTimeout(resolve, 50));
     const read = paths.length;
@@ -161,10 +161,10 @@ describe('the list of disabled keys', () => {
     answer = serve('', 500);
     const disabled = feed({ every: 1, onError: (error) => errors.push(error) });
     disabled.start();
-    await expect.poll(() => errors.length, { timeout: 5000 }).toBeGreaterThan(0);
+    await expect.poll(() => errors.length, { timeout: 30_000 }).toBeGreaterThan(0);
     answer = serveFeed;
     await expect
-      .poll(() => disabled.isDisabled([NOBODY]).catch(() => 'unavailable'), { timeout: 5000 })
+      .poll(() => disabled.isDisabled([NOBODY]).catch(() => 'unavailable'), { timeout: 30_000 })
       .toBe(false);
     disabled.stop();
   });

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { startAssistant } from '../support/world.ts';
-import { failureOf, type Made, ourDevice, peerDevice } from './parties.ts';
+import { ourDevice, peerDevice } from './parties.ts';
 import { type CaseAnswers, isSkipped, listAttacks, startPeers, wrongAnswers } from './support.ts';
 
 const { assaults } = listAttacks();

@@ -73,7 +73,7 @@ function relyingPartyWith({ alg, make, sign: signWith }: Keys) {
     kids.set(name(true, i), read.jkt);
   }
   const stranger = make();
-  const nobodys = accounts.get(name(true, 0)) as string;
+  const standIn = accounts.get(name(true, 0)) as string;
   const rp = relyingParty({
     audience: AUDIENCE,
     secret: randomBytes(32),
@@ -81,7 +81,7 @@ function relyingPartyWith({ alg, make, sign: signWith }: Keys) {
     // As out of a database: objects and texts of their own, for whoever asks.
     keysOf(account) {
       const stored = accounts.get(account);
-      const row = JSON.parse(stored ?? nobodys) as RegisteredKey[];
+      const row = JSON.parse(stored ?? standIn) as RegisteredKey[];
       return stored === undefined ? undefined : row;
     },
   });

@@ -26,7 +26,7 @@ import { AddressCounter } from '../limits/address-counter.ts';
 import { PacedLimit } from '../limits/paced-limit.ts';
 import { SlowLane } from '../limits/slow-lane.ts';
 import { type AssistStep, type Instrument, type Observe, observed, observer } from '../observe/instrument.ts';
-import { quiet } from '../observe/listeners.ts';
+import { safeListener } from '../observe/listeners.ts';
 import { DISABLE_REQUEST, disablingName } from '../protocol/disabling.ts';
 import {
   ASSIST_BODY,
@@ -188,7 +188,7 @@ export class Assistant {
     });
     this.#operations = operations(options.serve ?? {}, (ticket) => this.#seal(ticket), this.#now);
     this.#allow = options.allow;
-    this.#emit = options.onEvent ? quiet(options.onEvent) : () => {};
+    this.#emit = options.onEvent ? safeListener(options.onEvent) : () => {};
     this.#newIds = new AddressBudget({
       limit: options.newIdsPerHour ?? 300,
       store: this.#store,

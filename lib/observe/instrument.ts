@@ -104,12 +104,12 @@ function runWithin(instrument: Instrument, step: Step, run: () => Promise<Outcom
     running ??= run();
     return running;
   };
-  quietly(() => instrument(step, once));
+  callSafely(() => instrument(step, once));
   return once();
 }
 
 /** Calls what is not ours; whatever it throws, now or later, is ignored. */
-export function quietly(call: () => unknown): void {
+export function callSafely(call: () => unknown): void {
   try {
     const late = call();
     if (typeof late === 'object' && late !== null) Promise.resolve(late).catch(() => {});

@@ -1,11 +1,11 @@
-import { quietly } from './instrument.ts';
+import { callSafely } from './instrument.ts';
 
 /** Takes every event as it happens. */
 export type Listener<Event> = (event: Event) => void;
 
 /** A listener whose failures, now or later, change nothing for what it listens to. */
-export function quiet<Event>(listener: Listener<Event>): Listener<Event> {
-  return (event) => quietly(() => listener(event));
+export function safeListener<Event>(listener: Listener<Event>): Listener<Event> {
+  return (event) => callSafely(() => listener(event));
 }
 
 /**
@@ -15,7 +15,7 @@ export function quiet<Event>(listener: Listener<Event>): Listener<Event> {
  * assistant({ keys, store, onEvent: combineListeners(auditLog(logger), metrics.onEvent) });
  */
 export function combineListeners<Event>(...listeners: readonly Listener<Event>[]): Listener<Event> {
-  const all = listeners.map((listener) => quiet(listener));
+  const all = listeners.map((listener) => safeListener(listener));
   return (event) => {
     for (const tell of all) tell(event);
   };

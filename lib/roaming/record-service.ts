@@ -15,7 +15,7 @@ import { epochSeconds } from '../base/clock.ts';
 import { isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
 import type { AssistantJwk } from '../crypto/jwe/jwe.ts';
 import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
-import { quiet } from '../observe/listeners.ts';
+import { safeListener } from '../observe/listeners.ts';
 import { FETCH_BODY, FETCH_BODY_WITHOUT_CODE, PUT_BODY } from '../protocol/roaming.ts';
 import type { Store } from '../store/store.ts';
 import { normaliseAccount } from './account-name.ts';
@@ -124,7 +124,7 @@ export class RecordService {
     }
     whole('sweepEvery', options.sweepEvery ?? 300, 86_400);
     this.#options = options;
-    this.#emit = options.onEvent ? quiet(options.onEvent) : () => {};
+    this.#emit = options.onEvent ? safeListener(options.onEvent) : () => {};
     this.#observe = observer(options.instrument);
     const store = observed(options.store, STORE_STEPS, this.#observe);
     this.#store = store;

@@ -8,8 +8,8 @@ const backings = new WeakMap<object, object | string>();
 const usesOfObjects = new WeakMap<object, Set<StoreUse>>();
 const usesOfFiles = new Map<string, Set<StoreUse>>();
 
-/** Tells what lies behind a store: its connection, handle or file. */
-export function backedBy(store: object, backing: object | string): void {
+/** Notes what lies behind a store: its connection, handle or file. */
+export function noteBacking(store: object, backing: object | string): void {
   if (backing !== ':memory:')
     backings.set(store, typeof backing === 'string' ? path.resolve(backing) : backing);
 }

@@ -1,6 +1,6 @@
 import { checkNames } from '../base/options.ts';
 import { type Lock, PostgresDatabase, type PostgresOptions, type Query } from '../databases/postgres.ts';
-import { backedBy } from './backing.ts';
+import { noteBacking } from './backing.ts';
 import { checkCount, MAX_COUNT } from './counters.ts';
 import {
   decideFail,
@@ -64,7 +64,7 @@ export class PostgresStore implements Store {
     const plan = { schema: 'roaming_key', versions: 'schema_version', migrations: MIGRATIONS, findings };
     this.#database = new PostgresDatabase(options, plan);
     this.#sql = statements(this.#database.schema);
-    backedBy(this, options.pool);
+    noteBacking(this, options.pool);
   }
 
   init(): Promise<void> {

@@ -7,7 +7,7 @@ import {
   type RedisOptions,
   type Script,
 } from '../databases/redis.ts';
-import { backedBy } from './backing.ts';
+import { noteBacking } from './backing.ts';
 import { checkCount, MAX_COUNT } from './counters.ts';
 import {
   batches,
@@ -54,7 +54,7 @@ export class RedisStore implements Store {
 
   constructor(options: RedisStoreOptions) {
     this.#database = new RedisDatabase(options, 'roaming-key', check);
-    backedBy(this, options.client);
+    noteBacking(this, options.client);
   }
 
   init(): Promise<void> {

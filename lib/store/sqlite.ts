@@ -2,7 +2,7 @@ import { epochSeconds } from '../base/clock.ts';
 import { checkNames } from '../base/options.ts';
 import { SqliteDatabase, type SqliteOptions } from '../databases/sqlite.ts';
 import type { SqliteHandle } from '../databases/sqlite-driver.ts';
-import { backedBy } from './backing.ts';
+import { noteBacking } from './backing.ts';
 import { type Counter, checkCount, counted } from './counters.ts';
 import {
   decideFail,
@@ -85,7 +85,7 @@ export class SqliteStore implements Store {
       isAlwaysDurable: durable === 'everything',
     });
     this.#now = now;
-    backedBy(this, database);
+    noteBacking(this, database);
   }
 
   init(): Promise<void> {

@@ -13,7 +13,7 @@ import { RoamingKeyError } from '../base/errors.ts';
 import { checkNames } from '../base/options.ts';
 import { inTime } from '../base/time-limit.ts';
 import { readSecureUrl } from '../base/url.ts';
-import { quiet } from '../observe/listeners.ts';
+import { safeListener } from '../observe/listeners.ts';
 import { disablingName, FEED_PAGE } from '../protocol/disabling.ts';
 import type { Mark, Store } from '../store/store.ts';
 import type { FeedListener } from './events.ts';
@@ -107,7 +107,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
   const maxEntries = positive('maxEntries', options.maxEntries ?? 10_000_000);
   if (options.onEvent !== undefined && typeof options.onEvent !== 'function')
     throw new TypeError('onEvent must be a function');
-  const tell = options.onEvent && quiet(options.onEvent);
+  const tell = options.onEvent && safeListener(options.onEvent);
   const marks = options.marks
     ? marksIn(options.marks, now)
     : marksInMemory(maxEntries, () =>

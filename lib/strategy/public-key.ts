@@ -67,9 +67,9 @@ export function verifySignature(
   signature: Uint8Array,
 ): boolean {
   // Made, and looked at, whether it is needed or not.
-  const nobodys = decoy(alg, signature);
-  const fits = couldSign(jwk ?? nobodys, signature) && jwk !== undefined;
-  const key = fits ? jwk : nobodys;
+  const standIn = decoy(alg, signature);
+  const fits = couldSign(jwk ?? standIn, signature) && jwk !== undefined;
+  const key = fits ? jwk : standIn;
   try {
     const good = verify(
       alg === 'Ed25519' ? null : 'sha256',

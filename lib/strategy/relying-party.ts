@@ -7,7 +7,7 @@ import { isLoopback, parseUrl } from '../base/url.ts';
 import { declaresJson } from '../http/json-body.ts';
 import { clientAddress } from '../limits/client-address.ts';
 import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
-import { quiet } from '../observe/listeners.ts';
+import { safeListener } from '../observe/listeners.ts';
 import type { Store } from '../store/store.ts';
 import type { RelyingPartyEvent, RelyingPartyListener } from './events.ts';
 import type { RegisteredKey } from './registered-key.ts';
@@ -185,7 +185,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
 function teller(onEvent: RelyingPartyListener | undefined): RelyingParty['tell'] {
   if (onEvent === undefined) return undefined;
   if (typeof onEvent !== 'function') throw new TypeError('onEvent must be a function');
-  const listener = quiet(onEvent);
+  const listener = safeListener(onEvent);
   return (event, req) => listener({ ...event, address: clientAddress(req) });
 }
 

@@ -1,5 +1,5 @@
 import { PostgresDatabase, type PostgresOptions, type Query } from '../../databases/postgres.ts';
-import { backedBy } from '../../store/backing.ts';
+import { noteBacking } from '../../store/backing.ts';
 import {
   FETCHES_KEPT,
   type FetchRequest,
@@ -47,7 +47,7 @@ export class PostgresRecordStore implements RecordStore {
     const plan = { schema: 'roaming_records', versions: 'records_version', migrations: MIGRATIONS };
     this.#database = new PostgresDatabase(options, plan);
     this.#sql = statements(this.#database.schema);
-    backedBy(this, options.pool);
+    noteBacking(this, options.pool);
   }
 
   init(): Promise<void> {

@@ -1,5 +1,5 @@
 import { RedisDatabase, type RedisOptions, type Script, script } from '../../databases/redis.ts';
-import { backedBy } from '../../store/backing.ts';
+import { noteBacking } from '../../store/backing.ts';
 import {
   FETCHES_KEPT,
   type FetchRequest,
@@ -121,7 +121,7 @@ export class RedisRecordStore implements RecordStore {
 
   constructor(options: RedisRecordStoreOptions) {
     this.#database = new RedisDatabase(options, 'roaming-records', async () => []);
-    backedBy(this, options.client);
+    noteBacking(this, options.client);
   }
 
   init(): Promise<void> {

@@ -1,7 +1,7 @@
 import { epochSeconds } from '../../base/clock.ts';
 import { SqliteDatabase, type SqliteOptions } from '../../databases/sqlite.ts';
 import type { SqliteHandle } from '../../databases/sqlite-driver.ts';
-import { backedBy } from '../../store/backing.ts';
+import { noteBacking } from '../../store/backing.ts';
 import {
   FETCHES_KEPT,
   type FetchRequest,
@@ -49,7 +49,7 @@ export class SqliteRecordStore implements RecordStore {
     const plan = { versions: 'roaming_records_schema', migrations: MIGRATIONS, prepare: prepareAll };
     this.#database = new SqliteDatabase(database, options, plan);
     this.#now = options.now ?? epochSeconds;
-    backedBy(this, database);
+    noteBacking(this, database);
   }
 
   init(): Promise<void> {

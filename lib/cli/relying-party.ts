@@ -1,4 +1,4 @@
-import type { RelyingPartyOptions } from '../device/login-proof.ts';
+import type { LoginTarget } from '../device/login-proof.ts';
 import { CommandLineError } from './failure.ts';
 import { readTextInput } from './files.ts';
 
@@ -30,7 +30,7 @@ export interface AppOptions {
 }
 
 /** The app that options name, with its headers read. */
-export async function relyingParty(options: AppOptions): Promise<RelyingPartyOptions> {
+export async function relyingParty(options: AppOptions): Promise<LoginTarget> {
   const { url, account, audience, challengeUrl, headers } = options;
   return {
     url,

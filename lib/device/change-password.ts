@@ -9,7 +9,7 @@ import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 import { REISSUE, RETIRE } from '../protocol/schemes/index.ts';
 import { mask } from '../protocol/schemes/retrieve.ts';
 import type { AssistedRecord, AssistedRecordOptions, Stretched } from './assisted-record.ts';
-import { cryptoKeySigner, type LoginAlg, type RelyingPartyOptions, registerAt } from './login-proof.ts';
+import { cryptoKeySigner, type LoginAlg, type LoginTarget, registerAt } from './login-proof.ts';
 import { type Enrolment, kdfParameters, makeRecord, sealingTarget } from './make-record.ts';
 import type { PasswordChange } from './shared-key.ts';
 
@@ -23,7 +23,7 @@ export interface ChangePasswordOptions {
    */
   readonly saveKit?: (kit: DisablingKit) => Promise<void>;
   /** Apps where a key that is recovered is registered: they get the new name under which it can be disabled. */
-  readonly relyingParties?: readonly RelyingPartyOptions[];
+  readonly relyingParties?: readonly LoginTarget[];
   /** Cost of a guess. Default: as before. */
   readonly kdf?: Partial<Omit<KdfParameters, 'name'>>;
   /** When the new ticket of a key that is recovered ends, in seconds since the epoch. Default never: the device cannot read the old one. */

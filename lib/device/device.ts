@@ -27,9 +27,9 @@ import {
   cryptoKeySigner,
   isProofInput,
   type LoginAlg,
+  type LoginTarget,
   prove,
   type RelyingPartyAnswer,
-  type RelyingPartyOptions,
   type SignatureAlg,
   type Signer,
 } from './login-proof.ts';
@@ -72,7 +72,7 @@ export interface WithPassword {
 }
 
 /** Where, as whom and how to prove possession of the key. */
-export interface ProofOptions extends RelyingPartyOptions, WithPassword {
+export interface ProofOptions extends LoginTarget, WithPassword {
   /** As the app has the key registered. Default: `Ed25519`, `ES256` or `PS256`, by its kind. */
   readonly alg?: LoginAlg;
 }

@@ -44,7 +44,7 @@ export {
   type SharedRsaOptions,
 } from './enroll.ts';
 export type { HoldOptions } from './held.ts';
-export type { RelyingPartyAnswer, RelyingPartyOptions, SignatureAlg } from './login-proof.ts';
+export type { LoginTarget, RelyingPartyAnswer, SignatureAlg } from './login-proof.ts';
 export type { Enrolment } from './make-record.ts';
 export type { Progress } from './progress.ts';
 export { memoryRecords, type Records } from './records.ts';

@@ -24,7 +24,7 @@ export interface Signer {
 }
 
 /** Where and as whom to log in. */
-export interface RelyingPartyOptions {
+export interface LoginTarget {
   /** Where the proof is posted, such as `https://app.example/login`. */
   readonly url: string;
   /** The account's name at that app. */
@@ -67,7 +67,7 @@ const CHALLENGE = v.looseObject({
 export async function prove(
   signer: Signer,
   kind: { readonly type: 'login' } | { readonly type: 'register'; readonly u: string },
-  options: RelyingPartyOptions,
+  options: LoginTarget,
   transport: TransportOptions,
 ): Promise<RelyingPartyAnswer> {
   const { url, account, challengeUrl = `${url.replace(/\/+$/, '')}/challenge` } = options;
@@ -106,7 +106,7 @@ export async function prove(
 
 /** Registers a key at several apps, with the u under which it can be disabled (base64url). */
 export async function registerAt(
-  parties: readonly RelyingPartyOptions[],
+  parties: readonly LoginTarget[],
   signer: Signer,
   u: string,
   transport: TransportOptions,

@@ -19,7 +19,7 @@ import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 import { type TicketShare, ticketPayload } from '../protocol/ticket.ts';
 import { AssistantClient, type AssistantClientOptions, sealToPublished } from './assistant-client.ts';
 import { defaultArgon2id } from './default-argon2id.ts';
-import type { RelyingPartyOptions } from './login-proof.ts';
+import type { LoginTarget } from './login-proof.ts';
 import type { RoamOptions } from './roam.ts';
 
 /** What every enrolment needs, whatever the scheme. */
@@ -43,7 +43,7 @@ export interface EnrolmentOptions extends AssistantClientOptions {
 /** Where the key is registered at once, while it exists. */
 export interface WithRegistration {
   /** Apps that have authenticated the account by other means, such as by an invitation. */
-  readonly register?: readonly RelyingPartyOptions[];
+  readonly register?: readonly LoginTarget[];
 }
 
 /** A key that exists already: PEM (PKCS#8, PKCS#1, SEC 1, OpenSSH; not encrypted), PKCS#8 bytes, JWK, extractable CryptoKey. */

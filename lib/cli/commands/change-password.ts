@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import type { RelyingPartyOptions } from '../../device/login-proof.ts';
+import type { LoginTarget } from '../../device/login-proof.ts';
 import type { DisablingKit } from '../../protocol/disabling.ts';
 import { command } from '../command.ts';
 import { CommandLineError } from '../failure.ts';
@@ -127,11 +127,7 @@ async function keepKit(made: DisablingKit, file: string | undefined): Promise<vo
   );
 }
 
-async function apps({
-  register = [],
-  account = [],
-  headers = [],
-}: Options): Promise<readonly RelyingPartyOptions[]> {
+async function apps({ register = [], account = [], headers = [] }: Options): Promise<readonly LoginTarget[]> {
   const isFit = (given: readonly string[]) => given.length === register.length;
   if (!isFit(account) && !(account.length === 1 && register.length > 0)) {
     throw new CommandLineError('usage', 'give one --account for all --register, or one for each');

@@ -48,52 +48,11 @@ async function expectRefusal(send: () => request.Test): Promise<void> {
   expect(rejections).toEqual([]);
 }
 
-describe('whatever is posted', () => {
+describe('a proof', () => {
   const paths = fc.constantFrom('/login', '/keys');
   const under = { numRuns: 150 };
 
-  it('any bytes under any content type are refused in good order', async () => {
-    const target = app();
-    const types = fc.constantFrom(
-      'application/json',
-      'application/json; charset=utf-8',
-      'text/plain',
-      'application/x-www-form-urlencoded',
-      'multipart/form-data; boundary=x',
-      'application/json; charset=\u00e9',
-      '/',
-    );
-    await fc.assert(
-      fc.asyncProperty(paths, types, fc.uint8Array({ maxLength: 200 }), async (path, type, bytes) => {
-        await expectRefusal(() =>
-          request(target)
-            .post(path)
-            .set('Content-Type', Buffer.from(type).toString('latin1'))
-            .serialize((body) => body as string)
-            .send(Buffer.from(bytes) as unknown as string),
-        );
-      }),
-      under,
-    );
-  });
-
-  it('any JSON is refused in good order', async () => {
-    const target = app();
-    const bodies = fc.oneof(
-      fc.json(),
-      fc.jsonValue().map((proof) => JSON.stringify({ proof })),
-    );
-    await fc.assert(
-      fc.asyncProperty(paths, bodies, async (path, body) => {
-        await expectRefusal(() =>
-          request(target).post(path).set('Content-Type', 'application/json').send(body),
-        );
-      }),
-      under,
-    );
-  });
-
-  it('a proof of any members, well signed, over a genuine challenge, is refused in good order', async () => {
+  it('of any members, well signed, over a genuine challenge, is refused in good order', async () => {
     const target = app();
     const names = fc.constantFrom('alg', 'typ', 'kid', 'jwk', 'crit', '__proto__', 'constructor', 'x');
     const header = fc.dictionary(names, fc.jsonValue({ maxDepth: 2 }), { minKeys: 1 });
@@ -119,7 +78,7 @@ describe('whatever is posted', () => {
     );
   });
 
-  it('a proof for any account name is refused in good order', async () => {
+  it('for any account name is refused in good order', async () => {
     const target = app();
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 300 }), async (sub) => {
@@ -131,7 +90,7 @@ describe('whatever is posted', () => {
     );
   });
 
-  it('a good proof with one character changed is refused', async () => {
+  it('that is good but for one character is refused', async () => {
     const target = app();
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ ';
     await fc.assert(
@@ -146,7 +105,7 @@ describe('whatever is posted', () => {
     );
   });
 
-  it('a proof whose JSON names any member twice is refused', async () => {
+  it('whose JSON names any member twice is refused', async () => {
     const target = app();
     await fc.assert(
       fc.asyncProperty(

@@ -29,7 +29,7 @@ export async function openDevice(options: OpenDeviceOptions, purposes: readonly 
       await joinPin(changed, replaced);
       // A change of password: the earlier record is kept until its ticket is retired, also over a crash.
       if (changed.salt !== replaced.salt) await (await recordSource(source.old)).save(replaced);
-      await source.save(changed);
+      await source.replace(replaced, changed);
     },
   });
 }

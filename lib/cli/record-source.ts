@@ -20,6 +20,12 @@ export interface RecordSource {
   readonly load: () => Promise<DeviceRecord>;
   /** Keeps a record durably, in the place of the same key's; of another key's where it `mayReplace` that. */
   readonly save: (record: DeviceRecord, mayReplace?: boolean) => Promise<void>;
+  /**
+   * Keeps the changed record of a device where `replaced` is still what is kept.
+   *
+   * @throws RoamingKeyError `busy` where another process has changed it meanwhile
+   */
+  readonly replace: (replaced: DeviceRecord, record: DeviceRecord) => Promise<void>;
   readonly exists: () => Promise<boolean>;
   readonly remove: () => Promise<void>;
   /** Where the record of an earlier password is kept until its ticket is retired. */
@@ -59,6 +65,7 @@ async function named(name: string): Promise<RecordSource> {
       if (kept) await replaceRecord(records, name, kept, record);
       else await records.save(name, record);
     },
+    replace: (replaced, record) => replaceRecord(records, name, replaced, record),
     exists: async () => (await records.list()).includes(name),
     remove: () => records.remove(name),
     old: { name: `${name}${OLD}` },
@@ -67,15 +74,21 @@ async function named(name: string): Promise<RecordSource> {
 }
 
 async function inFile(file: string): Promise<RecordSource> {
-  const [{ readJsonFile, replaceJsonFile }, { parseRecord }, { lstat, rm }] = await Promise.all([
-    import('../device/private-file.ts'),
-    import('../protocol/record.ts'),
-    import('node:fs/promises'),
-  ]);
+  const [{ readJsonFile, replaceJsonFile }, { replaceRecord }, { parseRecord }, { lstat, rm }] =
+    await Promise.all([
+      import('../device/private-file.ts'),
+      import('../device/records.ts'),
+      import('../protocol/record.ts'),
+      import('node:fs/promises'),
+    ]);
+  const load = () => readAs('a device record', file, async () => parseRecord(await readJsonFile(file)));
+  const save = (record: DeviceRecord) => replaceJsonFile(file, record);
   return {
     place: { record: file },
-    load: () => readAs('a device record', file, async () => parseRecord(await readJsonFile(file))),
-    save: (record) => replaceJsonFile(file, record),
+    load,
+    save,
+    replace: (replaced, record) =>
+      replaceRecord({ load, save: (_name, changed) => save(changed) }, file, replaced, record),
     exists: () =>
       lstat(file).then(
         () => true,

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { RoamingKeyError } from '../base/errors.ts';
 import type { Device } from '../device/device.ts';
 import { SshAgent } from './agent/agent.ts';
-import { commentOf, RecordKey } from './agent/record-key.ts';
+import { RecordKey } from './agent/record-key.ts';
 import { assertSocketPath, listenOn } from './agent/socket.ts';
 import { note, working } from './output.ts';
 import { PASSWORD_VARIABLES } from './password.ts';
@@ -36,7 +36,7 @@ export async function runWithAgent(
   const device = await open();
   const key = new RecordKey(device, {
     open,
-    comment: commentOf(name, device.record.u),
+    name,
     ...(certificate !== undefined && { certificate }),
     askPassword: async () => {
       throw new RoamingKeyError('not_unlocked', 'the key was held for a day: start the command anew');

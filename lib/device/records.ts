@@ -58,7 +58,7 @@ export function recordName(name: string): Uint8Array<ArrayBuffer> {
  * @throws RoamingKeyError `busy` if another tab or process has changed or removed the record meanwhile
  */
 export async function replaceRecord(
-  records: Records,
+  records: Pick<Records, 'load' | 'save' | 'replace'>,
   name: string,
   replaced: DeviceRecord,
   record: DeviceRecord,

@@ -14,31 +14,12 @@ import { watchForSuspend } from '../../lib/cli/agent/suspend.ts';
 import { serviceUnit } from '../../lib/cli/agent/unit.ts';
 import { isAbsent } from '../support/binaries.ts';
 import { PASSWORD } from '../support/world.ts';
-import { CHEAP, type Sandbox, type Started, sandbox, serveAssistant } from './support.ts';
+import { askpass, CHEAP, type Started, sandbox, serveAssistant } from './support.ts';
 
 const missing = ['ssh-add', 'ssh-keygen'].filter(isAbsent);
 /** A program that gives no password. */
 const NOBODY = 'SSH_ASKPASS=/bin/false SSH_ASKPASS_REQUIRE=force';
 const WAIT = { timeout: 60_000 };
-
-/** A program for SSH_ASKPASS that answers by the lines of a file, one a question, and notes what it was asked. */
-function askpass(box: Sandbox, ...answers: readonly string[]): string {
-  writeFileSync(box.file('answers'), answers.map((answer) => `${answer}\n`).join(''));
-  writeFileSync(box.file('asked'), '');
-  writeFileSync(
-    box.file('askpass'),
-    `#!/bin/sh
-cd '${box.folder}'
-printf '%s %s\\n' "$SSH_ASKPASS_PROMPT" "$1" >> asked
-[ -s answers ] || exit 1
-answer=$(head -n 1 answers); sed -i 1d answers
-[ "$answer" = no ] && exit 1
-printf '%s\\n' "$answer"
-`,
-  );
-  chmodSync(box.file('askpass'), 0o755);
-  return `SSH_ASKPASS='${box.file('askpass')}' SSH_ASKPASS_REQUIRE=force`;
-}
 
 describe.skipIf(missing.length > 0)('roaming-key agent', { timeout: 300_000 }, () => {
   const box = sandbox({ ROAMING_KEY_PASSWORD: '' });
@@ -84,6 +65,32 @@ describe.skipIf(missing.length > 0)('roaming-key agent', { timeout: 300_000 }, (
     ).toHaveLength(2);
     expect(asked).toContain('the password is wrong; 4 tries left');
     expect((await shell(uses('plain'))).status).not.toBe(0);
+  });
+
+  it('follows a change of password that another process made', async () => {
+    const next = 'a newer password';
+    const kinds = ['ed25519', 'retrieve'] as const;
+    for (const scheme of kinds) {
+      const enroll = ['enroll', '--assistant', assistant.url, '--scheme', scheme, '--name', `to-${scheme}`];
+      await box.json([...enroll, ...CHEAP], given);
+      await box.shell(`roaming-key record show --name to-${scheme} --public ssh > to-${scheme}.pub`);
+    }
+    const { shell } = await start(
+      kinds.map((scheme) => `--name to-${scheme}`).join(' '),
+      askpass(box, PASSWORD, next, next),
+    );
+    expect(await shell(uses('to-ed25519'))).toMatchObject({ status: 0 });
+    const env = { ROAMING_KEY_PASSWORD: PASSWORD, ROAMING_KEY_NEW_PASSWORD: next };
+    for (const scheme of kinds) {
+      const kit = scheme === 'retrieve' ? ['--kit', 'to-kit.json'] : [];
+      await box.json(['change-password', '--name', `to-${scheme}`, ...kit, ...CHEAP], { env });
+    }
+    for (const scheme of kinds) expect(await shell(uses(`to-${scheme}`))).toMatchObject({ status: 0 });
+    expect(readFileSync(box.file('asked'), 'utf8').match(/wants to use the key/g)).toHaveLength(3);
+    // A key that is recovered has a new kit, and with it a new name on hosts.
+    const { u } = (await box.json(['record', 'show', '--name', 'to-retrieve'])) as { u: string };
+    expect(readFileSync(box.file('to-retrieve.pub'), 'utf8')).not.toContain(u);
+    expect((await shell('ssh-add -L')).stdout).toContain(` to-retrieve u=${u}\n`);
   });
 
   it('asks by pinentry where there is no SSH_ASKPASS', async () => {

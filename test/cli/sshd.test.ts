@@ -1,7 +1,11 @@
 /** Logging in to OpenSSH's server by `roaming-key agent`. */
-import { beforeAll, describe, expect, it } from 'vitest';
+import { appendFileSync, readFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { userInfo } from 'node:os';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { PASSWORD } from '../support/world.ts';
 import { missing, type Sshd, startSshd } from './sshd.ts';
-import { CHEAP, sandbox, serveAssistant } from './support.ts';
+import { askpass, CHEAP, sandbox, serveAssistant } from './support.ts';
 
 const KEYS = [
   ['ed25519', 'Ed25519'],
@@ -11,11 +15,53 @@ const KEYS = [
 ] as const;
 const AT_ONCE = 80;
 
+/** How many ask a distant assistant at once: some rounds of what an agent sends at a time. */
+const FAR_AT_ONCE = 12;
+
+/** A wire to a server, on which bytes take their time, and which can be cut or left hanging. */
+async function wireTo(url: string) {
+  const ends = new Set<Socket>();
+  let oneWay = 0;
+  let isSilent = false;
+  const join = (from: Socket, to: Socket) => {
+    ends.add(from);
+    from.on('error', () => {}).on('close', () => to.destroy());
+    from.on('data', (chunk) => {
+      if (!isSilent) setTimeout(() => to.write(chunk), oneWay);
+    });
+  };
+  const { hostname, port } = new URL(url);
+  const server = createServer((near) => {
+    const far = connect(Number(port), hostname);
+    join(near, far);
+    join(far, near);
+  }).listen(0, '127.0.0.1');
+  await new Promise((ready) => server.once('listening', ready));
+  const cut = () => {
+    server.close();
+    for (const end of ends) end.destroy();
+  };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    /** Makes an answer come this much later, in milliseconds. */
+    delay: (roundTrip: number) => {
+      oneWay = roundTrip / 2;
+    },
+    /** Loses what is sent. */
+    silence: () => {
+      isSilent = true;
+    },
+    /** Ends all connections, and refuses more. */
+    cut,
+  };
+}
+
 describe.skipIf(missing.length > 0)('ssh with roaming-key agent', { timeout: 600_000 }, () => {
   const box = sandbox();
   const socket = box.file('agent.sock');
   const agent = { env: { SSH_AUTH_SOCK: socket } };
   let sshd: Sshd;
+  let wire: Awaited<ReturnType<typeof wireTo>>;
 
   /** Options by which ssh offers one key alone. */
   const only = (name: string) => `-o IdentitiesOnly=yes -i ${box.file(`${name}.pub`)}`;
@@ -30,8 +76,30 @@ describe.skipIf(missing.length > 0)('ssh with roaming-key agent', { timeout: 600
     await box.shell('ssh-add -L > authorized', agent);
     for (const [scheme, type] of KEYS)
       await box.shell(`grep ' ${scheme}-${type} ' authorized > ${scheme}-${type}.pub`);
-    sshd = await startSshd(box, [`AuthorizedKeysFile ${box.file('authorized')}`]);
+    await box.shell(`ssh-keygen -q -t ed25519 -N '' -f ca`);
+    sshd = await startSshd(box, [
+      `AuthorizedKeysFile ${box.file('authorized')}`,
+      `TrustedUserCAKeys ${box.file('ca.pub')}`,
+    ]);
+    wire = await wireTo(url);
+    afterAll(wire.cut);
   }, 300_000);
+
+  /** Enrols a key whose assistant is at the far end of the wire, and starts an agent for it. */
+  async function farKey(name: string, env = '', isAuthorized = true) {
+    await box.json(['enroll', '--assistant', wire.url, '--name', name, ...CHEAP]);
+    const { stdout } = await box.run(['record', 'show', '--name', name, '--public', 'ssh']);
+    if (isAuthorized) appendFileSync(box.file('authorized'), stdout);
+    const own = box.file(`${name}.sock`);
+    const options = `--foreground --name ${name} --socket ${own} --timeout 2`;
+    const running = box.start(`env ${env} roaming-key agent ${options}`);
+    onTestFinished(async () => {
+      running.child.kill('SIGTERM');
+      await running.ended;
+    });
+    await running.until(/SSH_AUTH_SOCK/);
+    return { socket: own, running, logIn: () => sshd.logIn(own) };
+  }
 
   it.each(KEYS)('logs in with a key of scheme %s and type %s', async (scheme, type) => {
     const login = await sshd.run('echo in', socket, only(`${scheme}-${type}`));
@@ -60,5 +128,57 @@ describe.skipIf(missing.length > 0)('ssh with roaming-key agent', { timeout: 600
     );
     expect(logins.filter(({ status }) => status !== 0)).toEqual([]);
     expect(sessions() - before).toBe(AT_ONCE);
+  });
+
+  const asking = (...answers: readonly string[]) => `-u ROAMING_KEY_PASSWORD ${askpass(box, ...answers)}`;
+
+  it('logs in with the certificate beside a record', async () => {
+    const name = 'certified';
+    const { logIn } = await farKey(name, '', false);
+    expect(await logIn()).toMatchObject({ status: 255 });
+    await box.shell(`roaming-key record show --name ${name} --public ssh > ${name}.pub;
+      ssh-keygen -q -s ca -I ada -n ${userInfo().username} ${name}.pub;
+      mv ${name}-cert.pub data/roaming-key/records/`);
+    expect(await logIn()).toMatchObject({ status: 0 });
+    expect(sshd.log()).toContain('ED25519-CERT');
+  });
+
+  it('asks again after a wrong password, and refuses logins while it is locked', async () => {
+    const { socket: own, logIn } = await farKey('asked', asking('wrong', PASSWORD, PASSWORD));
+    expect(await logIn()).toMatchObject({ status: 0 });
+    const asked = () => readFileSync(box.file('asked'), 'utf8').match(/wants to use the key asked/g)?.length;
+    expect(asked()).toBe(2);
+    const lock = (option: string) =>
+      box.shell(`printf '#!/bin/sh\\necho secret\\n' > phrase; chmod 755 phrase; ssh-add ${option}`, {
+        env: { SSH_AUTH_SOCK: own, SSH_ASKPASS: box.file('phrase'), SSH_ASKPASS_REQUIRE: 'force' },
+      });
+    expect(await lock('-x')).toMatchObject({ status: 0 });
+    expect(await logIn()).toMatchObject({ status: 255 });
+    expect(asked()).toBe(2);
+    expect(await lock('-X')).toMatchObject({ status: 0 });
+    expect(await logIn()).toMatchObject({ status: 0 });
+    expect(asked()).toBe(3);
+  });
+
+  it('says that too many passwords were wrong, and when to come again', async () => {
+    const wrong = Array.from({ length: 5 }, () => 'wrong');
+    const { running, logIn } = await farKey('guessed', asking(...wrong, PASSWORD));
+    for (const said of [/the password is wrong; 2 tries left/, /too many wrong passwords.*; try again at 2/]) {
+      expect(await logIn()).toMatchObject({ status: 255 });
+      await running.until(said);
+    }
+  });
+
+  it('lets many in whose assistant is far away, and none whose assistant is gone', async () => {
+    const { running, logIn } = await farKey('far');
+    wire.delay(150);
+    const logins = await Promise.all(Array.from({ length: FAR_AT_ONCE }, logIn));
+    expect(logins.filter(({ status }) => status !== 0)).toEqual([]);
+    wire.silence();
+    expect(await logIn()).toMatchObject({ status: 255 });
+    await running.until(/no answer from \S+ within 2 s\n/);
+    wire.cut();
+    expect(await logIn()).toMatchObject({ status: 255 });
+    await running.until(/no answer from \S+: nothing listens there/);
   });
 });

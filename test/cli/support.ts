@@ -132,6 +132,25 @@ export async function serveAssistant(
   return { ...started, url: url as string };
 }
 
+/** A program for SSH_ASKPASS that answers by the lines of a file, one a question, and notes what it was asked. */
+export function askpass(box: Sandbox, ...answers: readonly string[]): string {
+  writeFileSync(box.file('answers'), answers.map((answer) => `${answer}\n`).join(''));
+  writeFileSync(box.file('asked'), '');
+  writeFileSync(
+    box.file('askpass'),
+    `#!/bin/sh
+cd '${box.folder}'
+printf '%s %s\\n' "$SSH_ASKPASS_PROMPT" "$1" >> asked
+[ -s answers ] || exit 1
+answer=$(head -n 1 answers); sed -i 1d answers
+[ "$answer" = no ] && exit 1
+printf '%s\\n' "$answer"
+`,
+  );
+  chmodSync(box.file('askpass'), 0o755);
+  return `SSH_ASKPASS='${box.file('askpass')}' SSH_ASKPASS_REQUIRE=force`;
+}
+
 /** Runs a line on a terminal of its own and types each answer when its question has come. */
 export async function onTerminal(
   box: Sandbox,

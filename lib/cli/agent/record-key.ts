@@ -15,7 +15,8 @@ import { plainKey } from './wire-keys.ts';
 export interface RecordKeyOptions {
   /** Opens a device of this record; RSA keys that are recovered take one for each algorithm. */
   readonly open: () => Promise<Device>;
-  readonly comment: string;
+  /** What the record is called. */
+  readonly name: string;
   /** Where a certificate for this key may lie. */
   readonly certificate?: string;
   /** Asks for the password; `complaint` says what was wrong with the last one. */
@@ -27,7 +28,6 @@ export interface RecordKeyOptions {
 }
 
 export interface Question {
-  readonly comment: string;
   readonly asker: string;
   readonly complaint?: string;
 }
@@ -42,6 +42,7 @@ export class RecordKey implements IdentitySource {
   readonly #options: RecordKeyOptions;
   readonly #blob: Uint8Array;
   readonly #isRsa: boolean;
+  #comment: string;
   readonly #queue = new PatientQueue();
   #held: Devices = new Map();
   #opening: Promise<void> | undefined;
@@ -51,19 +52,22 @@ export class RecordKey implements IdentitySource {
     this.#options = options;
     this.#blob = sshPublicKeyBlob(device.jwk);
     this.#isRsa = device.jwk.kty === 'RSA';
+    this.#comment = commentOf(options.name, device.record.u);
   }
 
   async list(): Promise<readonly Identity[]> {
-    const { comment, certificate } = this.#options;
-    const plain = this.#identity(this.#blob, comment);
+    const { certificate } = this.#options;
+    const plain = this.#identity(this.#blob);
     const signed = certificate === undefined ? undefined : await readCertificate(certificate, this.#blob);
-    return signed ? [plain, this.#identity(signed, comment)] : [plain];
+    return signed ? [plain, this.#identity(signed)] : [plain];
   }
 
   /** Holds the key, or its half. @throws RoamingKeyError also `wrong_password` */
   async unlock(password: string): Promise<void> {
-    const { open, hold, onNews } = this.#options;
+    const { open, hold, onNews, name } = this.#options;
     this.#held = await this.#queue.run(() => openForSsh(open, password, hold, onNews));
+    // A change of password elsewhere gives a recovered key another name.
+    for (const { record } of this.#held.values()) this.#comment = commentOf(name, record.u);
   }
 
   /** Wipes what is held. */
@@ -72,10 +76,10 @@ export class RecordKey implements IdentitySource {
     this.#held = new Map();
   }
 
-  #identity(blob: Uint8Array, comment: string): Identity {
+  #identity(blob: Uint8Array): Identity {
     return {
       blob,
-      comment,
+      comment: this.#comment,
       sign: (data, flags, asker) => this.#sign(data, flags, asker),
       forget: () => this.forget(),
     };
@@ -108,10 +112,10 @@ export class RecordKey implements IdentitySource {
   }
 
   async #askAndOpen(asker: string): Promise<void> {
-    const { askPassword, comment } = this.#options;
+    const { askPassword } = this.#options;
     let complaint: string | undefined;
     for (let tries = 1; ; tries++) {
-      const password = await askPassword({ comment, asker, ...(complaint !== undefined && { complaint }) });
+      const password = await askPassword({ asker, ...(complaint !== undefined && { complaint }) });
       try {
         await this.unlock(password);
         return;
@@ -171,6 +175,6 @@ export function together(sources: () => readonly IdentitySource[]): IdentitySour
 }
 
 /** What the public key of an identity is called on hosts: its name, and the name under which it can be disabled. */
-export function commentOf(name: string, u: string): string {
+function commentOf(name: string, u: string): string {
   return `${name} u=${u}`;
 }

@@ -6,7 +6,7 @@ import { note, toText } from '../output.ts';
 import { OLD, recordSource, recordsFolder } from '../record-source.ts';
 import { SshAgent } from './agent.ts';
 import { type Asker, inTurn } from './ask.ts';
-import { commentOf, type Question, RecordKey, together } from './record-key.ts';
+import { type Question, RecordKey, together } from './record-key.ts';
 import { listenOn } from './socket.ts';
 import { watchForSuspend } from './suspend.ts';
 
@@ -101,7 +101,7 @@ async function openKey(
   let untried = password;
   return new RecordKey(device, {
     open,
-    comment: commentOf(name, device.record.u),
+    name,
     ...(certificate !== undefined && { certificate }),
     async askPassword(question) {
       const given = untried;

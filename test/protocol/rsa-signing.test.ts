@@ -8,6 +8,7 @@ import {
 } from 'node:crypto';
 import { compactVerify, importJWK } from 'jose';
 import { describe, expect, it } from 'vitest';
+import { fromBase64url } from '../../lib/base/bytes.ts';
 import {
   encodeRsaDigest,
   type RsaAlgorithm,
@@ -17,6 +18,7 @@ import {
 import { bitLength, i2osp, os2ip } from '../../lib/math/integer.ts';
 import { inverse, power } from '../../lib/math/modular.ts';
 import type { PowerJob } from '../../lib/protocol/exponentiator.ts';
+import { deviceShare } from '../../lib/protocol/password.ts';
 import {
   answerSigning,
   completeSigning,
@@ -25,7 +27,7 @@ import {
   readSignRequest,
   splitRsaKey,
 } from '../../lib/protocol/schemes/rsa-signing.ts';
-import { hex, toHex, vectors } from '../support/vectors.ts';
+import { hex, toHex, vectors, vectors2 } from '../support/vectors.ts';
 
 const ALGORITHMS = ['PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const;
 const number = (member: string | undefined) => os2ip(Buffer.from(member as string, 'base64url'));
@@ -63,24 +65,31 @@ function requestFor(alg: RsaAlgorithm, message: Uint8Array): RsaDigest {
 const key = makeKey(2048);
 const share = readRsaShare(splitRsaKey(key.numbers, key.f));
 
-describe('the independent implementation', () => {
-  const { enrol, message, ...traces } = vectors.rsa;
+describe.each([
+  ['roaming-key-1.json', vectors.rsa],
+  ['roaming-key-2.json', vectors2.X25519.rsa],
+])('the independent implementation, %s', (_file, { enrol, ...traces }) => {
   const e = number(enrol.publicJwk.e);
   const n = number(enrol.publicJwk.n);
   const f = hex(enrol.f);
 
   it('splits the key alike', () => {
+    expect(toHex(deviceShare(hex(enrol.K), 'rsa', f.length))).toBe(enrol.f);
     const numbers = { n, e, d: BigInt(enrol.d), p: BigInt(enrol.p), q: BigInt(enrol.q) };
     const split = splitRsaKey(numbers, f);
     expect(toHex(split.d2)).toBe(enrol.d2);
     expect(os2ip(split.n)).toBe(n);
   });
 
-  it.each(['PS256', 'RS256'] as const)('gives the same partial and whole %s signature', async (alg) => {
+  const algs = (['PS256', 'RS256'] as const).filter((alg) => alg in traces);
+  it.each(algs)('gives the same partial and whole %s signature', async (alg) => {
     const trace = traces[alg];
-    const saltHex = trace.randomness.device.find(([name]: [string]) => name === 'salt')?.[1];
-    const digest = new Uint8Array(createHash('sha256').update(hex(message)).digest());
-    const request = readSignRequest({ alg, digest, salt: saltHex && hex(saltHex) });
+    const { digest, salt } = JSON.parse(trace.requestSeal.plaintext);
+    const request = readSignRequest({
+      alg,
+      digest: fromBase64url(digest) as Uint8Array,
+      ...(salt && { salt: fromBase64url(salt) as Uint8Array }),
+    });
     const ticket = readRsaShare({ n: i2osp(n, 256), d2: hex(enrol.d2) });
     const nu = await answerSigning(ticket, request, inline);
     expect(toHex(nu)).toBe(trace.nu);

@@ -3,11 +3,18 @@
  * refuses, both refuse, with the same code, and neither counts what is no guess. `roaming-key serve` has its turn in
  * command-line.test.ts.
  */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { startAssistant } from '../support/world.ts';
 import { ourDevice, peerDevice } from './parties.ts';
-import { type CaseAnswers, isSkipped, listAttacks, startPeers, wrongAnswers } from './support.ts';
+import {
+  type CaseAnswers,
+  isSkipped,
+  listAttacks,
+  PeerAssistant,
+  startPeers,
+  wrongAnswers,
+} from './support.ts';
 
 const { assaults } = listAttacks();
 
@@ -66,6 +73,32 @@ describe.skipIf(isSkipped)('what the peer sends', () => {
       expect(await store.isDisabled([record.u])).toBe(true);
     }
     expect(count('disablingDelayed')).toBe(1);
+  });
+
+  it('waits for its turn at the peer too, but for ids that it knows and what leaves marks', async () => {
+    const theirs = await PeerAssistant.start();
+    onTestFinished(() => theirs.stop());
+    const { url } = theirs;
+    const enrol = async () => (await ourDevice.enroll({ assistant: url })).record;
+    const delayed = async () => (await theirs.do<{ count: number }>('count', { event: 'delayed' })).count;
+    const known = await enrol();
+    await theirDevice.unlock(known);
+    await theirs.do('limit', { ids: 1 });
+    await theirDevice.unlock(known);
+    expect(await delayed()).toBe(0);
+    for (const times of [1, 2]) {
+      // A success beyond the budget leaves its id unknown; a failure does not.
+      const record = await enrol();
+      await theirDevice.unlock(record);
+      const { answers } = await peers.device.do<{ answers: { code: string }[] }>('guess', {
+        record,
+        times: 2,
+      });
+      expect(answers.map(({ code }) => code)).toEqual(['wrong_password', 'wrong_password']);
+      expect(await delayed()).toBe(2 * times);
+    }
+    expect(await failureOf(theirDevice.retire(await enrol()))).toMatchObject({ code: 'busy' });
+    expect(await delayed()).toBe(4);
   });
 
   it.each(groupsOf('X25519'))('is answered by the peer in the same way: %s (%i)', async (group, size) => {

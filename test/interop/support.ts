@@ -113,6 +113,8 @@ export function startPeers(): { readonly device: Peer; readonly assistant: PeerA
   beforeAll(async () => {
     device = new Peer('device');
     assistant = await PeerAssistant.start();
+    // All of a suite come from one address.
+    await assistant.do('limit', { ids: 1_000_000 });
   });
   afterAll(() => Promise.all([device?.stop(), assistant?.stop()]));
   return {

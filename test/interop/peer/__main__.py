@@ -102,6 +102,9 @@ def _assistant_commands(server):
     def shift(seconds):
         here.offset = seconds
 
+    def limit(ids):
+        here.store.new_ids = ids
+
     def count(event):
         return {"count": here.events.count(event)}
 
@@ -111,6 +114,7 @@ def _assistant_commands(server):
         "rotate": lambda kind="X25519": here.rotate(kind),
         "drop": here.drop,
         "clock": shift,
+        "limit": limit,
         "count": count,
     }
 

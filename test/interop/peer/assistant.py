@@ -21,7 +21,7 @@ class Assistant:
     def __init__(self, kind="X25519", page_size=1000):
         self.offset = 0
         self.keys = [jwe.AssistantKey.generate(kind)]
-        self.store = Store(self.now)
+        self.store = Store(self.now, lambda: self._record("delayed"))
         self.page_size = page_size
         self.lie = None
         self.published = None
@@ -101,7 +101,7 @@ class Assistant:
         except (ValueError, TypeError):
             raise Fault("invalid_request") from None
         need(abs(self.now() - payload["iat"]) <= WINDOW, "stale_request")
-        number = self.store.reserve(ticket.id, ticket.u, payload["jti"], payload["iat"], address)
+        number = self.store.reserve(ticket.id, ticket.u, payload["jti"], payload["iat"], address, payload["op"])
         if not hmac.compare_digest(unb64(payload["beta"]), ticket.b):
             raise self.store.fail(ticket.id, number, address)
         try:
@@ -113,7 +113,7 @@ class Assistant:
         except BaseException:
             self.store.release(ticket.id, number)
             raise
-        return {**result, **self.store.settle(ticket.id, number, ticket.u, payload["op"])}
+        return {**result, **self.store.settle(ticket.id, number, ticket.u, payload["op"], address)}
 
     def disable(self, body):
         try:

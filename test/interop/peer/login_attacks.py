@@ -71,8 +71,11 @@ def attack_login(d, url, account, alg):
     private = d.unlock()
     audience = "/".join(url.split("/")[:3])
 
-    def attempt(header=None, claims=None, proof=None, body=None, origin=None):
-        given = loads(call("POST", f"{url}/challenge", b"{}", {"Content-Type": "application/json"})[2])
+    def challenge():
+        return loads(call("POST", f"{url}/challenge", b"{}", {"Content-Type": "application/json"})[2])
+
+    def attempt(header=None, claims=None, proof=None, body=None, origin=None, given=None):
+        given = given or challenge()
         same = lambda value: value
         at = given["now"]
         head = (header or same)({"alg": alg, "typ": "rk-login+jwt", "kid": jwe.thumbprint(d.record["jwk"])})
@@ -103,5 +106,9 @@ def attack_login(d, url, account, alg):
             results["the same once more"] = check(
                 {"status": status, "headers": headers, "body": body}, ("refused", "replayed"), None
             )
+    # Who cannot sign uses no challenge up.
+    given = challenge()
+    results["a flipped signature under a challenge"] = check(attempt(proof=_flip_signature, given=given), REFUSED, None)
+    results["that challenge, as it should be"] = check(attempt(given=given), OK, None)
     results["at the end, as it should be"] = check(attempt(), OK, None)
     return {"results": results}

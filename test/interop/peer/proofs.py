@@ -36,7 +36,7 @@ class RelyingParty:
         header, claims, signed = self._read(proof, "rk-login+jwt", (), ())
         known = self.accounts.get(claims["sub"], {}).get(header["kid"])
         need(known is not None, "refused")
-        self._verify(header, signed, known)
+        self._verify(header, claims, signed, known)
         return {"account": claims["sub"], "kid": header["kid"]}
 
     def register(self, proof):
@@ -50,7 +50,7 @@ class RelyingParty:
             fits = False
         need(fits, "refused")
         known = {"jwk": jwk, "alg": "Ed25519" if header["alg"] == "EdDSA" else header["alg"], "u": claims["u"]}
-        self._verify(header, signed, known)
+        self._verify(header, claims, signed, known)
         self.accounts.setdefault(claims["sub"], {})[header["kid"]] = known
         return {"account": claims["sub"], "kid": header["kid"], "u": claims["u"]}
 
@@ -76,20 +76,21 @@ class RelyingParty:
                 and at - SKEW <= exp <= iat + LIFETIME
             )
             need(fits, "refused")
-            self._claim(unb64(claims["nonce"], 56))
+            self._check(unb64(claims["nonce"], 56))
             return header, claims, (f"{protected}.{payload}".encode("ascii"), unb64(signature))
         except (ValueError, TypeError, AttributeError):
             need(False, "refused")
 
-    def _claim(self, challenge):
-        """A challenge of ours, fresh, and good for this one time."""
+    def _check(self, challenge):
+        """A challenge of ours, and fresh."""
         age = now() - os2ip(challenge[:8])
         genuine = hmac.compare_digest(self._mac(challenge[:24]), challenge[24:])
         need(genuine and 0 <= age <= LIFETIME, "refused")
-        with self._lock:
-            need(challenge not in self._used, "refused")
-            self._used.add(challenge)
 
-    def _verify(self, header, signed, known):
+    def _verify(self, header, claims, signed, known):
+        """The signature, and only then the challenge is used up: who cannot sign leaves nothing here."""
         alg = "Ed25519" if header["alg"] == "EdDSA" else header["alg"]
         need(alg == known["alg"] and keys.is_signed(known["jwk"], alg, *signed), "refused")
+        with self._lock:
+            need(claims["nonce"] not in self._used, "refused")
+            self._used.add(claims["nonce"])

@@ -2,7 +2,8 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { userInfo } from 'node:os';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { isAbsent } from '../support/binaries.ts';
 import { PASSWORD } from '../support/world.ts';
 import { missing, type Sshd, startSshd } from './sshd.ts';
 import { askpass, CHEAP, sandbox, serveAssistant } from './support.ts';
@@ -14,6 +15,7 @@ const KEYS = [
   ['rsa', 'RSA-2048'],
 ] as const;
 const AT_ONCE = 80;
+const WAIT = { timeout: 60_000 };
 
 /** How many ask a distant assistant at once: some rounds of what an agent sends at a time. */
 const FAR_AT_ONCE = 12;
@@ -56,29 +58,37 @@ async function wireTo(url: string) {
   };
 }
 
-describe.skipIf(missing.length > 0)('ssh with roaming-key agent', { timeout: 600_000 }, () => {
+const isLacking = missing.length > 0 || isAbsent('git');
+describe.skipIf(isLacking)('ssh with roaming-key agent', { timeout: 600_000 }, () => {
   const box = sandbox();
   const socket = box.file('agent.sock');
   const agent = { env: { SSH_AUTH_SOCK: socket } };
+  const codes = new Map<string, string>();
+  let url: string;
   let sshd: Sshd;
   let wire: Awaited<ReturnType<typeof wireTo>>;
 
+  /** The keys that the host lets in. */
+  const live = () => readFileSync(box.file('live'), { encoding: 'utf8', flag: 'a+' });
   /** Options by which ssh offers one key alone. */
   const only = (name: string) => `-o IdentitiesOnly=yes -i ${box.file(`${name}.pub`)}`;
 
   beforeAll(async () => {
-    const { url } = await serveAssistant(box);
+    ({ url } = await serveAssistant(box));
     for (const [scheme, type] of KEYS) {
       const kind = ['--scheme', scheme, '--type', type, '--name', `${scheme}-${type}`];
-      await box.json(['enroll', '--assistant', url, ...kind, ...CHEAP]);
+      const { code } = await box.json(['enroll', '--assistant', url, ...kind, ...CHEAP]);
+      codes.set(`${scheme}-${type}`, code as string);
     }
     await box.start(`roaming-key agent --foreground --socket ${socket}`).until(/SSH_AUTH_SOCK/);
     await box.shell('ssh-add -L > authorized', agent);
     for (const [scheme, type] of KEYS)
       await box.shell(`grep ' ${scheme}-${type} ' authorized > ${scheme}-${type}.pub`);
     await box.shell(`ssh-keygen -q -t ed25519 -N '' -f ca`);
+    box.start(`roaming-key authorized-keys --keys authorized --feed ${url} --fresh 1 --out live --watch`);
+    await vi.waitFor(() => expect(live()).toContain('retrieve-Ed25519'), WAIT);
     sshd = await startSshd(box, [
-      `AuthorizedKeysFile ${box.file('authorized')}`,
+      `AuthorizedKeysFile ${box.file('live')} ${box.file('others')}`,
       `TrustedUserCAKeys ${box.file('ca.pub')}`,
     ]);
     wire = await wireTo(url);
@@ -89,7 +99,7 @@ describe.skipIf(missing.length > 0)('ssh with roaming-key agent', { timeout: 600
   async function farKey(name: string, env = '', isAuthorized = true) {
     await box.json(['enroll', '--assistant', wire.url, '--name', name, ...CHEAP]);
     const { stdout } = await box.run(['record', 'show', '--name', name, '--public', 'ssh']);
-    if (isAuthorized) appendFileSync(box.file('authorized'), stdout);
+    if (isAuthorized) appendFileSync(box.file('others'), stdout);
     const own = box.file(`${name}.sock`);
     const options = `--foreground --name ${name} --socket ${own} --timeout 2`;
     const running = box.start(`env ${env} roaming-key agent ${options}`);
@@ -116,18 +126,6 @@ describe.skipIf(missing.length > 0)('ssh with roaming-key agent', { timeout: 600
     const line = `echo 'get ${box.file('authorized')} copied' | ${sftp}`;
     expect(await box.shell(line, agent)).toMatchObject({ status: 0 });
     expect(await box.shell('cmp authorized copied')).toMatchObject({ status: 0 });
-  });
-
-  it('lets every one of many logins in that come at once', async () => {
-    const sessions = () => sshd.log().split("Starting session: subsystem 'sftp'").length;
-    const before = sessions();
-    const logins = await Promise.all(
-      Array.from({ length: AT_ONCE }, (_, i) =>
-        sshd.logIn(socket, only(i % 2 === 0 ? 'ed25519-Ed25519' : 'rsa-RSA-2048')),
-      ),
-    );
-    expect(logins.filter(({ status }) => status !== 0)).toEqual([]);
-    expect(sessions() - before).toBe(AT_ONCE);
   });
 
   const asking = (...answers: readonly string[]) => `-u ROAMING_KEY_PASSWORD ${askpass(box, ...answers)}`;
@@ -163,7 +161,10 @@ describe.skipIf(missing.length > 0)('ssh with roaming-key agent', { timeout: 600
   it('says that too many passwords were wrong, and when to come again', async () => {
     const wrong = Array.from({ length: 5 }, () => 'wrong');
     const { running, logIn } = await farKey('guessed', asking(...wrong, PASSWORD));
-    for (const said of [/the password is wrong; 2 tries left/, /too many wrong passwords.*; try again at 2/]) {
+    for (const said of [
+      /the password is wrong; 2 tries left/,
+      /too many wrong passwords.*; try again at 2/,
+    ]) {
       expect(await logIn()).toMatchObject({ status: 255 });
       await running.until(said);
     }
@@ -180,5 +181,32 @@ describe.skipIf(missing.length > 0)('ssh with roaming-key agent', { timeout: 600
     wire.cut();
     expect(await logIn()).toMatchObject({ status: 255 });
     await running.until(/no answer from \S+: nothing listens there/);
+  });
+
+  it('lets many logins in at once, and after the code no more; what it signed for git stays good', async () => {
+    const names = ['ed25519-Ed25519', 'rsa-RSA-2048'] as const;
+    const sessions = () => sshd.log().split("Starting session: subsystem 'sftp'").length;
+    const before = sessions();
+    const logins = await Promise.all(
+      Array.from({ length: AT_ONCE }, (_, i) => sshd.logIn(socket, only(names[i % 2] as string))),
+    );
+    expect(logins.filter(({ status }) => status !== 0)).toEqual([]);
+    expect(sessions() - before).toBe(AT_ONCE);
+
+    const [dead, alive] = names;
+    const signers = `roaming-key allowed-signers --name ${dead} --principal a@b.c --out signers`;
+    const git = await box.shell(
+      `set -e; ${signers}; git init -q repo; cd repo
+      git config gpg.format ssh; git config user.name A; git config user.email a@b.c
+      git config user.signingkey "key::$(cat ../${dead}.pub)"; git config gpg.ssh.allowedSignersFile ../signers
+      git commit -q -S --allow-empty -m one; git verify-commit HEAD`,
+      agent,
+    );
+    expect(git).toMatchObject({ status: 0 });
+    await box.json(['disable', '--assistant', url, '--code', codes.get(dead) as string]);
+    await vi.waitFor(() => expect(live()).not.toContain(dead), WAIT);
+    expect(await sshd.logIn(socket, only(dead))).toMatchObject({ status: 255 });
+    expect(await sshd.logIn(socket, only(alive))).toMatchObject({ status: 0 });
+    expect(await box.shell(`${signers}; cd repo; git verify-commit HEAD`)).toMatchObject({ status: 0 });
   });
 });

@@ -17,7 +17,7 @@ export function historyOf({ lastUse }: Device, isWatched = process.stderr.isTTY)
     lines.push(`wrong passwords tried on this key since its last use: ${failedSince.count}`);
   if (isReissuedElsewhere && reissues)
     lines.push(
-      `the password was changed from another copy of this record, ${friendlyTime(reissues.last)}: if that was not you, use your kit and make a new key`,
+      `the password was changed ${friendlyTime(reissues.last)}, which this device does not remember: if that was not you, use your kit and make a new key`,
     );
   return lines;
 }

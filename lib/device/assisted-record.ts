@@ -31,7 +31,7 @@ export interface AssistedRecordOptions extends AssistantClientOptions {
 /** What an app or its user should know although nothing has failed. */
 export interface DeviceWarning {
   /**
-   * `reissued_elsewhere`: the password was changed from another copy of the record, see `KeyHistory`.
+   * `reissued_elsewhere`: the password was changed, and not by this `Device`, see `KeyHistory`.
    * `renewed_unsaved`: the assistant has renewed its key, and there is no `save` to keep the renewed record.
    */
   readonly code: 'reissued_elsewhere' | 'renewed_unsaved';
@@ -47,8 +47,9 @@ export interface KeyHistory {
   /** How often the password was changed from this record before; absent where it was not. */
   readonly reissues?: { readonly count: number; readonly last: number };
   /**
-   * Whether that was more often than by this `Device`: someone who had record and password holds a record of his own.
-   * After a crash in the middle of a change of password it may have been the owner: compare `reissues.last`.
+   * Whether that was more often than by this `Device`: then someone who had record and password may hold a record of his
+   * own. Own changes are counted in memory, since a record has no member for them and readers refuse unknown ones. So
+   * after a crash in the middle of a change, before the old ticket is retired, it may be the owner's: ask about `reissues.last`.
    */
   readonly isReissuedElsewhere: boolean;
 }
@@ -222,7 +223,7 @@ export class AssistedRecord {
     if (isReissuedElsewhere)
       this.#warn(
         'reissued_elsewhere',
-        'the password of this key was changed from another copy of its record: where that was not you, use the disabling kit and make a new key',
+        'the password of this key was changed, which this device does not remember: where that was not you, use the disabling kit and make a new key',
       );
     return {
       failedSince,

@@ -150,9 +150,9 @@ export const GERMAN: Words = {
     'Seit Ihrer letzten Anmeldung wurde {n} falsches Passwort versucht. | Seit Ihrer letzten Anmeldung wurden {n} falsche Passwörter versucht.',
   'login.strangers.text':
     'Das letzte {when}. Waren Sie das nicht, hat jemand eine Kopie von dem, was dieses Gerät behält: Ändern Sie das Passwort, und sehen Sie nach, wo Ihre Geräte sind.',
-  'login.reissued': 'Das Passwort wurde geändert, und nicht von Ihnen.',
+  'login.reissued': 'Das Passwort wurde geändert, und dieses Gerät weiß nichts davon.',
   'login.reissued.text':
-    'Jemand hatte Ihr Gerät und Ihr Passwort. Benutzen Sie Ihr Notfallblatt, dann machen Sie einen neuen Schlüssel.',
+    'Waren Sie das nicht, hatte jemand Ihr Gerät und Ihr Passwort. Benutzen Sie Ihr Notfallblatt, dann machen Sie einen neuen Schlüssel.',
   'login.last-used': 'Zuletzt benutzt {when}.',
   'login.done': 'Willkommen zurück, {account}.',
   'logout.done': 'Sie sind abgemeldet.',

@@ -6,7 +6,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { startAssistant } from '../support/world.ts';
-import { ourDevice, peerDevice } from './parties.ts';
+import { failureOf, ourDevice, peerDevice } from './parties.ts';
 import {
   type CaseAnswers,
   isSkipped,

@@ -4,11 +4,11 @@
  * something only beside an assistant that the caller names and that lists the record's key.
  */
 import * as v from 'valibot';
-import { RoamingKeyError } from '../base/errors.ts';
+import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
 import { readSecureUrl } from '../base/url.ts';
 import type { KdfParameters } from '../protocol/password.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
-import { FETCHED, FETCHES, KEPT, PROFILE, STORED } from '../protocol/roaming.ts';
+import { FETCHED, FETCHES, KEPT, PROFILE, recordOrigin, STORED } from '../protocol/roaming.ts';
 import { AssistantClient } from './assistant-client.ts';
 import { type HttpAnswer, send, type TransportOptions } from './transport.ts';
 
@@ -37,6 +37,8 @@ export interface KeptRecord {
   readonly kid: string;
   /** When it was stored, in seconds since the epoch. */
   readonly at: number;
+  /** Names the enrolment and password that it is of; older services leave it out. */
+  readonly of?: string | undefined;
 }
 
 /**
@@ -125,15 +127,25 @@ export class RecordServiceClient {
   }
 
   /**
-   * Brings a renewed ticket to the service, where the one that is kept there is of the same `u` and another key.
+   * Brings a renewed ticket to the service, where what is kept there is of the same enrolment and password (`u`, `a` and
+   * `salt`), and sealed to an older key of the assistant.
    *
    * @returns whether the service has this record now
    */
   async renew(record: DeviceRecord): Promise<boolean> {
     const kept = await this.stored();
     if (kept?.u !== record.u) return false;
-    if (kept.kid !== record.assistant.jwk.kid) await this.store(record, 'renewal');
-    return true;
+    const isSame = kept.of === recordOrigin(record);
+    if (kept.kid === record.assistant.jwk.kid) return isSame;
+    // A service that does not say what it keeps compares by itself.
+    if (kept.of !== undefined && !isSame) return false;
+    try {
+      await this.store(record, 'renewal');
+      return true;
+    } catch (error) {
+      if (isRoamingKeyError(error, 'refused')) return false;
+      throw error;
+    }
   }
 
   #send(method: 'GET' | 'PUT' | 'DELETE', path: string, body?: object): Promise<HttpAnswer> {

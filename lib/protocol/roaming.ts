@@ -1,6 +1,9 @@
 /** The messages between a device and a record service, both ways (docs/protocol.md section 9). */
+import { sha256 } from '@noble/hashes/sha2.js';
 import * as v from 'valibot';
+import { toBase64url, utf8 } from '../base/bytes.ts';
 import { seconds } from '../base/json.ts';
+import type { DeviceRecord } from './record.ts';
 
 /** The longest text that is read as a pickup code. */
 const MAX_CODE = 64;
@@ -31,8 +34,18 @@ export const PROFILE = v.looseObject({
 
 /** The answer to `GET /`. */
 export const KEPT = v.looseObject({
-  stored: v.nullable(v.looseObject({ u: v.string(), kid: v.string(), at: seconds })),
+  stored: v.nullable(
+    v.looseObject({ u: v.string(), kid: v.string(), at: seconds, of: v.optional(v.string()) }),
+  ),
 });
+
+/**
+ * Names the enrolment and password that a record is of, `of` in the answer: a renewal changes neither `u` nor `a` nor
+ * `salt`, a change of password leaves `u` alone.
+ */
+export function recordOrigin({ u, a, salt }: Pick<DeviceRecord, 'u' | 'a' | 'salt'>): string {
+  return toBase64url(sha256(utf8(`roaming-key/1 record\0${u}.${a}.${salt}`)));
+}
 
 /** The answer to `GET /fetches`. */
 export const FETCHES = v.looseObject({

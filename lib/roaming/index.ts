@@ -3,7 +3,12 @@
 export type { RoamingKeyKind, RoamingScheme } from './decoys/kinds.ts';
 export type { RecordEvent, RecordListener } from './events.ts';
 export type { RecordProfile, RecordProfileOptions } from './profile.ts';
-export { type RecordRequestContext, RecordService, type RecordServiceOptions } from './record-service.ts';
+export {
+  type KeptRecord,
+  type RecordRequestContext,
+  RecordService,
+  type RecordServiceOptions,
+} from './record-service.ts';
 export { type RoamingRecordsOptions, type RoamingRecordsRouter, roamingRecords } from './router.ts';
 export { MemoryRecordStore, type MemoryRecordStoreOptions } from './stores/memory.ts';
 export { PostgresRecordStore, type PostgresRecordStoreOptions } from './stores/postgres.ts';

@@ -16,7 +16,8 @@ import { isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/err
 import type { AssistantJwk } from '../crypto/jwe/jwe.ts';
 import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
 import { safeListener } from '../observe/listeners.ts';
-import { FETCH_BODY, FETCH_BODY_WITHOUT_CODE, PUT_BODY } from '../protocol/roaming.ts';
+import type { DeviceRecord } from '../protocol/record.ts';
+import { FETCH_BODY, FETCH_BODY_WITHOUT_CODE, PUT_BODY, recordOrigin } from '../protocol/roaming.ts';
 import type { Store } from '../store/store.ts';
 import { normaliseAccount } from './account-name.ts';
 import { PublishedKeys, type PublishedKeysOptions } from './assistant-keys.ts';
@@ -27,7 +28,7 @@ import type { RecordListener } from './events.ts';
 import { makePickupCode, readPickupCode } from './pickup-code.ts';
 import { fitRecord, type RecordProfile, type RecordProfileOptions, recordProfile } from './profile.ts';
 import { type Secret, ServiceSecret } from './service-secret.ts';
-import type { RecordFetch, RecordStore, StoredRecord } from './stores/record-store.ts';
+import type { RecordFetch, RecordStore } from './stores/record-store.ts';
 import { WrongFetches } from './wrong-fetches.ts';
 
 export interface RecordServiceOptions {
@@ -72,6 +73,17 @@ export interface RecordServiceOptions {
 /** What the transport knows of a request besides its body. */
 export interface RecordRequestContext {
   readonly address?: string | undefined;
+}
+
+/** What an owner may know of what is stored. */
+export interface KeptRecord {
+  readonly u: string;
+  /** The assistant's key that the record's ticket is sealed to. */
+  readonly kid: string;
+  /** When it was stored, in seconds since the epoch. */
+  readonly at: number;
+  /** Names the enrolment and password that it is of. */
+  readonly of: string;
 }
 
 const WITHOUT_CODE: string = 'anyone who knows an account name may hold its record';
@@ -299,9 +311,17 @@ export class RecordService {
     });
   }
 
-  /** What is stored for an account: `u`, the `kid` that the ticket is sealed to, when; `undefined` for nothing. */
-  async find(account: string): Promise<StoredRecord | undefined> {
-    return this.#answering(() => this.#store.find(this.#secret.owner(account)));
+  /**
+   * What is stored for an account: `u`, the `kid` that the ticket is sealed to, when, and of which enrolment and password
+   * it is; `undefined` for nothing.
+   */
+  async find(account: string): Promise<KeptRecord | undefined> {
+    return this.#answering(async () => {
+      const stored = await this.#store.find(this.#secret.owner(account));
+      if (!stored) return undefined;
+      const { u, kid, at, record } = stored;
+      return { u, kid, at, of: recordOrigin(JSON.parse(record) as DeviceRecord) };
+    });
   }
 
   /** When and from where an account's record was fetched with the right code, newest first, the last 50. */

@@ -273,6 +273,61 @@ it('a device that is behind does not bring back what another has replaced', asyn
   expect((await owner.stored())?.kid).toBe(assistant.keys.active.jwk.kid);
 });
 
+it('a record of the old password is never taken for the one there, nor brought there, although its name is the same', async () => {
+  const world = await startWorld({ profile: { scheme: 'ed25519', kdf: CHEAP_KDF } });
+  const { assistant, service } = world;
+  const puts: string[] = [];
+  const fetch: typeof globalThis.fetch = (url, init) => {
+    if (init?.method === 'PUT') puts.push(url as string);
+    return globalThis.fetch(url, init);
+  };
+  const options = { assistant: assistant.url, argon2id, roam: service.as('ada') };
+  const { record } = await enroll({
+    ...assistant.enrolment,
+    scheme: 'ed25519',
+    argon2id,
+    roam: options.roam,
+  });
+  const thief = new Device(record, { ...options, fetch });
+  expect(await thief.syncRecord()).toBe(true);
+
+  const owner = new Device(record, options);
+  await owner.changePassword({ password: PASSWORD, newPassword: NEW });
+  const there = new RecordServiceClient(options.roam);
+  const kept = await there.stored();
+  expect(kept).toMatchObject({ u: record.u, kid: record.assistant.jwk.kid });
+  expect(await thief.syncRecord()).toBe(false);
+
+  await assistant.keys.rotate();
+  await owner.signJws('{}', { password: NEW });
+  expect(await owner.syncRecord()).toBe(true);
+  expect((await there.stored())?.kid).toBe(assistant.keys.active.jwk.kid);
+  expect(await thief.syncRecord()).toBe(false);
+  expect(puts).toEqual([]);
+  // A salt or an a of another record is another record, too.
+  for (const member of ['salt', 'a'] as const)
+    expect(await there.renew({ ...owner.record, [member]: record[member] }), member).toBe(false);
+  expect(await there.renew(owner.record)).toBe(true);
+  expect((await there.stored())?.of).toBe(kept?.of);
+});
+
+it('a service that does not say what it keeps judges renewals by itself', async () => {
+  const { local, world } = await begin();
+  const roam = world.service.as('ada');
+  const fetch: typeof globalThis.fetch = async (url, init) => {
+    const response = await globalThis.fetch(url, init);
+    if (init?.method !== 'GET' || !`${url}`.startsWith(roam.records)) return response;
+    const { stored } = (await response.json()) as { stored: Record<string, unknown> };
+    const { of: _of, ...rest } = stored;
+    return Response.json({ stored: rest });
+  };
+  const device = new Device(local, { assistant: world.assistant.url, argon2id, roam, fetch });
+  expect(await device.syncRecord()).toBe(false);
+  await world.assistant.keys.rotate();
+  await device.unlock(PASSWORD);
+  expect(await device.syncRecord()).toBe(true);
+});
+
 it('a service that is down stops a change of password and leaves everything as it was', async () => {
   const life = await begin();
   const process = new Process(1e9, 'after');

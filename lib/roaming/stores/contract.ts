@@ -39,7 +39,7 @@ const CASES: Readonly<Record<string, Check>> = {
     assert.equal(await look(store, fresh()), undefined);
     const found = await store.find(one.owner);
     assert.ok(found && Math.abs(found.at - Date.now() / 1000) < 60);
-    assert.deepEqual(found, { u: one.u, kid: one.kid, at: found.at });
+    assert.deepEqual(found, { u: one.u, kid: one.kid, at: found.at, record: one.record });
     assert.equal(await store.find(fresh()), undefined);
     await store.health();
   },

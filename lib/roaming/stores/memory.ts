@@ -78,7 +78,7 @@ export class MemoryRecordStore implements RecordStore {
 
   async find(owner: string): Promise<StoredRecord | undefined> {
     const entry = this.#byOwner.get(owner);
-    return entry && { u: entry.u, kid: entry.kid, at: entry.at };
+    return entry && { u: entry.u, kid: entry.kid, at: entry.at, record: entry.record };
   }
 
   async fetches(owner: string): Promise<readonly RecordFetch[]> {

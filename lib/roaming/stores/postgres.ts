@@ -44,14 +44,20 @@ export class PostgresRecordStore implements RecordStore {
   readonly #sql: ReturnType<typeof statements>;
 
   constructor(options: PostgresRecordStoreOptions) {
-    const plan = { schema: 'roaming_records', versions: 'records_version', migrations: MIGRATIONS };
+    const plan = {
+      schema: 'roaming_records',
+      versions: 'records_version',
+      migrations: MIGRATIONS,
+      tables: ['records', 'fetches'],
+    };
     this.#database = new PostgresDatabase(options, plan);
     this.#sql = statements(this.#database.schema);
     noteBacking(this, options.pool);
   }
 
-  init(): Promise<void> {
-    return this.#database.init();
+  async init(): Promise<void> {
+    await this.#database.init();
+    await this.health();
   }
 
   async put({ owner, key, u, kid, record, keepKey = false, replaces }: PutRequest) {
@@ -88,7 +94,7 @@ export class PostgresRecordStore implements RecordStore {
   find(owner: string): Promise<StoredRecord | undefined> {
     return this.#one(async (query) => {
       const row = (await query(this.#sql.find, [owner])).rows[0] as StoredRecord | undefined;
-      return row && { u: row.u, kid: row.kid, at: Number(row.at) };
+      return row && { u: row.u, kid: row.kid, at: Number(row.at), record: row.record };
     });
   }
 
@@ -115,7 +121,10 @@ export class PostgresRecordStore implements RecordStore {
   }
 
   async health(): Promise<void> {
-    await this.find('');
+    await this.#one(async (query) => {
+      await query(this.#sql.note, ['', '']);
+      await query(this.#sql.delete, ['']);
+    });
   }
 
   close(): Promise<void> {
@@ -144,9 +153,10 @@ function statements(schema: string) {
         CASE WHEN EXISTS (SELECT FROM ${schema}.records WHERE key = $1) THEN $1 ELSE $2 END),
       noted AS (INSERT INTO ${schema}.fetches (owner, at, address) SELECT noted_for, ${NOW}, $3 FROM found)
       SELECT noted_for, key, u, record FROM found`,
+    note: `INSERT INTO ${schema}.fetches (owner, at, address) VALUES ($1, ${NOW}, $2)`,
     forget: `DELETE FROM ${schema}.fetches WHERE owner = $1 AND seq <=
       (SELECT seq FROM ${schema}.fetches WHERE owner = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)`,
-    find: `SELECT u, kid, at FROM ${schema}.records WHERE owner = $1`,
+    find: `SELECT u, kid, at, record FROM ${schema}.records WHERE owner = $1`,
     fetches: `SELECT at, address FROM ${schema}.fetches WHERE owner = $1 ORDER BY seq DESC LIMIT $2`,
     delete: `WITH gone AS (DELETE FROM ${schema}.fetches WHERE owner = $1)
       DELETE FROM ${schema}.records WHERE owner = $1`,

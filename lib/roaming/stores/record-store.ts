@@ -42,7 +42,7 @@ export interface RecordStore {
   /** All `u` that come after `after` in the order of their bytes, each once, at most `limit`. */
   names(request: { readonly after: string; readonly limit: number }): Promise<readonly string[]>;
 
-  /** Resolves if the store answers a trivial read; rejects otherwise. */
+  /** Resolves if the store reads and writes; rejects otherwise, also where it is full or read-only. */
   health(): Promise<void>;
 
   /** Lets go of files and of connections that the store opened itself. */
@@ -85,10 +85,11 @@ export interface FoundRecord {
   readonly record: string;
 }
 
-/** What an owner may know of what is stored. */
+/** What is stored for an owner. */
 export interface StoredRecord {
   readonly u: string;
   readonly kid: string;
+  readonly record: string;
   /** When it was stored, in seconds since the epoch. */
   readonly at: number;
 }

@@ -60,7 +60,7 @@ redis.call('LTRIM', at('fetches', noted_for), 0, ${FETCHES_KEPT - 1})
 return redis.call('HMGET', at('record', owner), 'key', 'u', 'record')
 `;
 
-const FIND = `return redis.call('HMGET', at('record', arg[1]), 'u', 'kid', 'at')`;
+const FIND = `return redis.call('HMGET', at('record', arg[1]), 'u', 'kid', 'at', 'record')`;
 
 const FETCHES = `return redis.call('LRANGE', at('fetches', arg[1]), 0, -1)`;
 
@@ -93,6 +93,8 @@ end
 return found
 `;
 
+const HEALTH = `redis.call('SET', at('health', ''), '', 'EX', 60) return 1`;
+
 const withPrelude = (body: string) => script(PRELUDE + body);
 
 const SCRIPTS = {
@@ -103,6 +105,7 @@ const SCRIPTS = {
   delete: withPrelude(DELETE),
   deleteNamed: withPrelude(DELETE_NAMED),
   names: withPrelude(NAMES),
+  health: withPrelude(HEALTH),
 };
 
 /**
@@ -124,8 +127,9 @@ export class RedisRecordStore implements RecordStore {
     noteBacking(this, options.client);
   }
 
-  init(): Promise<void> {
-    return this.#database.init();
+  async init(): Promise<void> {
+    await this.#database.init();
+    await this.health();
   }
 
   async put(request: PutRequest) {
@@ -146,8 +150,8 @@ export class RedisRecordStore implements RecordStore {
   }
 
   async find(owner: string): Promise<StoredRecord | undefined> {
-    const [u, kid, at] = (await this.#run(SCRIPTS.find, owner)) as (string | null)[];
-    return u ? { u, kid: kid as string, at: Number(at) } : undefined;
+    const [u, kid, at, record] = (await this.#run(SCRIPTS.find, owner)) as (string | null)[];
+    return u ? { u, kid: kid as string, at: Number(at), record: record as string } : undefined;
   }
 
   async fetches(owner: string): Promise<readonly RecordFetch[]> {
@@ -171,7 +175,7 @@ export class RedisRecordStore implements RecordStore {
   }
 
   async health(): Promise<void> {
-    await this.find('');
+    await this.#run(SCRIPTS.health);
   }
 
   close(): Promise<void> {

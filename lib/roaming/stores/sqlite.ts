@@ -52,8 +52,9 @@ export class SqliteRecordStore implements RecordStore {
     noteBacking(this, database);
   }
 
-  init(): Promise<void> {
-    return this.#database.init();
+  async init(): Promise<void> {
+    await this.#database.init();
+    await this.health();
   }
 
   put({ owner, key, u, kid, record, keepKey = false, replaces }: PutRequest) {
@@ -83,7 +84,7 @@ export class SqliteRecordStore implements RecordStore {
   find(owner: string): Promise<StoredRecord | undefined> {
     return this.#database.read((sql) => {
       const row = sql.find.get(owner) as StoredRecord | undefined;
-      return row && { u: row.u, kid: row.kid, at: row.at };
+      return row && { u: row.u, kid: row.kid, at: row.at, record: row.record };
     });
   }
 
@@ -110,7 +111,10 @@ export class SqliteRecordStore implements RecordStore {
 
   async health(): Promise<void> {
     await this.#database.checkFiles();
-    await this.find('');
+    await this.#database.write('system', (sql) => {
+      sql.note.run('', this.#now(), '');
+      sql.forgetAll.run('');
+    });
   }
 
   close(): Promise<void> {
@@ -143,7 +147,7 @@ function prepareAll(db: SqliteHandle) {
     forget: db.prepare(`DELETE FROM roaming_fetches WHERE owner = ? AND seq <=
       (SELECT seq FROM roaming_fetches WHERE owner = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`),
     forgetAll: db.prepare('DELETE FROM roaming_fetches WHERE owner = ?'),
-    find: db.prepare('SELECT u, kid, at FROM roaming_records WHERE owner = ?'),
+    find: db.prepare('SELECT u, kid, at, record FROM roaming_records WHERE owner = ?'),
     fetches: db.prepare('SELECT at, address FROM roaming_fetches WHERE owner = ? ORDER BY seq DESC LIMIT ?'),
     delete: db.prepare('DELETE FROM roaming_records WHERE owner = ?'),
     owners: db.prepare('SELECT owner FROM roaming_records WHERE u = ?'),

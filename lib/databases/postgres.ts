@@ -41,6 +41,8 @@ export interface PostgresPlan {
   readonly versions: string;
   /** Each entry leads from the version that is its index to the next. Entries are never changed, only added. */
   readonly migrations: readonly ((schema: string) => string)[];
+  /** The tables that they make. */
+  readonly tables: readonly string[];
   /** What the server's settings put at risk, in words. */
   readonly findings?: (settings: Record<string, unknown>) => string[];
 }
@@ -66,6 +68,8 @@ const HAS_VERSION = `SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schem
 const HAS_SCHEMA = 'SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1) AS found';
 const SETTINGS = `SELECT current_setting('default_transaction_read_only') AS read_only, current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
   current_setting('synchronous_commit') AS synchronous_commit`;
+const WITHOUT_RIGHTS = `SELECT name FROM unnest($1::text[]) AS name WHERE NOT (has_table_privilege(name, 'SELECT')
+  AND has_table_privilege(name, 'INSERT') AND has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE'))`;
 /** serialization_failure and deadlock_detected: nothing has happened, and the same again may succeed. */
 const IS_WORTH_ANOTHER_TRY: ReadonlySet<unknown> = new Set(['40001', '40P01']);
 /** read_only_sql_transaction, and what a replica says to READ WRITE: feature_not_supported. */
@@ -103,7 +107,20 @@ export class PostgresDatabase {
     pool.on('connect', listen);
   }
 
+  /** Opens the database, and requires the rights on every table, which servers grant table by table. */
   async init(): Promise<void> {
+    await this.#ready();
+    const tables = this.#plan.tables.map((name) => `${this.schema}.${name}`);
+    const { rows } = await this.transaction([], false, (query) => query(WITHOUT_RIGHTS, [tables]));
+    const [lacking] = rows as { name: string }[];
+    if (lacking)
+      throw new RoamingKeyError(
+        'unavailable',
+        `the PostgreSQL role may not use ${lacking.name}: grant it SELECT, INSERT, UPDATE and DELETE`,
+      );
+  }
+
+  async #ready(): Promise<void> {
     if (this.#isClosed) throw new Error('the store is closed');
     await this.#opening();
   }
@@ -121,7 +138,7 @@ export class PostgresDatabase {
    */
   transaction<T>(locks: readonly Lock[], durably: boolean, act: (query: Query) => Promise<T>): Promise<T> {
     return this.#bound.run(async () => {
-      if (!this.#isOpen || this.#isClosed) await this.init();
+      if (!this.#isOpen || this.#isClosed) await this.#ready();
       return this.#transaction(locks, durably, act);
     });
   }

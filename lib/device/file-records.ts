@@ -1,6 +1,7 @@
 import { chmod, mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder } from '../files/atomic.ts';
+import { withFileLock } from '../files/lock.ts';
 import { parseRecord } from '../protocol/record.ts';
 import { readJsonFile, replaceJsonFile } from './private-file.ts';
 import { isSameRecord, type Records, recordName, requireSameKey } from './records.ts';
@@ -8,12 +9,15 @@ import { isSameRecord, type Records, recordName, requireSameKey } from './record
 /** Keeps clear of hidden files, and of what Windows takes for devices (CON, NUL). */
 const PREFIX = 'key-';
 const SUFFIX = '.json';
+/** Held while a record is changed, by all processes that use the folder. */
+const LOCK = '.lock';
 
 /**
  * Device records as files for Node: one file a name, mode 0600, in a folder of their own, mode 0700.
  *
  * A damaged file is `bad_record`, and is left as it is until it is saved anew or removed. Errors of the file system
- * come through unchanged.
+ * come through unchanged. Processes that change records in one folder take turns; one that waits for more than 15 seconds
+ * gives up (`busy`).
  *
  * @param folder made at the first save; if others may enter it, saving takes that right from them
  * @throws TypeError if `folder` is empty or not a string
@@ -25,6 +29,7 @@ const SUFFIX = '.json';
 export function fileRecords(folder: string): Records {
   if (typeof folder !== 'string' || folder === '') throw new TypeError('folder must be a path');
   const root = path.resolve(folder);
+  const lock = path.join(root, LOCK);
   return {
     async load(name) {
       const value = await read(path.join(root, fileName(name)));
@@ -35,20 +40,27 @@ export function fileRecords(folder: string): Records {
       const checked = parseRecord(record);
       await mkdir(root, { recursive: true, mode: 0o700 });
       if (((await stat(root)).mode & 0o077) !== 0) await chmod(root, 0o700);
-      requireSameKey(await read(file), checked);
-      await replaceJsonFile(file, checked);
+      await withFileLock(lock, async (requireHeld) => {
+        requireSameKey(await read(file), checked);
+        await requireHeld();
+        await replaceJsonFile(file, checked);
+      });
     },
     async replace(name, replaced, record) {
       const file = path.join(root, fileName(name));
       const checked = parseRecord(record);
-      // Files have no transactions: what another process writes between these two steps is lost.
       if (!isSameRecord(await read(file), replaced)) return false;
-      await replaceJsonFile(file, checked);
-      return true;
+      return withFileLock(lock, async (requireHeld) => {
+        if (!isSameRecord(await read(file), replaced)) return false;
+        await requireHeld();
+        await replaceJsonFile(file, checked);
+        return true;
+      });
     },
     async remove(name) {
+      const file = path.join(root, fileName(name));
       try {
-        await unlink(path.join(root, fileName(name)));
+        await withFileLock(lock, () => unlink(file));
       } catch (error) {
         if (isMissing(error)) return;
         throw error;

@@ -15,6 +15,8 @@ export const MIGRATIONS: readonly ((schema: string) => string)[] = [
   CREATE INDEX counters_until ON ${schema}.counters (until);`,
 ];
 
+export const TABLES = ['disabled', 'retired', 'guesses', 'once', 'counters'];
+
 const NOW = 'floor(extract(epoch FROM clock_timestamp()))::bigint';
 
 const keepTally = (schema: string, first: number) => `

@@ -22,7 +22,7 @@ import {
   type RetiredEntry,
   readCursor,
 } from './marks.ts';
-import { MIGRATIONS, type Statements, statements } from './postgres-schema.ts';
+import { MIGRATIONS, type Statements, statements, TABLES } from './postgres-schema.ts';
 import type {
   CountAnswer,
   CountRequest,
@@ -61,14 +61,21 @@ export class PostgresStore implements Store {
   #untilPrune = PRUNE_EVERY;
 
   constructor(options: PostgresStoreOptions) {
-    const plan = { schema: 'roaming_key', versions: 'schema_version', migrations: MIGRATIONS, findings };
+    const plan = {
+      schema: 'roaming_key',
+      versions: 'schema_version',
+      migrations: MIGRATIONS,
+      tables: TABLES,
+      findings,
+    };
     this.#database = new PostgresDatabase(options, plan);
     this.#sql = statements(this.#database.schema);
     noteBacking(this, options.pool);
   }
 
-  init(): Promise<void> {
-    return this.#database.init();
+  async init(): Promise<void> {
+    await this.#database.init();
+    await this.health();
   }
 
   async reserve(request: ReserveRequest): Promise<ReserveAnswer> {

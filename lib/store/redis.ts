@@ -57,8 +57,9 @@ export class RedisStore implements Store {
     noteBacking(this, options.client);
   }
 
-  init(): Promise<void> {
-    return this.#database.init();
+  async init(): Promise<void> {
+    await this.#database.init();
+    await this.health();
   }
 
   reserve(request: ReserveRequest): Promise<ReserveAnswer> {

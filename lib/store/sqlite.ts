@@ -88,8 +88,9 @@ export class SqliteStore implements Store {
     noteBacking(this, database);
   }
 
-  init(): Promise<void> {
-    return this.#database.init();
+  async init(): Promise<void> {
+    await this.#database.init();
+    await this.health();
   }
 
   reserve(request: ReserveRequest): Promise<ReserveAnswer> {

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   mkdirSync,
@@ -247,6 +248,22 @@ describe('record files', () => {
     for (const reads of await Promise.all(readers)) expect(reads).toBeGreaterThan(0);
     expect(readdirSync(folder)).toEqual(['key-alice.json']);
   });
+
+  it('are replaced by several processes at once, and no replacement is lost', async () => {
+    await records.save('ada', { ...record, ticket: '0' });
+    const worker = path.join(import.meta.dirname, 'replace-worker.ts');
+    const children = Array.from({ length: 3 }, () =>
+      spawn(process.execPath, ['--import', 'tsx', worker, folder, '20'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      }),
+    );
+    await Promise.all(children.map(({ stdout }) => once(stdout, 'data')));
+    for (const { stdin } of children) stdin.write('go');
+    const codes = await Promise.all(children.map(async (child) => (await once(child, 'close'))[0]));
+    expect(codes).toEqual([0, 0, 0]);
+    expect((await records.load('ada'))?.ticket).toBe('60');
+    expect(readdirSync(folder)).toEqual(['key-ada.json']);
+  }, 60_000);
 
   it('leave no draft behind when saving fails', async () => {
     mkdirSync(path.join(fileOf('alice'), 'inside'), { recursive: true });

@@ -9,6 +9,7 @@ import { Pool } from 'pg';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PostgresRecordStore } from '../../lib/roaming/stores/postgres.ts';
+import { RedisRecordStore } from '../../lib/roaming/stores/redis.ts';
 import { storeContract } from '../../lib/store/contract.ts';
 import { DEFAULT_GUESS_POLICY } from '../../lib/store/guess-policy.ts';
 import { PostgresStore } from '../../lib/store/postgres.ts';
@@ -125,6 +126,49 @@ describe('PostgreSQL', () => {
     }
   });
 
+  it('that grants too little is found at the start, whatever the table', async () => {
+    const role = fresh();
+    await shared.query(`CREATE ROLE ${role} LOGIN`);
+    const url = new URL(server.url);
+    url.username = role;
+    for (const Store of [PostgresStore, PostgresRecordStore]) {
+      const schema = fresh();
+      const owner = new Store({
+        pool: new Pool({ connectionString: server.url }),
+        schema,
+        owned: true,
+        timeout,
+        onWarning,
+      });
+      await owner.init();
+      await owner.close();
+      await shared.query(`GRANT USAGE ON SCHEMA ${schema} TO ${role};
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${role}`);
+      const store = new Store({
+        pool: new Pool({ connectionString: url.href }),
+        schema,
+        owned: true,
+        timeout,
+        onWarning,
+      });
+      closing.push(() => store.close());
+      await store.init();
+      const { rows } = await shared.query(
+        `SELECT tablename AS name FROM pg_tables WHERE schemaname = '${schema}' AND tablename NOT LIKE '%version'`,
+      );
+      expect(rows.length).toBeGreaterThan(1);
+      for (const { name } of rows) {
+        await shared.query(`REVOKE UPDATE ON ${schema}.${name} FROM ${role}`);
+        await expect(store.init(), name).rejects.toMatchObject({
+          code: 'unavailable',
+          message: expect.stringContaining(name),
+        });
+        await shared.query(`GRANT UPDATE ON ${schema}.${name} TO ${role}`);
+      }
+      await store.init();
+    }
+  });
+
   it('may end a connection with the bytes that complete it: the process stays', async () => {
     const schema = fresh();
     const pool = new Pool({ connectionString: server.url, max: 1 });
@@ -227,6 +271,31 @@ describe.skipIf(isSkipped)('Redis', () => {
     const strict = new RedisStore({ client: user, prefix, timeout, strict: true });
     await expect(strict.init()).rejects.toThrow('INFO');
     await strict.close();
+  });
+
+  it('that lets a user read and not write is found at the start', async () => {
+    const admin = client();
+    await admin.connect();
+    closing.push(async () => admin.close());
+    const prefix = fresh();
+    await admin.sendCommand([
+      'ACL',
+      'SETUSER',
+      prefix,
+      'on',
+      '>pw',
+      `~{${prefix}}*`,
+      '+@all',
+      '-@write',
+      '+eval',
+      '+evalsha',
+    ]);
+    for (const Store of [RedisStore, RedisRecordStore]) {
+      const user = client({ username: prefix, password: 'pw' });
+      const store = new Store({ client: user, prefix, owned: true, timeout, onWarning });
+      closing.push(() => store.close());
+      await expect(store.init()).rejects.toThrow(/permission|ACL/i);
+    }
   });
 
   it('that is a replica is refused, by its reads too', async () => {

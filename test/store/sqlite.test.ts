@@ -5,6 +5,7 @@ import path from 'node:path';
 import Libsql from 'libsql';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openSqlite, type SqliteHandle } from '../../lib/databases/sqlite-driver.ts';
+import { SqliteRecordStore } from '../../lib/roaming/stores/sqlite.ts';
 import { storeContract } from '../../lib/store/contract.ts';
 import { DEFAULT_GUESS_POLICY } from '../../lib/store/guess-policy.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
@@ -140,6 +141,17 @@ describe('the file', () => {
     await expect(store.health()).rejects.toThrow();
     rmSync(path.join(folder, 'missing'));
     await store.health();
+  });
+
+  it('that cannot be written is found at the start, by stores of both kinds', async () => {
+    await open().init();
+    const writable = new SqliteRecordStore(file);
+    await writable.init();
+    await writable.close();
+    const handle = new Libsql(file, { readonly: true }) as unknown as SqliteHandle;
+    await expect(open(handle).init()).rejects.toThrow(/readonly/);
+    await expect(new SqliteRecordStore(handle).init()).rejects.toThrow(/readonly/);
+    handle.close();
   });
 
   it('of an earlier version keeps its guesses, and learns what they lack', async () => {

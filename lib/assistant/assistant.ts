@@ -21,6 +21,7 @@ import {
   type Visit,
 } from '../exponentiation/pool.ts';
 import { sodiumEd25519 } from '../exponentiation/sodium.ts';
+import { refusalOf } from '../http/tell-refusals.ts';
 import { AddressBudget } from '../limits/address-budget.ts';
 import { AddressCounter } from '../limits/address-counter.ts';
 import { PacedLimit } from '../limits/paced-limit.ts';
@@ -558,10 +559,10 @@ export class Assistant {
 
   #report(error: unknown, context: RequestContext): RoamingKeyError {
     const known = toRoamingKeyError(error);
-    const { code, message: reason, cause = known } = known;
+    const { code, cause = known } = known;
     if (code === 'unavailable')
       this.#emit({ type: 'unavailable', part: 'assistant', error: cause, ...context });
-    else if (REJECTED.has(code)) this.#emit({ type: 'rejected', code, reason, ...context });
+    else if (REJECTED.has(code)) this.#emit({ type: 'rejected', ...refusalOf(known), ...context });
     return known;
   }
 }

@@ -56,7 +56,10 @@ export type AssistantEvent =
       readonly isNew: boolean;
       readonly address?: string | undefined;
     }
-  /** A request that was malformed, stale or not its device's; nothing was counted. `reason` has nothing of the request. */
+  /**
+   * A request that was malformed, stale or not its device's, or that the router refused (`reason` is `method`, `type`,
+   * `origin`, `size` or `form`); nothing was counted. `reason` has nothing of the request.
+   */
   | {
       readonly type: 'rejected';
       readonly code: string;

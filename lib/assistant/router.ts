@@ -1,12 +1,14 @@
-import { Router } from 'express';
+import { type RequestHandler, Router } from 'express';
 import { RoamingKeyError } from '../base/errors.ts';
 import { answerJson } from '../http/answer.ts';
 import { crossOrigin, readOrigins } from '../http/cross-origin.ts';
 import { handler } from '../http/handler.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, problemHandler } from '../http/problem.ts';
+import { refusalOf, tellRefusals } from '../http/tell-refusals.ts';
 import { clientAddress } from '../limits/client-address.ts';
 import { observer } from '../observe/instrument.ts';
+import { quiet } from '../observe/listeners.ts';
 import { observeRequests } from '../observe/requests.ts';
 import { MAX_BODY, MAX_REQUEST } from '../protocol/messages.ts';
 import { emitWarning, noteUse, ONE_OPERATOR } from '../store/backing.ts';
@@ -55,12 +57,16 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
     for (const path of [...Object.keys(METHODS), '/health'])
       router.all(path, observeRequests(observe, 'assistant', path.slice(1)));
   }
-  if (origins !== undefined) router.use(crossOrigin(readOrigins(origins)));
+  const tell = rest.onEvent && quiet(rest.onEvent);
+  const telling = tellRefusals(
+    tell && ((error, req) => tell({ type: 'rejected', ...refusalOf(error), address: clientAddress(req) })),
+  );
+  if (origins !== undefined) router.use(telling(crossOrigin(readOrigins(origins))));
 
   // First, since routes are tried in turn and most requests are for this one.
   router.post(
     '/assist',
-    jsonBody({ limit: MAX_BODY }),
+    telling(jsonBody({ limit: MAX_BODY })),
     handler(async (req, res) => {
       answerJson(res, 200, await core.assist(req.body, { address: clientAddress(req) }));
     }),
@@ -72,7 +78,7 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
 
   router.post(
     '/disable',
-    jsonBody({ limit: MAX_REQUEST + 1024 }),
+    telling(jsonBody({ limit: MAX_REQUEST + 1024 })),
     handler(async (req, res) => {
       answerJson(res, 200, await core.disable(req.body, { address: clientAddress(req) }));
     }),
@@ -80,11 +86,13 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
 
   router.get(
     '/disabled',
-    handler(async (req, res) => {
+    telling((req, _res, next) => {
       const { after } = req.query;
-      if (after !== undefined && (typeof after !== 'string' || after.length > 256)) {
-        throw new RoamingKeyError('invalid_request', 'after must be a cursor');
-      }
+      if (after === undefined || (typeof after === 'string' && after.length <= 256)) next();
+      else next(new RoamingKeyError('invalid_request', 'after must be a cursor', { reason: 'form' }));
+    }),
+    handler(async (req, res) => {
+      const after = req.query['after'] as string | undefined;
       const { json, isLasting } = await core.disabledFeed(after, { address: clientAddress(req) });
       answerJson(res, 200, json, isLasting ? { maxAge: PAGE_MAX_AGE } : {});
     }),
@@ -99,10 +107,11 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
   );
 
   for (const [path, methods] of Object.entries(METHODS)) {
-    router.all(path, (_req, res) => {
+    const refuse: RequestHandler = (_req, res, next) => {
       res.set('Allow', methods);
-      throw new RoamingKeyError('invalid_request', `${methods} only`, { status: 405 });
-    });
+      next(new RoamingKeyError('invalid_request', `${methods} only`, { status: 405, reason: 'method' }));
+    };
+    router.all(path, telling(refuse));
   }
   router.use(problemHandler(problems));
   return Object.assign(router, { assistant: core });

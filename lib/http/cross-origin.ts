@@ -49,7 +49,9 @@ export function crossOrigin(allowed: AllowedOrigins, own: readonly string[] = []
     if (origin === undefined || isAllowed || own.includes(origin) || isOwn(origin, req.headers)) next();
     else
       next(
-        new RoamingKeyError('refused', `pages of ${printable(origin)} may not ask: cors does not name them`),
+        new RoamingKeyError('refused', `pages of ${printable(origin)} may not ask: cors does not name them`, {
+          reason: 'origin',
+        }),
       );
   };
 }

@@ -48,10 +48,10 @@ export function jsonBody({ limit }: JsonBodyOptions): RequestHandler {
 
 /** @throws RoamingKeyError `invalid_request` */
 async function readBody(req: Request, limit: number): Promise<object> {
-  const refuse = (message: string, status = 400) =>
-    new RoamingKeyError('invalid_request', message, { status });
+  const refuse = (message: string, reason = 'form', status = 400) =>
+    new RoamingKeyError('invalid_request', message, { status, reason });
   const { 'content-length': length, 'content-encoding': encoding = 'identity' } = req.headers;
-  if (!declaresJson(req)) throw refuse('the content type must be application/json');
+  if (!declaresJson(req)) throw refuse('the content type must be application/json', 'type');
   const given: unknown = req.body;
   if (typeof given === 'object' && given !== null && !(given instanceof Uint8Array)) return given;
   let bytes: Uint8Array | 'too large' | undefined;
@@ -63,7 +63,7 @@ async function readBody(req: Request, limit: number): Promise<object> {
     bytes = typeof given === 'string' ? Buffer.from(given) : given instanceof Uint8Array ? given : undefined;
     if (bytes && bytes.length > limit) bytes = 'too large';
   }
-  if (bytes === 'too large') throw refuse('the body is too large', 413);
+  if (bytes === 'too large') throw refuse('the body is too large', 'size', 413);
   if (bytes?.length === 0) throw refuse('the body is missing');
   const value = bytes && parse(bytes);
   if (value === undefined) throw refuse('the body is not a JSON object or array');

@@ -57,12 +57,12 @@ export function asWireError(error: unknown): RoamingKeyError {
   const { expose, status } = (error ?? {}) as { expose?: unknown; status?: unknown };
   if (expose === true && typeof status === 'number' && status >= 400 && status <= 499) {
     return status === 413
-      ? new RoamingKeyError('invalid_request', 'the body is too large', { status })
-      : new RoamingKeyError('invalid_request', 'the request cannot be read');
+      ? new RoamingKeyError('invalid_request', 'the body is too large', { status, reason: 'size' })
+      : new RoamingKeyError('invalid_request', 'the request cannot be read', { reason: 'form' });
   }
   // Express throws this one for a path that cannot be decoded, without `expose`.
   if (error instanceof URIError && status === 400)
-    return new RoamingKeyError('invalid_request', 'the path cannot be decoded');
+    return new RoamingKeyError('invalid_request', 'the path cannot be decoded', { reason: 'form' });
   return new RoamingKeyError('unavailable', 'unexpected error', { cause: error });
 }
 

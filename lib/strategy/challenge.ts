@@ -11,6 +11,7 @@ import { concat, equalBytes, fromBase64url, toBase64url, utf8 } from '../base/by
 import { RoamingKeyError } from '../base/errors.ts';
 import { answerJson } from '../http/answer.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
+import { refusalOf } from '../http/tell-refusals.ts';
 import { observeHandler } from '../observe/requests.ts';
 import { unavailable } from './registered-key.ts';
 import { type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
@@ -99,7 +100,9 @@ export function challenge(options: ChallengeOptions): RequestHandler {
       return;
     }
     res.set('Allow', 'POST');
-    sendProblem(req, res, new RoamingKeyError('invalid_request', 'POST only', { status: 405 }), problem);
+    const error = new RoamingKeyError('invalid_request', 'POST only', { status: 405, reason: 'method' });
+    rp.tell?.({ type: 'rejected', part: 'relyingParty', ...refusalOf(error) }, req);
+    sendProblem(req, res, error, problem);
   };
   return observeHandler(rp.observe, 'relyingParty', 'challenge', handle);
 }

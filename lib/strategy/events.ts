@@ -11,7 +11,7 @@ interface OnKey {
 interface Refusal extends Partial<OnKey> {
   /** The code of the error that was answered. */
   readonly code: string;
-  /** Why, where the code does not say it: `audience`, `account`, `key`, `algorithm`, `signature`, `session`, `app`, … */
+  /** Why, where the code does not say it: `audience`, `account`, `key`, `algorithm`, `signature`, `session`, `app`, `type`, `size`, `form`, … */
   readonly reason?: string | undefined;
 }
 
@@ -34,6 +34,14 @@ export type RelyingPartyEvent =
       'jkt'
     > &
       Partial<OnKey>)
+  /** A request for a challenge was refused: `reason` is `method`. */
+  | {
+      readonly type: 'rejected';
+      readonly part: 'relyingParty';
+      readonly code: string;
+      readonly reason: string;
+      readonly address?: string | undefined;
+    }
   /** A login, a registration or a request in a session could not be answered: store, feed or app failed. */
   | {
       readonly type: 'unavailable';

@@ -5,6 +5,7 @@ import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
 import { run } from '../http/run.ts';
 import { rememberKey } from './live-key.ts';
+import { unreadable } from './strategy.ts';
 
 /** The largest body of a proof, in bytes. */
 export const PROOF_BODY_LIMIT = 16 * 1024;
@@ -49,7 +50,12 @@ export function login(
 
   return async (req, res, next) => {
     try {
-      await run(read, req, res);
+      await run(read, req, res).catch(async (error: RoamingKeyError) => {
+        // The strategy knows who listens: it is asked, and refuses.
+        unreadable.set(req, error);
+        await authenticate(req, res).catch(() => {});
+        throw error;
+      });
       const { user, info } = await authenticate(req, res);
       await new Promise<void>((resolve, reject) => {
         req.logIn(user, { session, keepSessionInfo }, (error) => (error ? reject(error) : resolve()));

@@ -196,7 +196,8 @@ function teller(onEvent: RelyingPartyListener | undefined): RelyingParty['tell']
  * @throws RoamingKeyError `invalid_request` (another type) or `refused` (another origin)
  */
 export function assertOwnPage(rp: RelyingParty, req: IncomingMessage): void {
-  if (!declaresJson(req)) throw new RoamingKeyError('invalid_request', 'the body must be application/json');
+  if (!declaresJson(req))
+    throw new RoamingKeyError('invalid_request', 'the body must be application/json', { reason: 'type' });
   const { origin } = req.headers;
   if (origin !== undefined && !rp.allowedOrigins.includes(origin))
     throw new RoamingKeyError('refused', 'the request comes from a page of another origin', {

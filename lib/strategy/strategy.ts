@@ -111,6 +111,9 @@ export class RoamingKeyStrategy extends Custom {
   }
 }
 
+/** Requests whose body could not be read, and why; for `login`, which reads it. */
+export const unreadable = new WeakMap<object, RoamingKeyError>();
+
 interface Decision {
   readonly user: LoginUser;
   readonly info: object | undefined;
@@ -159,6 +162,8 @@ async function attempt(rp: RelyingParty, ask: Ask, req: Request): Promise<Decisi
 }
 
 async function decide(rp: RelyingParty, ask: Ask, req: Request, onProven?: OnProven): Promise<Decision> {
+  const unread = unreadable.get(req);
+  if (unread) throw unread;
   assertOwnPage(rp, req);
   const proven = await verifyLogin(rp, req.body, onProven);
   const { user, info } = await new Promise<Decision>((resolve, reject) => {

@@ -1,8 +1,10 @@
 /** Events as records for a log that is kept: flat, stable, without accounts' names and without errors' messages. */
 import type { AssistantEvent } from '../assistant/events.ts';
+import { type AddressedRequest, clientAddress } from '../limits/client-address.ts';
 import type { Part } from '../observe/instrument.ts';
 import type { RecordEvent } from '../roaming/events.ts';
 import type { FeedEvent, RelyingPartyEvent } from '../strategy/events.ts';
+import { type LeftOut, Thinned } from './thinned.ts';
 
 /** Whatever may happen at an assistant, a relying party, its feed of disabled keys, or a record service. */
 export type AuditEvent = AssistantEvent | RelyingPartyEvent | FeedEvent | RecordEvent;
@@ -12,7 +14,7 @@ export type AuditLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** What is left of an event in a log: docs/audit-event.schema.json says which members go with which type. */
 export interface AuditRecord {
-  readonly type: AuditEvent['type'] | 'requestFailed';
+  readonly type: AuditEvent['type'] | 'requestFailed' | 'leftOut';
   /** Which server tells of it. */
   readonly part?: Part | 'feed';
   readonly [member: string]: string | number | boolean | null | undefined;
@@ -20,6 +22,16 @@ export interface AuditRecord {
 
 /** A logger in the manner of pino: the record first, then words. */
 export type AuditLogger = Readonly<Record<AuditLevel, (record: AuditRecord, message: string) => void>>;
+
+export interface AuditLogOptions {
+  /**
+   * Lines of one address in a minute: for refusals together, and for each other type tenfold. What is beyond is left out, and
+   * counted in one line `leftOut` at the end of the minute. Default 60.
+   */
+  readonly linesPerMinute?: number;
+  /** Whole seconds since the epoch. Default: the system's clock. */
+  readonly now?: () => number;
+}
 
 interface Kind {
   readonly part: Part | 'feed';
@@ -46,7 +58,7 @@ const KINDS: Readonly<Record<Exclude<AuditEvent['type'], 'unavailable'>, Kind>> 
   delayed: assistant('warn', 'delayed: too many new ids of the address'),
   disablingDelayed: assistant('warn', 'delayed: too many disablings of the address'),
   disabled: assistant('info', 'a key was disabled'),
-  rejected: assistant('warn', 'refused: malformed, stale, or not by its device'),
+  rejected: assistant('warn', 'refused: malformed, stale, foreign, or not by its device'),
   loggedIn: relyingParty('info', 'logged in'),
   loginRefused: relyingParty('warn', 'a login was refused'),
   registered: relyingParty('info', 'a key was registered'),
@@ -87,18 +99,51 @@ const MEMBERS = [
 /**
  * Makes a listener that writes every event as one record: to be given as `onEvent` to an assistant, a relying party, a
  * feed and a record service alike. `error` for what is unavailable, `warn` for wrong passwords and refusals, `debug`
- * for readings of the feed that succeeded, `info` for the rest.
+ * for readings of the feed that succeeded, `info` for the rest. A client cannot flood the log: see `linesPerMinute`.
  *
  * @param logger pino's, or one with `debug`, `info`, `warn` and `error` that take an object and a text
  * @throws TypeError for a logger that lacks one of them
  * @example
  * assistant({ keys, store, onEvent: auditLog(pino()) });
  */
-export function auditLog(logger: AuditLogger): (event: AuditEvent) => void {
+export function auditLog(logger: AuditLogger, options: AuditLogOptions = {}): (event: AuditEvent) => void {
   assertLogger(logger);
+  const admits = thinner(logger, options);
   return (event) => {
     const { level, message } = kindOf(event);
-    logger[level](auditRecord(event), message);
+    const { address } = event as { address?: string };
+    if (admits(event.type, level, address)) logger[level](auditRecord(event), message);
+  };
+}
+
+/** Types that any client can cause as often as it likes: a flood of one of them makes no room for the others. */
+const REFUSALS: ReadonlySet<string> = new Set<AuditRecord['type']>([
+  'busy',
+  'delayed',
+  'disablingDelayed',
+  'rejected',
+  'replayed',
+  'refusedByPolicy',
+  'loginRefused',
+  'registrationRefused',
+  'limited',
+  'unavailable',
+  'requestFailed',
+]);
+/** What is no refusal may be the whole office that logs in, or the attacker's trace: it gets more lines, each type its own. */
+const MORE = 10;
+
+function thinner(logger: AuditLogger, { linesPerMinute = 60, now }: AuditLogOptions) {
+  if (!Number.isSafeInteger(linesPerMinute) || linesPerMinute < 1)
+    throw new TypeError(`linesPerMinute must be a whole number from 1, got ${linesPerMinute}`);
+  const onLeftOut = ({ address, types, count }: LeftOut) =>
+    logger.warn({ type: 'leftOut', types: types.join(' '), count, address }, 'more lines were left out');
+  const refusals = new Thinned({ limit: linesPerMinute, onLeftOut, now });
+  const others = new Thinned({ limit: linesPerMinute * MORE, onLeftOut, now });
+  return (type: AuditRecord['type'], level: AuditLevel, address: string | undefined): boolean => {
+    if (level === 'debug' || (address === undefined && level !== 'error')) return true;
+    const place = address ?? 'unknown';
+    return REFUSALS.has(type) ? refusals.admits('', type, place) : others.admits(type, type, place);
   };
 }
 
@@ -106,14 +151,23 @@ export function auditLog(logger: AuditLogger): (event: AuditEvent) => void {
  * Makes an `onError` that writes an error's name and code, and not its message and stack, which may quote what was
  * asked of a database. For `assistant`, `roamingRecords`, `login`, `challenge`, `registration` and `requireLiveKey`.
  *
+ * The lines of one address are thinned as there.
+ *
  * @throws TypeError as {@link auditLog}
  * @example
  * assistant({ keys, store, onEvent: auditLog(logger), onError: errorLog(logger) });
  */
-export function errorLog(logger: AuditLogger): (error: unknown) => void {
+export function errorLog(
+  logger: AuditLogger,
+  options: AuditLogOptions = {},
+): (error: unknown, req?: object) => void {
   assertLogger(logger);
-  return (error) =>
+  const admits = thinner(logger, options);
+  return (error, req) => {
+    const address = req && 'ip' in req ? clientAddress(req as AddressedRequest) : undefined;
+    if (!admits('requestFailed', 'error', address)) return;
     logger.error({ type: 'requestFailed', ...nameOf(error) }, 'a request was answered with an error of ours');
+  };
 }
 
 /** The record that {@link auditLog} writes of an event; for logs of other shapes. */
@@ -124,7 +178,7 @@ export function auditRecord(event: AuditEvent): AuditRecord {
   );
   return {
     type: event.type,
-    part: kindOf(event).part,
+    part: 'part' in event ? event.part : kindOf(event).part,
     ...Object.fromEntries(present),
     ...(event.type === 'assisted' && {
       failedSinceCount: event.failedSince.count,

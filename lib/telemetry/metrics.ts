@@ -29,6 +29,17 @@ type Watched<T> = Map<T, string>;
 type WatchedAssistant = Parameters<Metrics['watchAssistant']>[0];
 type WatchedFeed = Parameters<Metrics['watchFeed']>[0];
 
+/** Reasons of routers; of other refusals the code is counted. */
+const WORDS: ReadonlySet<string> = new Set([
+  'method',
+  'type',
+  'origin',
+  'size',
+  'form',
+  'busy',
+  'account',
+  'session',
+]);
 const NONE = 'none';
 /** For how long, in seconds, a scrape waits for a store before it counts as down; Prometheus gives up after 10. */
 const STORE_TIMEOUT = 2;
@@ -115,6 +126,12 @@ function register(registry: MetricsOptions['registry']): Registered {
   const disables = counter('disables_total', 'Disabling secrets that were shown', 'new');
   const logins = counter('logins_total', 'Logins by outcome', 'outcome');
   const registrations = counter('registrations_total', 'Registrations of keys by outcome', 'outcome');
+  const rejected = counter(
+    'rejected_total',
+    'Requests that were refused unread, or because of what they are',
+    'part',
+    'reason',
+  );
   const sessionsEnded = counter('sessions_ended_total', 'Sessions that ended with their key', 'reason');
   const fetches = counter('record_fetches_total', 'Fetches of records by outcome', 'outcome');
   const stored = counter('records_stored_total', 'Records that were stored');
@@ -237,6 +254,11 @@ function register(registry: MetricsOptions['registry']): Registered {
           const { scheme, attemptsLeft, retryAt } = event;
           wrongPasswords.inc({ name, scheme });
           if (attemptsLeft === 0) locks.inc({ name, until: retryAt === undefined ? 'operator' : 'time' });
+          break;
+        }
+        case 'rejected': {
+          const { part = 'assistant', reason, code } = { part: undefined, ...event };
+          rejected.inc({ name, part, reason: WORDS.has(reason) ? reason : code });
           break;
         }
         case 'disabled':

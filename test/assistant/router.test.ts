@@ -252,3 +252,32 @@ describe('failures of the server', () => {
     expect(world.events.filter(({ type }) => type === 'unavailable')).toHaveLength(3);
   });
 });
+
+it('what the router refuses is told with a reason, and with nothing of the request', async () => {
+  const world = await startAssistant({ cors: 'https://app.example' });
+  const post = (path: string) => request(world.app).post(`/assistant${path}`);
+  const origin = 'https://foreign.example';
+  await post('/assist').type('text/plain').send('{}').expect(400);
+  await post('/assist').type('json').send('no json').expect(400);
+  await post('/disable')
+    .send({ x: 'x'.repeat(20_000) })
+    .expect(413);
+  await post('/disable').set({ origin }).send({}).expect(403);
+  await request(world.app).get('/assistant/assist').expect(405);
+  await request(world.app).get('/assistant/disabled?after=a&after=b').expect(400);
+  const address = '127.0.0.1';
+  const told = (code: string, reason: string) => ({ type: 'rejected', code, reason, address });
+  await expect
+    .poll(() => world.events)
+    .toEqual([
+      told('invalid_request', 'type'),
+      told('invalid_request', 'form'),
+      told('invalid_request', 'size'),
+      told('refused', 'origin'),
+      told('invalid_request', 'method'),
+      told('invalid_request', 'form'),
+    ]);
+  // What the assistant itself refuses is told once.
+  await post('/assist').send({}).expect(400);
+  expect(world.events).toHaveLength(7);
+});

@@ -86,6 +86,9 @@ describe('a whole life of keys in all schemes', () => {
     expect(sum('logins_total', { outcome: 'disabled' })).toBe(1);
     expect(sum('registrations_total', ok)).toBe(events('registered'));
     expect(sum('sessions_ended_total')).toBe(2);
+    expect(sum('rejected_total')).toBe(events('rejected'));
+    expect(sum('rejected_total', { part: 'assistant', reason: 'method' })).toBe(70);
+    expect(sum('rejected_total', { part: 'records', reason: 'type' })).toBe(1);
     expect(sum('record_fetches_total')).toBe(events('fetched') + events('limited'));
     expect(sum('unavailable_total')).toBe(events('unavailable'));
     expect(sum('feed_readings_total')).toBe(events('feedRead') + events('feedFailed'));
@@ -157,6 +160,7 @@ describe('a whole life of keys in all schemes', () => {
     expect(refused.map((event) => [event.code, event.jkt !== undefined])).toEqual([
       ['refused', false],
       ['disabled', true],
+      ['invalid_request', false],
     ]);
   });
 });

@@ -95,8 +95,13 @@ export async function live(): Promise<Life> {
   const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   onTestFinished(() => context.disable());
+  let minute = 1;
   const watched = {
-    onEvent: combineListeners<AuditEvent>((event) => events.push(event), auditLog(logger), metrics.onEvent),
+    onEvent: combineListeners<AuditEvent>(
+      (event) => events.push(event),
+      auditLog(logger, { now: () => minute * 60 }),
+      metrics.onEvent,
+    ),
     instrument: combineInstruments(openTelemetry({ provider }), metrics.instrument),
     onError: errorLog(logger),
   };
@@ -307,6 +312,11 @@ export async function live(): Promise<Life> {
   }
   await post(world, '/assist', (await makeRequest(await makeTicket(jwk), { op: 'retire' })).body);
   for (let i = 0; i < 2; i++) await post(world, '/disable', (await makeDisabling(jwk)).body);
+  // And one who floods the log, which the next minute tells.
+  for (let i = 0; i < 70; i++) await globalThis.fetch(`${world.url}/assist`);
+  minute += 1;
+  await globalThis.fetch(`${rp.origin}/login`, { method: 'POST', body: PASSWORD });
+  await globalThis.fetch(`${service.url}/fetch`, { method: 'POST', body: PASSWORD });
   await scrape();
 
   async function bobJoins() {

@@ -3,6 +3,7 @@ import type { Express } from 'express';
 import request from 'supertest';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { RoamingKeyError } from '../../lib/base/errors.ts';
+import { challenge } from '../../lib/strategy/challenge.ts';
 import { disabledFeed } from '../../lib/strategy/disabled-feed.ts';
 import type { FeedEvent, RelyingPartyEvent } from '../../lib/strategy/events.ts';
 import { requireLiveKey } from '../../lib/strategy/live-key.ts';
@@ -58,6 +59,25 @@ const register = async (app: Express, key = OTHER, changes = {}) =>
   post(app, await key.register(await fetchChallenge(app), changes), '/keys').set('X-Invited', ACCOUNT);
 
 describe('a login', () => {
+  it('whose body cannot be read is told of with a reason, as a challenge by another method', async () => {
+    const app = appWith();
+    await request(app).post('/login').type('text/plain').send('x').expect(400);
+    await request(app).post('/login').type('json').send('no json').expect(400);
+    await request(app)
+      .post('/login')
+      .send({ proof: 'x'.repeat(20_000) })
+      .expect(413);
+    app.use('/elsewhere', challenge({ ...party.options(), onEvent }));
+    await request(app).get('/elsewhere').expect(405);
+    const told = (reason: string) => ({ type: 'loginRefused', code: 'invalid_request', reason, address });
+    expect(events).toEqual([
+      told('type'),
+      told('form'),
+      told('size'),
+      { type: 'rejected', part: 'relyingParty', code: 'invalid_request', reason: 'method', address },
+    ]);
+  });
+
   it('is told of with its key', async () => {
     await logIn(appWith());
     expect(events).toEqual([{ type: 'loggedIn', jkt, u: [KEY.u], address }]);
@@ -152,7 +172,7 @@ describe('a registration', () => {
     await register(refusing);
     expect(events).toEqual([
       { type: 'registrationRefused', code: 'refused', reason: 'account', address },
-      { type: 'registrationRefused', code: 'invalid_request', address },
+      { type: 'registrationRefused', code: 'invalid_request', reason: 'type', address },
       { type: 'registrationRefused', code: 'refused', jkt: await OTHER.thumbprint(), u: [OTHER.u], address },
     ]);
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { RoamingKeyError } from '../../lib/base/errors.ts';
 import {
   type AuditEvent,
@@ -90,3 +90,75 @@ it.each(['debug', 'info', 'warn', 'error'] as const)(
       expect(() => make(less as AuditLogger)).toThrow(`logger must have ${level}`);
   },
 );
+
+describe('a flood', () => {
+  let clock = 1_800_000_000;
+  const now = () => clock;
+  const refused = (address: string, type = 'rejected') =>
+    ({ type, code: 'invalid_request', reason: 'form', address }) as AuditEvent;
+  const lines = () => written.map(([record]) => record as Record<string, unknown>);
+  beforeEach(() => {
+    written.length = 0;
+    clock += 600;
+  });
+
+  it('of one address, of whatever refusals, gets so many lines in a minute, and one that counts the rest', () => {
+    const log = auditLog(logger, { linesPerMinute: 20, now });
+    for (let i = 0; i < 5000; i++) log(refused('192.0.2.1', ['rejected', 'busy', 'replayed'][i % 3]));
+    log(refused('192.0.2.2'));
+    expect(written).toHaveLength(21);
+    clock += 60;
+    log(refused('192.0.2.3'));
+    expect(lines().slice(21)).toEqual([
+      { type: 'leftOut', types: 'busy rejected replayed', count: 4980, address: '192.0.2.1' },
+      expect.objectContaining({ type: 'rejected', address: '192.0.2.3' }),
+    ]);
+    log(refused('192.0.2.1'));
+    expect(written).toHaveLength(24);
+  });
+
+  it('hides no wrong password, no login and no disabled key of the same address', () => {
+    const log = auditLog(logger, { linesPerMinute: 20, now });
+    for (let i = 0; i < 100; i++) log(refused('192.0.2.1'));
+    for (const type of ['wrongPassword', 'loggedIn', 'disabled', 'assisted'])
+      log({ type, failedSince: { count: 0 }, address: '192.0.2.1' } as AuditEvent);
+    expect(
+      lines()
+        .slice(20)
+        .map(({ type }) => type),
+    ).toEqual(['wrongPassword', 'loggedIn', 'disabled', 'assisted']);
+  });
+
+  it('is told although nothing follows it', () => {
+    vi.useFakeTimers();
+    try {
+      const log = auditLog(logger, { linesPerMinute: 1, now });
+      for (let i = 0; i < 3; i++) log(refused('192.0.2.1'));
+      vi.advanceTimersByTime(60_000);
+      expect(lines().at(-1)).toMatchObject({ type: 'leftOut', count: 2 });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('of a hundred thousand addresses takes bounded memory and bounded lines', () => {
+    const log = auditLog(logger, { linesPerMinute: 1, now });
+    for (let i = 0; i < 100_000; i++) log(refused(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`));
+    expect(written).toHaveLength(20_000);
+    clock += 60;
+    log(refused('192.0.2.1'));
+    expect(lines().at(-2)).toEqual({ type: 'leftOut', types: 'rejected', count: 80_000, address: 'others' });
+  });
+
+  it('of answers that fail is thinned by address, too', () => {
+    const write = errorLog(logger, { linesPerMinute: 3, now });
+    for (let i = 0; i < 50; i++) write(new Error('x'), { ip: '192.0.2.1' });
+    write(new Error('x'), { ip: '192.0.2.2' });
+    expect(written).toHaveLength(4);
+  });
+
+  it('is limited by a number that is one', () => {
+    for (const linesPerMinute of [0, 1.5, Number.NaN])
+      expect(() => auditLog(logger, { linesPerMinute })).toThrow('linesPerMinute');
+  });
+});

@@ -26,6 +26,17 @@ export type RecordEvent =
       readonly by: 'address' | 'all';
       readonly address?: string | undefined;
     }
+  /**
+   * The router refused a request before the service saw it. `reason` is `type`, `origin`, `size`, `form`, `busy` for too many
+   * requests, or why the request is for no account; it has nothing of the request.
+   */
+  | {
+      readonly type: 'rejected';
+      readonly part: 'records';
+      readonly code: string;
+      readonly reason: string;
+      readonly address?: string | undefined;
+    }
   /** A record was deleted by its owner. */
   | { readonly type: 'deleted'; readonly account: string; readonly address?: string | undefined }
   /** Records were deleted because the key is disabled. */

@@ -2,15 +2,18 @@ import { createHash } from 'node:crypto';
 import { type Request, type RequestHandler, Router } from 'express';
 import { epochSeconds } from '../base/clock.ts';
 import { RoamingKeyError } from '../base/errors.ts';
+import { wholeNumber } from '../base/options.ts';
 import { isSecureOrigin } from '../base/url.ts';
 import { crossOrigin, readOrigins } from '../http/cross-origin.ts';
 import { handler } from '../http/handler.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, problemHandler } from '../http/problem.ts';
-import { addressLimit } from '../limits/address-limit.ts';
+import { refusalOf, tellRefusals } from '../http/tell-refusals.ts';
 import { AttemptLimit } from '../limits/attempt-limit.ts';
 import { clientAddress } from '../limits/client-address.ts';
+import { SharedAttempts } from '../limits/shared-attempts.ts';
 import { observer } from '../observe/instrument.ts';
+import { quiet } from '../observe/listeners.ts';
 import { observeRequests } from '../observe/requests.ts';
 import { isAccountName } from '../protocol/claims.ts';
 import { MAX_BODY } from '../protocol/messages.ts';
@@ -36,7 +39,7 @@ export interface RoamingRecordsOptions extends RecordServiceOptions {
   readonly allowedOrigins?: readonly string[];
   /** Origins of other apps whose pages may fetch records, or `true` for all. Default: none. */
   readonly cors?: true | string | readonly string[];
-  /** How many fetches one address may make in a minute. Default 30. */
+  /** How many fetches with a wrong code one address may make in a minute, or of all without codes. Default 30. */
   readonly fetchesPerMinute?: number;
   /** How many other requests one account may make in a minute. Default 60. */
   readonly requestsPerMinute?: number;
@@ -86,20 +89,19 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
   const rp = options.relyingParty === SELF_JUDGED ? undefined : relyingPartyOf(options.relyingParty);
   if (!allowedOrigins.every(isSecureOrigin)) throw new TypeError('allowedOrigins must be origins');
   const fetchers = readOrigins(others);
-  const records = new RecordService(options);
+  const counters = options.counters ?? countingStore(options.relyingParty);
+  const records = new RecordService({ ...options, ...(counters && { counters }) });
   const isShared = noteUse(options.store, 'records');
   if (isShared || new URL(records.profile.assistant).origin === audience) onWarning(ONE_OPERATOR);
 
   const problems: ProblemOptions = { ...(onError && { onError }), clock: now };
-  const limitFetches = addressLimit({
-    limit: fetchesPerMinute,
-    windowSeconds: 60,
-    purpose: 'fetch',
-    ...problems,
-  });
-  if (!Number.isSafeInteger(requestsPerMinute) || requestsPerMinute < 1 || requestsPerMinute > 65_535)
-    throw new TypeError(`requestsPerMinute must be a whole number from 1 to 65535, got ${requestsPerMinute}`);
+  const shared = { realm: audience, seconds: 60, store: counters, now };
+  wholeNumber('fetchesPerMinute', fetchesPerMinute, 1, Number.MAX_SAFE_INTEGER);
+  const fetches = new SharedAttempts({ purpose: 'fetch', limit: fetchesPerMinute, ...shared });
+  wholeNumber('requestsPerMinute', requestsPerMinute, 1, 65_535);
   const requests = new AttemptLimit({ limit: requestsPerMinute, window: 60, width: 2 ** 14, now });
+  const requestsOfAll =
+    counters && new SharedAttempts({ purpose: 'record-requests', limit: requestsPerMinute, ...shared });
   const fromOwnPage = checkOrigin((origin) => allowedOrigins.includes(origin));
   const fromFetcher = checkOrigin(
     (origin) => fetchers === '*' || [...allowedOrigins, ...fetchers].includes(origin),
@@ -109,12 +111,27 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
     if (rp) await liveSession(rp, req);
     const account = await accountOf(req);
     if (typeof account !== 'string' || !isAccountName(account))
-      throw new RoamingKeyError('refused', 'authentication required');
-    const answer = requests.take(createHash('sha256').update(account).digest());
+      throw new RoamingKeyError('refused', 'authentication required', { reason: 'account' });
+    const hash = createHash('sha256').update(account).digest();
+    let answer: unknown = requests.take(hash);
+    if (typeof answer !== 'number') answer = await requestsOfAll?.take(hash.toString('base64url'));
     if (typeof answer === 'number')
-      throw new RoamingKeyError('busy', 'too many requests for this account', { retryAt: answer });
+      throw new RoamingKeyError('busy', 'too many requests for this account', {
+        retryAt: answer,
+        reason: 'busy',
+      });
     return account;
   }
+
+  const tell = options.onEvent && quiet(options.onEvent);
+  // The service itself tells of what it has limited.
+  const telling = tellRefusals(
+    tell &&
+      ((error, req) =>
+        error.reason === 'limited' ||
+        tell({ type: 'rejected', part: 'records', ...refusalOf(error), address: clientAddress(req) })),
+  );
+  const onCounting = (error: unknown) => tell?.({ type: 'unavailable', part: 'records', error });
 
   const router = Router();
   if (options.instrument) {
@@ -126,15 +143,24 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
     res.set('Cache-Control', 'no-store');
     next();
   });
-  if (fetchers.length > 0) router.use(['/fetch', '/profile'], crossOrigin(fetchers, allowedOrigins));
+  if (fetchers.length > 0) router.use(['/fetch', '/profile'], telling(crossOrigin(fetchers, allowedOrigins)));
+
+  const handling = (handle: Parameters<typeof handler>[0]) => telling(handler(handle));
 
   router.post(
     '/fetch',
-    fromFetcher,
-    jsonBody({ limit: MAX_FETCH_BODY }),
-    limitFetches,
-    handler(async (req, res) => {
-      const body = await records.fetch(req.body, { address: clientAddress(req) });
+    telling(fromFetcher),
+    telling(jsonBody({ limit: MAX_FETCH_BODY })),
+    handling(async (req, res) => {
+      const address = clientAddress(req);
+      const end = await fetches.take(address);
+      if (typeof end === 'number')
+        throw new RoamingKeyError('busy', 'too many requests', { retryAt: end, reason: 'busy' });
+      const onOutcome = (isRight: boolean) => void end(isRight).catch(onCounting);
+      const body = await records.fetch(req.body, { address, onOutcome }).catch((error: unknown) => {
+        onOutcome(true);
+        throw error;
+      });
       // Not by res.json, which adds an ETag: one more thing to compare.
       res.setHeader('Content-Type', 'application/json; charset=utf-8');
       res.setHeader('Content-Length', Buffer.byteLength(body));
@@ -150,21 +176,21 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
 
   router
     .route('/')
-    .all(fromOwnPage)
+    .all(telling(fromOwnPage))
     .put(
-      jsonBody({ limit: MAX_BODY }),
-      handler(async (req, res) => {
+      telling(jsonBody({ limit: MAX_BODY })),
+      handling(async (req, res) => {
         const account = await authenticated(req);
         res.json(await records.put(account, req.body, { address: clientAddress(req) }));
       }),
     )
     .get(
-      handler(async (req, res) => {
+      handling(async (req, res) => {
         res.json({ stored: (await records.find(await authenticated(req))) ?? null });
       }),
     )
     .delete(
-      handler(async (req, res) => {
+      handling(async (req, res) => {
         await records.delete(await authenticated(req), { address: clientAddress(req) });
         res.status(204).end();
       }),
@@ -172,14 +198,20 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
 
   router.get(
     '/fetches',
-    fromOwnPage,
-    handler(async (req, res) => {
+    telling(fromOwnPage),
+    handling(async (req, res) => {
       res.json({ fetches: await records.fetches(await authenticated(req)) });
     }),
   );
 
   router.use(problemHandler(problems));
   return Object.assign(router, { records });
+}
+
+/** The store of the app, where it counts. */
+function countingStore(rp: RoamingRecordsOptions['relyingParty']): RoamingRecordsOptions['counters'] {
+  const store = typeof rp === 'object' ? rp?.store : undefined;
+  return typeof store?.count === 'function' ? { count: store.count.bind(store) } : undefined;
 }
 
 function relyingPartyOf(options: unknown): ReturnType<typeof relyingParty> {
@@ -193,6 +225,11 @@ function checkOrigin(isAllowed: (origin: string) => boolean): RequestHandler {
   return (req, _res, next) => {
     const { origin } = req.headers;
     if (origin === undefined || isAllowed(origin)) next();
-    else next(new RoamingKeyError('refused', 'the request comes from a page of another origin'));
+    else
+      next(
+        new RoamingKeyError('refused', 'the request comes from a page of another origin', {
+          reason: 'origin',
+        }),
+      );
   };
 }

@@ -2,7 +2,7 @@ import { RoamingKeyError } from '../base/errors.ts';
 import { AttemptLimit } from '../limits/attempt-limit.ts';
 import type { ServiceSecret } from './service-secret.ts';
 
-const HOUR = 3600;
+export const HOUR = 3600;
 /** Counters per row: 8 MiB for pairs of name and address, 512 KiB for names. */
 const PAIRS = 2 ** 20;
 const NAMES = 2 ** 16;
@@ -14,6 +14,10 @@ export interface WrongFetchesOptions {
   /** Wrong fetches of one name from all addresses in an hour. */
   readonly perAccount: number;
   readonly now: () => number;
+}
+
+export function tooManyWrong(retryAt: number): RoamingKeyError {
+  return new RoamingKeyError('busy', 'too many wrong fetches of this name', { retryAt, reason: 'limited' });
 }
 
 /** Limits how often a name may be fetched with a wrong code, whether or not it has a record. */
@@ -49,7 +53,7 @@ export class WrongFetches {
       if (typeof answer === 'number') {
         giveBack();
         onLimit(by);
-        throw new RoamingKeyError('busy', 'too many wrong fetches of this name', { retryAt: answer });
+        throw tooManyWrong(answer);
       }
       taken.push(answer);
     }

@@ -252,16 +252,16 @@ describe('record files', () => {
   it('are replaced by several processes at once, and no replacement is lost', async () => {
     await records.save('ada', { ...record, ticket: '0' });
     const worker = path.join(import.meta.dirname, 'replace-worker.ts');
-    const children = Array.from({ length: 3 }, () =>
-      spawn(process.execPath, ['--import', 'tsx', worker, folder, '20'], {
+    const children = Array.from({ length: 2 }, () =>
+      spawn(process.execPath, ['--import', 'tsx', worker, folder, '15'], {
         stdio: ['pipe', 'pipe', 'inherit'],
       }),
     );
     await Promise.all(children.map(({ stdout }) => once(stdout, 'data')));
     for (const { stdin } of children) stdin.write('go');
     const codes = await Promise.all(children.map(async (child) => (await once(child, 'close'))[0]));
-    expect(codes).toEqual([0, 0, 0]);
-    expect((await records.load('ada'))?.ticket).toBe('60');
+    expect(codes).toEqual([0, 0]);
+    expect((await records.load('ada'))?.ticket).toBe('30');
     expect(readdirSync(folder)).toEqual(['key-ada.json']);
   }, 60_000);
 

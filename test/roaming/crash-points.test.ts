@@ -286,6 +286,7 @@ it('a record of the old password is never taken for the one there, nor brought t
     ...assistant.enrolment,
     scheme: 'ed25519',
     argon2id,
+    register: [{ url: `${world.rp.origin}/register`, account: 'ada', headers: { 'x-invited': 'ada' } }],
     roam: options.roam,
   });
   const thief = new Device(record, { ...options, fetch });
@@ -299,7 +300,7 @@ it('a record of the old password is never taken for the one there, nor brought t
   expect(await thief.syncRecord()).toBe(false);
 
   await assistant.keys.rotate();
-  await owner.signJws('{}', { password: NEW });
+  await owner.login({ url: `${world.rp.origin}/login`, account: 'ada', password: NEW });
   expect(await owner.syncRecord()).toBe(true);
   expect((await there.stored())?.kid).toBe(assistant.keys.active.jwk.kid);
   expect(await thief.syncRecord()).toBe(false);

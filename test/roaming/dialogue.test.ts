@@ -473,6 +473,111 @@ describe('limits', () => {
   });
 });
 
+describe('limits of several processes', () => {
+  it('are one limit where the app’s store counts, of addresses, of names and of accounts', async () => {
+    const assistant = await startAssistant();
+    const counters = new MemoryStore();
+    const audience = 'https://app.example';
+    const limits = { audience, counters, fetchesPerMinute: 20, wrongPerAddress: 4, requestsPerMinute: 5 };
+    const store = new MemoryRecordStore();
+    const [one, two] = [
+      await startRecords(assistant.url, { ...limits, store }),
+      await startRecords(assistant.url, { ...limits, store }),
+    ];
+    const both = (i: number) => (i % 2 === 0 ? one : two);
+    const guess = async (i: number, account: string) =>
+      (await fetchRecord(both(i), { account, code: 'WRNG0000' })).status;
+    const statuses: number[] = [];
+    for (let i = 0; i < 6; i++) statuses.push(await guess(i, 'ada'));
+    expect(statuses).toEqual([200, 200, 200, 200, 429, 429]);
+    const asked: number[] = [];
+    for (let i = 0; i < 7; i++)
+      asked.push((await fetch(both(i).url, { headers: { 'x-account': 'ada' } })).status);
+    expect(asked).toEqual([200, 200, 200, 200, 200, 429, 429]);
+    let passed = 0;
+    while ((await guess(passed, `name ${passed}`)) === 200) passed += 1;
+    // What a limit refused was given back.
+    expect(passed).toBe(16);
+  });
+
+  it('are the relying party’s store’s by default', async () => {
+    const assistant = await startAssistant();
+    const names: string[] = [];
+    const store = new MemoryStore();
+    const count: MemoryStore['count'] = (request) => {
+      names.push(request.name);
+      return store.count(request);
+    };
+    const rp = {
+      audience: 'https://app.example',
+      secret: SECRET,
+      store: Object.assign(Object.create(store) as MemoryStore, {
+        count,
+        claimOnce: store.claimOnce.bind(store),
+      }),
+      keysOf: () => undefined,
+    };
+    const service = await startRecords(assistant.url, { relyingParty: rp });
+    for (let i = 0; i < 3; i++)
+      expect((await fetchRecord(service, { account: `a${i}`, code: 'x' })).status).toBe(200);
+    for (const purpose of ['fetch', 'wrong-fetch', 'wrong-fetches'])
+      expect(
+        names.some((name) => name.startsWith(`limit:${purpose}:`)),
+        purpose,
+      ).toBe(true);
+  });
+
+  it('cost nothing to who is right, however often', async () => {
+    const counters = new MemoryStore();
+    const { enrol, service } = await startWorld({ counters, fetchesPerMinute: 5, wrongPerAddress: 3 });
+    const { code } = await enrol('ada');
+    for (let i = 0; i < 20; i++)
+      expect((await fetchRecord(service, { account: 'ada', code })).status).toBe(200);
+    // Nor do requests that are malformed.
+    for (let i = 0; i < 20; i++) expect((await fetchRecord(service, { account: 'ada' })).status).toBe(400);
+    expect((await fetchRecord(service, { account: 'ada', code })).status).toBe(200);
+  });
+
+  it('say nothing of which names have a record, with codes or without', async () => {
+    for (const open of [{}, { withoutPickupCode: OPEN } as const]) {
+      const limits = { counters: new MemoryStore(), fetchesPerMinute: 30, wrongPerAddress: 4 };
+      const { assistant, service } = await startWorld({ ...limits, ...open });
+      await service.records.put('ada', { record: await quickRecord(assistant) });
+      const seen: Record<string, number[]> = {};
+      for (const account of ['ada', 'nobody']) {
+        const statuses: number[] = [];
+        for (let i = 0; i < 12; i++) {
+          statuses.push((await fetchRecord(service, { account, code: 'WRNG0000' })).status);
+        }
+        seen[account] = statuses;
+      }
+      expect(seen['ada']).toEqual(seen['nobody']);
+    }
+  });
+
+  it('refuse while the store cannot count', async () => {
+    const counters = { count: () => Promise.reject(new Error('the disk')) };
+    const { service } = await startWorld({ counters });
+    expect((await fetchRecord(service, { account: 'ada', code: 'x' })).status).toBe(503);
+  });
+});
+
+it('what the router refuses is told with a reason', async () => {
+  const { service } = await startWorld();
+  await fetchRecord(service, 'no json');
+  await fetchRecord(service, {}, { 'content-type': 'text/plain' });
+  await fetchRecord(service, {}, { origin: 'https://foreign.example' });
+  await fetch(service.url);
+  const told = service.events.filter(({ type }) => type === 'rejected');
+  expect(told.map((event) => 'reason' in event && event.reason)).toEqual([
+    'form',
+    'type',
+    'origin',
+    'account',
+  ]);
+  for (const event of told) expect(event).toMatchObject({ part: 'records', address: '127.0.0.1' });
+});
+
 describe('pages', () => {
   it('of allowed origins may fetch, others may not', async () => {
     const { service } = await startWorld({ cors: 'https://second.example' });

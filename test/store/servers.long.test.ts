@@ -39,6 +39,8 @@ describe('PostgreSQL', () => {
   beforeAll(async () => {
     server = await startPostgres();
     shared = new Pool({ connectionString: server.url, max: 4 });
+    // A server that stops may end connections that the pool has let go of.
+    shared.on('connect', (client) => client.on('error', () => {}));
   }, 180_000);
   afterAll(async () => {
     await shared?.end();
@@ -294,7 +296,7 @@ describe.skipIf(isSkipped)('Redis', () => {
       const user = client({ username: prefix, password: 'pw' });
       const store = new Store({ client: user, prefix, owned: true, timeout, onWarning });
       closing.push(() => store.close());
-      await expect(store.init()).rejects.toThrow(/permission|ACL/i);
+      await expect(store.init()).rejects.toThrow(/can't run|permission/i);
     }
   });
 

@@ -148,7 +148,8 @@ describe('the file', () => {
     const writable = new SqliteRecordStore(file);
     await writable.init();
     await writable.close();
-    const handle = new Libsql(file, { readonly: true }) as unknown as SqliteHandle;
+    const handle = libsql(file);
+    handle.exec('PRAGMA query_only = ON');
     await expect(open(handle).init()).rejects.toThrow(/readonly/);
     await expect(new SqliteRecordStore(handle).init()).rejects.toThrow(/readonly/);
     handle.close();
@@ -368,6 +369,7 @@ describe('steps that are asked for at once', () => {
     const { levels, watching } = watched(await openSqlite(file));
     const store = open(watching);
     await store.init();
+    levels.length = 0;
     const seen: number[] = [];
     await Promise.all(
       Array.from({ length: 100 }, (_, i) => reserve(store, i).then(() => seen.push(levels.length))),

@@ -62,8 +62,11 @@ export interface PolicyRequest {
 }
 
 export interface AssistantOptions {
-  /** The keys that tickets are sealed to. */
-  readonly keys: KeySet;
+  /**
+   * The keys that tickets are sealed to, or a promise of them, for files without `await` at their top. Requests wait for it; where
+   * it rejects, `init` does, and without that the process ends as by any rejection that is not handled.
+   */
+  readonly keys: KeySet | Promise<KeySet>;
   /** Where guesses, marks and request numbers are remembered; shared by all processes that hold the same keys. */
   readonly store: Store;
   /** How many wrong passwords are answered. Default: docs/protocol.md section 7. */
@@ -143,7 +146,8 @@ const REJECTED: ReadonlySet<string> = new Set<ErrorCode>([
  * @throws TypeError at construction for an option that is missing or of the wrong kind
  */
 export class Assistant {
-  readonly #keys: KeySet;
+  #keys: KeySet | undefined;
+  readonly #loading: Promise<void>;
   readonly #init: () => Promise<void>;
   readonly #store: AssistantStore;
   readonly #policy: GuessPolicy;
@@ -160,7 +164,9 @@ export class Assistant {
   readonly #now: () => number;
 
   constructor(options: AssistantOptions) {
-    if (typeof options?.keys?.find !== 'function') throw new TypeError('keys must be a KeySet');
+    const { keys } = options ?? {};
+    const isPromise = typeof (keys as Partial<Promise<KeySet>> | undefined)?.then === 'function';
+    if (!isPromise) assertKeys(keys);
     if (typeof options.store?.reserve !== 'function' || typeof options.store.count !== 'function')
       throw new TypeError('store must be a Store');
     for (const name of ['allow', 'onEvent', 'now'] as const) {
@@ -168,7 +174,8 @@ export class Assistant {
         throw new TypeError(`${name} must be a function`);
       }
     }
-    this.#keys = options.keys;
+    if (!isPromise) this.#keys = keys as KeySet;
+    this.#loading = isPromise ? this.#load(keys as Promise<KeySet>) : Promise.resolve();
     const { store, storeTimeout = 10, disablesPerMinute = 60 } = options;
     if (!Number.isFinite(storeTimeout) || storeTimeout <= 0)
       throw new TypeError('storeTimeout must be a number above 0');
@@ -214,6 +221,7 @@ export class Assistant {
 
   /** Prepares the store and starts the worker threads. Requests that come earlier are answered all the same. */
   async init(): Promise<void> {
+    await this.#loading;
     await this.#init();
     await this.#startWorkers();
   }
@@ -240,9 +248,29 @@ export class Assistant {
     return this.#workers.status;
   }
 
-  /** The answer to `GET keys`. */
+  /**
+   * The answer to `GET keys`.
+   *
+   * @throws RoamingKeyError `unavailable` while the promise of the keys is pending
+   */
   keys(): { readonly keys: readonly object[] } {
-    return this.#keys.jwks();
+    return this.#keySet.jwks();
+  }
+
+  /** Resolves once the keys are there. */
+  async ready(): Promise<void> {
+    await this.#loading;
+  }
+
+  async #load(keys: Promise<KeySet>): Promise<void> {
+    const loaded = await keys;
+    assertKeys(loaded);
+    this.#keys = loaded;
+  }
+
+  get #keySet(): KeySet {
+    if (!this.#keys) throw new RoamingKeyError('unavailable', 'the keys are not there yet');
+    return this.#keys;
   }
 
   /**
@@ -264,6 +292,7 @@ export class Assistant {
     { address }: RequestContext,
     step: AssistStep,
   ): Promise<{ readonly response: string }> {
+    if (!this.#keys) await this.#loading;
     // 1. Parse.
     const parsed = v.safeParse(ASSIST_BODY, body, { abortEarly: true });
     if (!parsed.success) throw malformed(parsed.issues[0], 'ticket, request and mac expected');
@@ -379,6 +408,7 @@ export class Assistant {
       if (!parsed.success) throw malformed(parsed.issues[0], 'request expected');
       const jwe = parseSealed(parsed.output.request, 'rk-disable+jwe');
       if (!jwe) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
+      if (!this.#keys) await this.#loading;
       const { key } = this.#findKey(jwe);
       const payload = matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
       const request = payload && readPayload(payload, DISABLE_REQUEST);
@@ -423,7 +453,7 @@ export class Assistant {
   }
 
   #findKey(jwe: SealedJwe): { readonly key: AssistantKey; readonly retiring: boolean } {
-    const found = this.#keys.find(jwe.kid);
+    const found = this.#keySet.find(jwe.kid);
     if (!found) throw new RoamingKeyError('unknown_key', 'the message is sealed to a key that is not here');
     return found;
   }
@@ -553,7 +583,7 @@ export class Assistant {
 
   /** Seals a ticket to the active key: u stays, so a mark meets every copy. */
   async #seal(ticket: Ticket): Promise<{ readonly ticket: string; readonly key: object }> {
-    const { jwk } = this.#keys.active;
+    const { jwk } = this.#keySet.active;
     return { ticket: await seal(ticketPayload(ticket, ticket), 'rk-ticket+jwe', jwk), key: jwk };
   }
 
@@ -565,6 +595,11 @@ export class Assistant {
     else if (REJECTED.has(code)) this.#emit({ type: 'rejected', ...refusalOf(known), ...context });
     return known;
   }
+}
+
+function assertKeys(keys: unknown): asserts keys is KeySet {
+  if (typeof (keys as Partial<KeySet> | undefined)?.find !== 'function')
+    throw new TypeError('keys must be a KeySet, or a promise of one');
 }
 
 /** How long a job may wait, and again run: both together less than a reservation lives. */

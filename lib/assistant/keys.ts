@@ -11,6 +11,7 @@ import { epochSeconds } from '../base/clock.ts';
 import { type AssistantJwk, parseSealed, readAssistantJwk, seal, sealingAlg } from '../crypto/jwe/jwe.ts';
 import { localUnwrap, openSealed, type Unwrap } from '../crypto/jwe/jwe-node.ts';
 import { readPrivateFile, writePrivateFile } from '../files/private-file.ts';
+import { emitWarning } from '../store/backing.ts';
 
 /** A key of the assistant; its private half may live elsewhere, behind `unwrap` (KMS, HSM). */
 export interface AssistantKey {
@@ -102,11 +103,28 @@ export class KeySet {
    * @throws TypeError if the file holds no key set, or everybody may read it
    */
   static async load(file: string): Promise<KeySet> {
-    const result = v.safeParse(KEY_FILE, parseJson(await readPrivateFile(file)));
-    if (!result.success) throw new TypeError(`${file} holds no key set`);
+    return KeySet.#read(parseJson(await readPrivateFile(file)), file);
+  }
+
+  /**
+   * Reads a set from what `save` writes, as a secret in the environment: JSON text, or its value.
+   *
+   * @throws TypeError if it is no key set; the message holds nothing of it
+   * @example
+   * const keys = await KeySet.from(process.env.ASSISTANT_KEYS);
+   */
+  static async from(json: string | object | undefined): Promise<KeySet> {
+    if (json === undefined || json === '')
+      throw new TypeError('the key set is missing: `roaming-key keys generate` makes one');
+    return KeySet.#read(typeof json === 'string' ? parseJson(json) : json, 'the text');
+  }
+
+  static async #read(value: unknown, where: string): Promise<KeySet> {
+    const result = v.safeParse(KEY_FILE, value);
+    if (!result.success) throw new TypeError(`${where} holds no key set`);
     const keys = await Promise.all(
       result.output.keys.map(async (stored) => ({
-        ...(await readStored(stored as StoredKey, file)),
+        ...(await readStored(stored as StoredKey, where)),
         stored,
       })),
     );
@@ -120,7 +138,7 @@ export class KeySet {
     return set;
   }
 
-  /** Reads the set from `file`, or generates one and saves it there if there is no such file. */
+  /** Reads the set from `file`, or generates one, saves it there and warns of that if there is no such file. */
   static async file(file: string, options: { readonly type?: AssistantKeyType } = {}): Promise<KeySet> {
     try {
       return await KeySet.load(file);
@@ -130,6 +148,10 @@ export class KeySet {
     const set = await KeySet.generate(options);
     try {
       await set.#write(file, { exclusive: true });
+      emitWarning(
+        `a NEW key set for the assistant was made in ${file}, since there was none: keep this file. Where there should have been ` +
+          'one, stop now and bring it back: no record from before works with these keys.',
+      );
       return set;
     } catch (error) {
       // Another process was first: its keys count.
@@ -138,9 +160,13 @@ export class KeySet {
     }
   }
 
-  /** Writes the set, mode 0600, as one atomic step. */
-  async save(file: string): Promise<void> {
-    await this.#write(file, { exclusive: false });
+  /**
+   * Writes the set, mode 0600, as one atomic step.
+   *
+   * @param options.exclusive refuse, with code EEXIST, if there is such a file already
+   */
+  async save(file: string, { exclusive = false }: { readonly exclusive?: boolean } = {}): Promise<void> {
+    await this.#write(file, { exclusive });
   }
 
   /** The key that new tickets are sealed to. */

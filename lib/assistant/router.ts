@@ -72,9 +72,13 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
     }),
   );
 
-  router.get('/keys', (_req, res) => {
-    answerJson(res, 200, core.keys(), { type: 'application/jwk-set+json', maxAge: KEYS_MAX_AGE });
-  });
+  router.get(
+    '/keys',
+    handler(async (_req, res) => {
+      await core.ready();
+      answerJson(res, 200, core.keys(), { type: 'application/jwk-set+json', maxAge: KEYS_MAX_AGE });
+    }),
+  );
 
   router.post(
     '/disable',

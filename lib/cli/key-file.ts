@@ -21,7 +21,7 @@ export interface ListedKey {
 export async function loadKeys(file: string): Promise<KeySet> {
   const { KeySet } = await import('../assistant/keys.ts');
   try {
-    return await KeySet.load(file);
+    return await (isInEnvironment(file) ? KeySet.from(await readKeys(file)) : KeySet.load(file));
   } catch (error) {
     if (error instanceof TypeError) throw new CommandLineError('bad_input', error.message);
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
@@ -32,16 +32,42 @@ export async function loadKeys(file: string): Promise<KeySet> {
   }
 }
 
-/** Shows a key file's keys, the active one first. */
+const ENVIRONMENT = 'env:';
+
+function isInEnvironment(file: string): boolean {
+  return file.startsWith(ENVIRONMENT);
+}
+
+/** The text of a key set: of a file, or of the variable of `env:NAME`. */
+async function readKeys(file: string): Promise<string> {
+  if (!isInEnvironment(file)) return (await import('../files/private-file.ts')).readPrivateFile(file);
+  const text = process.env[file.slice(ENVIRONMENT.length)];
+  if (text) return text;
+  throw new CommandLineError('not_found', `${file}: there is no such variable in the environment`);
+}
+
+/**
+ * Requires a file that can be written.
+ *
+ * @throws CommandLineError `bad_input` for `env:NAME`
+ */
+export function assertKeyFile(file: string): void {
+  if (isInEnvironment(file))
+    throw new CommandLineError(
+      'bad_input',
+      `${file} cannot be changed: name a file, and put its text into the environment`,
+    );
+}
+
+/** Shows a key set's keys, the active one first. */
 export async function listKeys(file: string): Promise<readonly ListedKey[]> {
-  const { readPrivateFile } = await import('../files/private-file.ts');
   const published = (await loadKeys(file)).jwks().keys as readonly {
     kid: string;
     kty: string;
     crv?: string;
   }[];
   // Loading has checked the form.
-  const { keys } = parseJson(await readPrivateFile(file)) as {
+  const { keys } = parseJson(await readKeys(file)) as {
     keys: { state: ListedKey['state']; since: number }[];
   };
   const entries = [
@@ -56,6 +82,7 @@ export async function listKeys(file: string): Promise<readonly ListedKey[]> {
 
 /** Changes a key file; two changes at once would lose one of the new keys, and every ticket sealed to it. */
 export async function changeKeys<T>(file: string, change: (set: KeySet) => T | Promise<T>): Promise<T> {
+  assertKeyFile(file);
   const lock = `${file}.lock`;
   try {
     await (await open(lock, 'wx', 0o600)).close();

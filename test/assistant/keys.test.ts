@@ -105,7 +105,9 @@ describe('the file', () => {
       });
       console.log('ready');`;
     const start = () => {
-      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code]);
+      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], {
+        env: { ...process.env, NODE_NO_WARNINGS: '1' },
+      });
       const lines: string[] = [];
       child.stderr.on('data', (data) => lines.push(String(data)));
       const ready = new Promise<void>((resolve) =>
@@ -285,4 +287,52 @@ describe('keys that live elsewhere', () => {
     await expect(KeySet.of({ jwk, unwrap: 'kms' as never })).rejects.toThrow(TypeError);
     await expect(KeySet.of({ jwk, unwrap }, [{ jwk: {} as never, unwrap }])).rejects.toThrow(TypeError);
   });
+});
+
+describe('a key set in the environment', () => {
+  it('is read from the text of a file, or from its value', async () => {
+    const keys = await KeySet.file(file);
+    await keys.rotate();
+    await keys.save(file);
+    const text = readFileSync(file, 'utf8');
+    for (const given of [text, JSON.parse(text) as object]) {
+      const read = await KeySet.from(given);
+      expect(read.jwks()).toEqual(keys.jwks());
+      const again = `${file}.again`;
+      await read.save(again);
+      expect(JSON.parse(readFileSync(again, 'utf8'))).toEqual(JSON.parse(text));
+    }
+  });
+
+  it('that is none is refused, and the message holds nothing of it', async () => {
+    await KeySet.file(file);
+    const text = readFileSync(file, 'utf8');
+    const { d } = (stored().keys[0] as { jwk: Record<string, string> }).jwk;
+    for (const wrong of [undefined, '', '{}', text.slice(0, -9), text.replace('X25519', 'Ed25519'), 'null']) {
+      const error = await KeySet.from(wrong).catch((reason: unknown) => reason as Error);
+      expect(error, `${wrong}`).toBeInstanceOf(TypeError);
+      expect((error as Error).message).toMatch(/key set|key that/);
+      expect((error as Error).message).not.toContain(d);
+    }
+  });
+});
+
+it('a new key set is warned of, one that was there is not', async () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  await KeySet.file(file);
+  expect(warn.mock.calls.map(([text]) => text)).toEqual([
+    expect.stringContaining(`NEW key set for the assistant was made in ${file}`),
+  ]);
+  await KeySet.file(file);
+  await KeySet.from(readFileSync(file, 'utf8'));
+  expect(warn).toHaveBeenCalledTimes(1);
+  warn.mockRestore();
+});
+
+it('a set that is saved exclusively replaces none', async () => {
+  await KeySet.file(file);
+  const before = readFileSync(file, 'utf8');
+  const other = await KeySet.generate();
+  await expect(other.save(file, { exclusive: true })).rejects.toMatchObject({ code: 'EEXIST' });
+  expect(readFileSync(file, 'utf8')).toBe(before);
 });

@@ -281,3 +281,36 @@ it('what the router refuses is told with a reason, and with nothing of the reque
   await post('/assist').send({}).expect(400);
   expect(world.events).toHaveLength(7);
 });
+
+describe('a promise of the keys', () => {
+  it('is waited for by requests, and by init', async () => {
+    let arrive: (keys: KeySet) => void = () => {};
+    const promised = new Promise<KeySet>((resolve) => {
+      arrive = resolve;
+    });
+    const keys = await KeySet.generate();
+    const router = assistant({ keys: promised, store: new MemoryStore() });
+    const app = express().use(router);
+    expect(() => router.assistant.keys()).toThrow('not there yet');
+    const { body } = await makeRequest(await makeTicket(keys.active.jwk));
+    const asked = [
+      request(app).post('/assist').send(body).expect(200),
+      request(app)
+        .post('/disable')
+        .send((await makeDisabling(keys.active.jwk)).body)
+        .expect(200),
+      request(app).get('/keys').expect(200, keys.jwks()),
+    ].map((test) => test.then());
+    arrive(keys);
+    await Promise.all([...asked, router.assistant.init()]);
+  });
+
+  it.each([
+    ['rejects', () => Promise.reject(new Error('no such secret')), 'no such secret'],
+    ['is of something else', () => Promise.resolve('keys' as never), 'keys must be a KeySet'],
+  ])('that %s is found at the start, and nobody is helped', async (_how, promise, message) => {
+    const router = assistant({ keys: promise(), store: new MemoryStore(), onError: () => {} });
+    await expect(router.assistant.init()).rejects.toThrow(message);
+    await request(express().use(router)).get('/keys').expect(503);
+  });
+});

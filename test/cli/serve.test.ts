@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { describe, expect, it, vi } from 'vitest';
 import { CHEAP, sandbox, serveAssistant } from './support.ts';
@@ -64,6 +64,24 @@ describe('serve', { timeout: 300_000 }, () => {
       { at: expect.any(Number), level: 'warn', part: 'assistant', address: '127.0.0.1' },
     ]);
     expect(stderr).not.toMatch(/hunter2|eyJ/);
+  });
+
+  it.concurrent('takes its keys from a variable of the environment, which no command changes', async () => {
+    const outside = sandbox();
+    await outside.json(['keys', 'generate', '--keys', 'keys.json']);
+    const box = sandbox({ THE_KEYS: readFileSync(outside.file('keys.json'), 'utf8'), OTHER: '{"keys":[]}' });
+    const kids = ({ keys }: { keys?: unknown }) => (keys as { kid: string }[]).map(({ kid }) => kid);
+    const { url, child, ended } = await serveAssistant(box, '--keys env:THE_KEYS');
+    const served = (await (await fetch(`${url}/keys`)).json()) as { keys: unknown };
+    expect(kids(served)).toEqual(kids(await outside.json(['keys', 'list', '--keys', 'keys.json'])));
+    expect(kids(await box.json(['keys', 'list', '--keys', 'env:THE_KEYS']))).toEqual(kids(served));
+    child.kill('SIGTERM');
+    await ended;
+    const codeOf = async (args: string[]) => (await box.failure(args))['code'];
+    for (const change of ['generate', 'rotate', 'retire'])
+      expect(await codeOf(['keys', change, '--keys', 'env:THE_KEYS']), change).toBe('bad_input');
+    expect(await codeOf(['keys', 'list', '--keys', 'env:MISSING'])).toBe('not_found');
+    expect(await codeOf(['keys', 'list', '--keys', 'env:OTHER'])).toBe('bad_input');
   });
 
   it.concurrent('serves metrics on a port of their own, and nowhere else', async () => {

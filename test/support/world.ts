@@ -77,7 +77,7 @@ export async function listen(app: Express): Promise<string> {
 /** Starts an assistant that has never heard of anybody. */
 export async function startAssistant(options: Partial<AssistantRouterOptions> = {}): Promise<AssistantWorld> {
   const clock = { offset: 0, now: () => Math.floor(Date.now() / 1000) + clock.offset };
-  const keys = options.keys ?? (await KeySet.generate());
+  const keys = (await options.keys) ?? (await KeySet.generate());
   const store = options.store ?? new MemoryStore({ now: clock.now });
   const events: AssistantEvent[] = [];
   const router = assistant({

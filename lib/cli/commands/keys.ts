@@ -3,7 +3,7 @@ import type { AssistantKeyType } from '../../assistant/keys.ts';
 import { command, group } from '../command.ts';
 import { defaultInData } from '../data-folder.ts';
 import { assertAbsent } from '../files.ts';
-import { changeKeys, type ListedKey, listKeys } from '../key-file.ts';
+import { assertKeyFile, changeKeys, type ListedKey, listKeys } from '../key-file.ts';
 import { wholeNumber } from '../options.ts';
 import { localTime } from '../output.ts';
 
@@ -15,7 +15,10 @@ const DAY = 86_400;
 
 /** The option that names an assistant's key file. */
 export function keysOption(): Option {
-  const option = new Option('--keys <file>', "the assistant's key set, mode 0600").env('ROAMING_KEY_KEYS');
+  const option = new Option(
+    '--keys <file>',
+    "the assistant's key set: a file, mode 0600, or env:NAME for a variable that holds its text",
+  ).env('ROAMING_KEY_KEYS');
   return defaultInData(option, 'assistant/keys.json');
 }
 
@@ -39,11 +42,12 @@ copy that is as safe as the original. A file that is there already is never repl
     },
   ],
   async run({ keys: file, type }) {
+    assertKeyFile(file);
     await assertAbsent(file, {
       advice: ' and is never replaced: all tickets sealed to its keys would be lost',
     });
     const { KeySet } = await import('../../assistant/keys.ts');
-    await KeySet.file(file, { type });
+    await (await KeySet.generate({ type })).save(file, { exclusive: true });
     return shown(file, await listKeys(file));
   },
 });

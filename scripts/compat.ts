@@ -1,7 +1,7 @@
 /**
  * Installs the package as its users do and tries it there: from CommonJS and from ES modules, with Express 5, with
- * Express 4 and Express 5 side by side, and with Express 4 alone; and has three releases of TypeScript check a program
- * against its types. Needs npm's registry.
+ * Express 4 and Express 5 side by side, with Express 4 alone, and bundled into one file; and has three releases of TypeScript
+ * check a program against its types. Needs npm's registry.
  *
  *     tsx scripts/compat.ts [further node programs to run with …]
  */
@@ -22,6 +22,7 @@ const STRICT =
 const TYPE_CHECKS = {
   'module nodenext': `${STRICT} --module nodenext --lib es2022,dom types.ts types-commonjs.cts`,
   'for a bundler': `${STRICT} --module esnext --moduleResolution bundler --lib es2022,dom types.ts`,
+  'moduleResolution node10': `--noEmit --strict --skipLibCheck --esModuleInterop --target es2022 --lib es2022,dom --types node --module commonjs --moduleResolution node10 types.ts`,
   'a server without the DOM': `${STRICT} --module nodenext --lib es2022 types-server.ts`,
 };
 
@@ -111,11 +112,41 @@ function tryTypes(folder: string): void {
   writeFileSync(path.join(folder, 'types-commonjs.cts'), TYPES_COMMONJS);
   for (const version of TYPESCRIPTS) {
     // All ways with the newest, which is by far the fastest; the older ones in the way that most servers are set up.
-    const checks = Object.entries(TYPE_CHECKS).slice(0, version === TYPESCRIPTS.at(-1) ? undefined : 1);
+    const isNewest = version === TYPESCRIPTS.at(-1);
+    // TypeScript 7 has no node10 any more.
+    const checks = Object.entries(TYPE_CHECKS).filter(([what], i) =>
+      what.endsWith('node10') ? version === TYPESCRIPTS[0] : isNewest || i === 0,
+    );
     const tsc = path.join(folder, `node_modules/typescript-${version}/bin/tsc`);
     for (const [what, flags] of checks)
       report(`TypeScript ${version}: ${what}`, run(process.execPath, [tsc, ...flags.split(' ')], folder));
   }
+}
+
+/** One file, run where nothing is installed: without its worker it says what is missing, with it all works. */
+async function tryBundled(app: string, folder: string): Promise<void> {
+  const worker = path.join(app, 'node_modules', manifest.name, 'dist/exponentiation/worker.js');
+  const bundle = (entry: string, outfile: string) =>
+    build({
+      entryPoints: [entry],
+      absWorkingDir: app,
+      bundle: true,
+      platform: 'node',
+      tsconfigRaw: {},
+      logLevel: 'error',
+      outfile,
+    });
+  const server = path.join(folder, 'server.cjs');
+  // Beside the installed package, or the repository's own name would lead to its sources.
+  cpSync(path.join(consumer, 'bundled.ts'), path.join(app, 'bundled.ts'));
+  await bundle(path.join(app, 'bundled.ts'), server);
+  const without = run(process.execPath, [server], folder);
+  report('a bundled server without its worker says so', {
+    ok: !without.ok && without.output.includes('exponentiation-worker.js'),
+    output: without.output,
+  });
+  await bundle(worker, path.join(folder, 'exponentiation-worker.js'));
+  report('a bundled server with its worker', run(process.execPath, [server], folder));
 }
 
 /** Where Express 4 is no peer, npm must say so, since half of it would work; where it is one, all must work. */
@@ -141,6 +172,9 @@ try {
   must(install(app, [tarball, ...runtime, ...types, ...compilers]));
   await tryRuntimes(app);
   tryTypes(app);
+  const bundled = path.join(folder, 'bundled');
+  mkdirSync(bundled);
+  await tryBundled(app, bundled);
   await tryExpress4(path.join(folder, 'express-4'), tarball);
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 /** Small JSON files that belong to one user, mode 0600. Node only. */
 import { constants, open, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { syncFolder, writeAtomically } from '../files/atomic.ts';
+import { syncFile, syncFolder, writeAtomically } from '../files/atomic.ts';
 
 const MAX_FILE = 65_536;
 
@@ -57,7 +57,7 @@ export async function createJsonFile(file: string, value: unknown): Promise<void
   const handle = await open(file, 'wx', 0o600);
   try {
     await handle.writeFile(spell(value));
-    await handle.sync();
+    await syncFile(handle);
   } catch (error) {
     await unlink(file).catch(() => {});
     throw error;

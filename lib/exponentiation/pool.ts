@@ -7,6 +7,7 @@ import { findGroup, safePrimeOf } from '../math/groups.ts';
 import { i2osp } from '../math/integer.ts';
 import type { Exponentiator, GroupPowers, GroupPowersJob, PowerJob } from '../protocol/exponentiator.ts';
 import { FairQueue } from './fair-queue.ts';
+import { findWorker, NO_WORKER } from './worker-file.ts';
 
 /** How large a pool is and how long its work may take. */
 export interface ExponentiationPoolOptions {
@@ -85,7 +86,6 @@ interface Thread {
   job: Job | undefined;
 }
 
-const WORKER_URL = new URL('./worker.js', import.meta.url);
 const WORKER_DATA = 'roaming-key exponentiation';
 const FIRST_RESTART_DELAY = 100;
 const LONGEST_RESTART_DELAY = 30_000;
@@ -115,6 +115,7 @@ export class ExponentiationPool implements Exponentiator {
   readonly #taken = new Map<string, number>();
   #takenInAll = 0;
   readonly #restarts = new Set<NodeJS.Timeout>();
+  readonly #script = findWorker();
   #nextId = 1;
   #failedStarts = 0;
   #constantTime = true;
@@ -139,6 +140,7 @@ export class ExponentiationPool implements Exponentiator {
    */
   start(): Promise<void> {
     if (this.#closing) return Promise.reject(this.#unavailable('the worker pool is closed'));
+    if (!this.#script) return Promise.reject(this.#unavailable(NO_WORKER));
     this.#started ??= Promise.all(Array.from({ length: this.#size }, () => this.#spawn())).then(() => {});
     return this.#started;
   }
@@ -163,6 +165,7 @@ export class ExponentiationPool implements Exponentiator {
   /** An address may take as many places as it leaves free for others. */
   #enter(address: string): void {
     if (this.#closing) throw this.#unavailable('the worker pool is closed');
+    if (!this.#script) throw this.#unavailable(NO_WORKER);
     const taken = this.#taken.get(address) ?? 0;
     if (taken >= this.#places - this.#takenInAll) throw this.#busy();
     this.#taken.set(address, taken + 1);
@@ -270,9 +273,9 @@ export class ExponentiationPool implements Exponentiator {
     address: string,
   ): Promise<readonly Uint8Array[]> {
     return new Promise((resolve, reject) => {
-      if (this.#closing) {
+      if (this.#closing || !this.#script) {
         wipe(...secrets);
-        reject(this.#unavailable('the worker pool is closed'));
+        reject(this.#unavailable(this.#script ? 'the worker pool is closed' : NO_WORKER));
         return;
       }
       const job: Job = { id: this.#nextId++, address, work, secrets, resolve, reject, timer: undefined };
@@ -314,7 +317,7 @@ export class ExponentiationPool implements Exponentiator {
   /** Resolves once the worker is ready; rejects where it ends before that. Restarting goes on by itself. */
   #spawn(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const worker = new Worker(WORKER_URL, {
+      const worker = new Worker(this.#script as URL, {
         workerData: WORKER_DATA,
         name: 'exponentiation',
         execArgv: [],

@@ -1,5 +1,6 @@
 /** Files that are replaced at one stroke. */
 import { randomBytes } from 'node:crypto';
+import { fsync } from 'node:fs';
 import { type FileHandle, link, lstat, open, readlink, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -34,7 +35,7 @@ export async function writeAtomically(
     const handle = await open(draft, 'wx', mode);
     try {
       await write(handle);
-      await handle.sync();
+      await syncFile(handle);
     } finally {
       await handle.close();
     }
@@ -49,12 +50,19 @@ export async function writeAtomically(
   }
 }
 
+/** Writes a file through to the disk. Not by `handle.sync`, which Yarn's Plug'n'Play replaces by one that throws. */
+export function syncFile({ fd }: FileHandle): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fsync(fd, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
 /** Makes a change of names durable. Windows has no handle on folders and needs none. */
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   try {
-    await handle.sync();
+    await syncFile(handle);
   } finally {
     await handle.close();
   }

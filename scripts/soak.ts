@@ -14,6 +14,7 @@ import { hammer, hammerQuickstart } from '../test/cluster/hammer.ts';
 import { kills } from '../test/cluster/kills.ts';
 import { mixture } from '../test/cluster/mixture.ts';
 import { fullDisk, hangs, restarts } from '../test/cluster/outages.ts';
+import { strangers } from '../test/cluster/strangers.ts';
 
 const ENGINES: readonly EngineName[] = ['sqlite', 'redis', 'postgres'];
 const POLICY = {
@@ -45,6 +46,7 @@ function scenarios(engine: Engine): readonly (() => Promise<Finding | undefined>
     () => hammerQuickstart({ engine, processes: 4, guesses, burst: 500 }),
     () => mixture({ engine, processes: 4, requests: guesses }),
     () => kills({ engine, processes: 4, disables: scaled(1000), kills: scaled(40), gap: 0 }),
+    () => strangers({ engine, guesses: scaled(100_000, 2000) }),
     () => clocks({ engine, processes: 4, burst: scaled(100, 10) }),
     ...(engine.name === 'sqlite'
       ? [() => fullDisk({ processes: 4, lasts: 1500, times, gap: 0 })]

@@ -53,14 +53,12 @@ export function routesOf(app: Express): readonly Route[] {
         return handle.stack ? walk(handle.stack, mount === '/' ? base : `${base}${mount}`) : [];
       }
       const methods = route.methods['_all'] ? ['get', 'post', 'put', 'delete'] : Object.keys(route.methods);
-      return [route.path]
-        .flat()
-        .flatMap((at) =>
-          methods.map((method) => ({
-            method: method.toUpperCase(),
-            path: `${base}${at}`.replace(/:\w+/g, 'x'),
-          })),
-        );
+      return [route.path].flat().flatMap((at) =>
+        methods.map((method) => ({
+          method: method.toUpperCase(),
+          path: `${base}${at}`.replace(/:\w+/g, 'x'),
+        })),
+      );
     });
   return walk((app.router as unknown as { stack: readonly Layer[] }).stack, '');
 }

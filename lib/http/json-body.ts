@@ -52,7 +52,7 @@ async function readBody(req: Request, limit: number): Promise<object> {
     new RoamingKeyError('invalid_request', message, { status, reason });
   const { 'content-length': length, 'content-encoding': encoding = 'identity' } = req.headers;
   if (!declaresJson(req)) throw refuse('the content type must be application/json', 'type');
-  const given: unknown = req.body;
+  const given = bodyOf(req);
   if (typeof given === 'object' && given !== null && !(given instanceof Uint8Array)) return given;
   let bytes: Uint8Array | 'too large' | undefined;
   if (given === undefined || given === null) {
@@ -68,6 +68,16 @@ async function readBody(req: Request, limit: number): Promise<object> {
   const value = bytes && parse(bytes);
   if (value === undefined) throw refuse('the body is not a JSON object or array');
   return value;
+}
+
+/**
+ * What an earlier parser has read. Those of Express 4 put an empty object on requests that they leave alone, such as
+ * `express.urlencoded()` on JSON.
+ */
+function bodyOf(req: Request): unknown {
+  const body: unknown = req.body;
+  if (typeof body !== 'object' || body === null || body instanceof Uint8Array) return body;
+  return Object.keys(body).length === 0 && !req.readableDidRead ? undefined : body;
 }
 
 const NOTHING = Buffer.alloc(0);

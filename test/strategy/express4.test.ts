@@ -7,7 +7,7 @@ import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { RecordServiceClient } from '../../lib/device/roam.ts';
 import { fetchRecord, startRecords } from '../roaming/support.ts';
-import { PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
+import { listen, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 
 vi.mock('express', async () => import('express4' as string));
 
@@ -56,6 +56,31 @@ it('a key logs in, its session ends with it, and every error is answered', async
   await disable(kit);
   await me().expect(403);
   await expect(device.login(party)).rejects.toMatchObject({ code: 'disabled' });
+});
+
+it('behind parsers for forms and JSON, which leave an empty body where they read nothing, all goes on', async () => {
+  const { enrolment, url, app } = await startAssistant();
+  const parsing = await listen(
+    express().use(express.urlencoded({ extended: false }), express.json(), express.text(), app),
+  );
+  const behind = { ...enrolment, assistant: `${parsing}/assistant` };
+  const { record, kit } = await enroll(behind);
+  const device = new Device(record, { assistant: behind.assistant });
+  await device.unlock(PASSWORD);
+  for (const parser of [express.urlencoded({ extended: false }), express.text(), express.raw()]) {
+    const only = await listen(express().use(parser, app));
+    await new Device(
+      { ...record, assistant: { ...record.assistant, url: `${only}/assistant` } },
+      { assistant: `${only}/assistant` },
+    ).unlock(PASSWORD);
+    await request(only).post('/assistant/assist').send({}).expect(400);
+    await request(only).post('/assistant/assist').type('form').send('a=b').expect(400);
+    await request(only).post('/assistant/assist').type('json').expect(400);
+  }
+  await disable(kit);
+  await expect(
+    new Device({ ...record, assistant: { ...record.assistant, url } }, { assistant: url }).unlock(PASSWORD),
+  ).rejects.toMatchObject({ code: 'disabled' });
 });
 
 it('the record service answers, errors included', async () => {

@@ -77,7 +77,7 @@ async function readBody(req: Request, limit: number): Promise<object> {
 function bodyOf(req: Request): unknown {
   const body: unknown = req.body;
   if (typeof body !== 'object' || body === null || body instanceof Uint8Array) return body;
-  return Object.keys(body).length === 0 && !req.readableDidRead ? undefined : body;
+  return Object.keys(body).length === 0 && req.readableDidRead === false ? undefined : body;
 }
 
 const NOTHING = Buffer.alloc(0);

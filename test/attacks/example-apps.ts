@@ -66,21 +66,21 @@ export function routesOf(app: Express): readonly Route[] {
 /** Runs a program that listens, and finds the apps behind its ports. */
 async function listening(load: () => Promise<unknown>) {
   const servers: net.Server[] = [];
-  const { listen } = net.Server.prototype;
-  net.Server.prototype.listen = function (this: net.Server, ...args: Parameters<typeof listen>) {
+  const prototype = net.Server.prototype as unknown as { listen: (...args: unknown[]) => unknown };
+  const listen = Reflect.get(prototype, 'listen') as (typeof prototype)['listen'];
+  prototype.listen = function (this: net.Server, ...args) {
     servers.push(this);
     return Reflect.apply(listen, this, args);
-  } as typeof listen;
+  };
   try {
     await load();
   } finally {
-    net.Server.prototype.listen = listen;
+    prototype.listen = listen;
   }
   return {
     async apps() {
-      await Promise.all(
-        servers.map((server) => server.listening || new Promise((ready) => server.once('listening', ready))),
-      );
+      for (const server of servers)
+        if (!server.listening) await new Promise<void>((ready) => void server.once('listening', ready));
       return servers.map((server) => ({
         app: server.listeners('request')[0] as unknown as Express,
         origin: `http://localhost:${(server.address() as AddressInfo).port}`,
@@ -103,10 +103,10 @@ async function program(load: () => Promise<unknown>) {
   const found = await listening(load);
   const apps = await found.apps();
   const main = apps.find(
-    ({ app }) => app.router && routesOf(app).some(({ path: at }) => at.endsWith('/login')),
+    ({ app }) => 'router' in app && routesOf(app).some(({ path: at }) => at.endsWith('/login')),
   );
   if (!main) throw new Error('no app with a login listens');
-  return { ...main, routes: routesOf(main.app), audience: main.origin, close: found.close };
+  return { ...main, routes: routesOf(main.app), audience: main.origin, close: () => found.close() };
 }
 
 export const EXAMPLES: Readonly<Record<string, () => Promise<ExampleApp>>> = {

@@ -317,7 +317,7 @@ it('a service that does not say what it keeps judges renewals by itself', async 
   const roam = world.service.as('ada');
   const fetch: typeof globalThis.fetch = async (url, init) => {
     const response = await globalThis.fetch(url, init);
-    if (init?.method !== 'GET' || !`${url}`.startsWith(roam.records)) return response;
+    if (init?.method !== 'GET' || !(url as string).startsWith(roam.records)) return response;
     const { stored } = (await response.json()) as { stored: Record<string, unknown> };
     const { of: _of, ...rest } = stored;
     return Response.json({ stored: rest });

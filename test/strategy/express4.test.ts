@@ -44,14 +44,15 @@ it('a key logs in, its session ends with it, and every error is answered', async
     code: 'refused',
   });
 
-  const { claimOnce, isDisabled } = store;
-  Object.assign(store, { claimOnce: broken, isDisabled: broken });
+  const spies = (['claimOnce', 'isDisabled'] as const).map((name) =>
+    vi.spyOn(store, name).mockImplementation(broken),
+  );
   await me().expect(503);
   await expect(device.login(party)).rejects.toMatchObject({ code: 'unavailable' });
   await expect(device.register({ ...register, password: PASSWORD })).rejects.toMatchObject({
     code: 'unavailable',
   });
-  Object.assign(store, { claimOnce, isDisabled });
+  for (const spy of spies) spy.mockRestore();
   await me().expect(200);
   await disable(kit);
   await me().expect(403);

@@ -8,7 +8,7 @@ import { type ProblemOptions, problemHandler } from '../http/problem.ts';
 import { refusalOf, tellRefusals } from '../http/tell-refusals.ts';
 import { clientAddress } from '../limits/client-address.ts';
 import { observer } from '../observe/instrument.ts';
-import { quiet } from '../observe/listeners.ts';
+import { safeListener } from '../observe/listeners.ts';
 import { observeRequests } from '../observe/requests.ts';
 import { MAX_BODY, MAX_REQUEST } from '../protocol/messages.ts';
 import { emitWarning, noteUse, ONE_OPERATOR } from '../store/backing.ts';
@@ -57,7 +57,7 @@ export function assistant(options: AssistantRouterOptions): AssistantRouter {
     for (const path of [...Object.keys(METHODS), '/health'])
       router.all(path, observeRequests(observe, 'assistant', path.slice(1)));
   }
-  const tell = rest.onEvent && quiet(rest.onEvent);
+  const tell = rest.onEvent && safeListener(rest.onEvent);
   const telling = tellRefusals(
     tell && ((error, req) => tell({ type: 'rejected', ...refusalOf(error), address: clientAddress(req) })),
   );

@@ -13,7 +13,7 @@ import { AttemptLimit } from '../limits/attempt-limit.ts';
 import { clientAddress } from '../limits/client-address.ts';
 import { SharedAttempts } from '../limits/shared-attempts.ts';
 import { observer } from '../observe/instrument.ts';
-import { quiet } from '../observe/listeners.ts';
+import { safeListener } from '../observe/listeners.ts';
 import { observeRequests } from '../observe/requests.ts';
 import { isAccountName } from '../protocol/claims.ts';
 import { MAX_BODY } from '../protocol/messages.ts';
@@ -123,7 +123,7 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
     return account;
   }
 
-  const tell = options.onEvent && quiet(options.onEvent);
+  const tell = options.onEvent && safeListener(options.onEvent);
   // The service itself tells of what it has limited.
   const telling = tellRefusals(
     tell &&

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import express, { type Express } from 'express';
 import { browserAssets } from '../../lib/pages/browser-assets.ts';
-import { browserBuild } from '../support/browser-build.ts';
+import { browserBuild } from '../support/builds.ts';
 
 /** An example that listens. */
 export interface ExampleApp {

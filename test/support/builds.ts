@@ -54,7 +54,8 @@ export async function packageBuild(): Promise<string> {
 }
 
 async function once({ stamp, folders, make }: Build): Promise<void> {
-  const lock = path.join(path.dirname(stamp), '.building');
+  // Beside the folder, which a build may make anew.
+  const lock = `${path.dirname(stamp)}.building`;
   mkdirSync(path.dirname(stamp), { recursive: true });
   while (isOld(stamp, folders)) {
     if (take(lock)) {

@@ -10,11 +10,10 @@
  */
 
 import * as v from 'valibot';
-import { equalBytes, toBase64url, utf8 } from '../base/bytes.ts';
+import { equalBytes, utf8 } from '../base/bytes.ts';
 import { epochSeconds } from '../base/clock.ts';
 import { isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
 import type { AssistantJwk } from '../crypto/jwe/jwe.ts';
-import { type EndAttempt, SharedAttempts } from '../limits/shared-attempts.ts';
 import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
 import { safeListener } from '../observe/listeners.ts';
 import type { DeviceRecord } from '../protocol/record.ts';
@@ -30,7 +29,7 @@ import { makePickupCode, readPickupCode } from './pickup-code.ts';
 import { fitRecord, type RecordProfile, type RecordProfileOptions, recordProfile } from './profile.ts';
 import { type Secret, ServiceSecret } from './service-secret.ts';
 import type { RecordFetch, RecordStore } from './stores/record-store.ts';
-import { HOUR, tooManyWrong, WrongFetches } from './wrong-fetches.ts';
+import { WrongFetches } from './wrong-fetches.ts';
 
 export interface RecordServiceOptions {
   /** Where records are kept; not where the assistant keeps what it remembers. */
@@ -57,10 +56,6 @@ export interface RecordServiceOptions {
   readonly withoutPickupCode?: 'anyone who knows an account name may hold its record';
   /** Normalises typed names further, such as `(name) => name.toLowerCase()`. Default: not. */
   readonly accountName?: (name: string) => string;
-  /**
-   * Where all processes count wrong fetches together, under hashes: a store of the app. Default: each process counts by itself.
-   */
-  readonly counters?: Pick<Store, 'count'>;
   /** Wrong fetches of one account name from one address in an hour, from 1 to 65535. Default 10. */
   readonly wrongPerAddress?: number;
   /** Wrong fetches of one account name from all addresses in an hour, from 1 to 65535. Default 1000. */
@@ -124,7 +119,6 @@ export class RecordService {
   readonly #decoyKeys: DecoyKeys;
   readonly #placeholders: Placeholders;
   readonly #wrong: WrongFetches;
-  readonly #wrongOfAll: readonly { readonly by: 'address' | 'all'; readonly attempts: SharedAttempts }[];
   #preparing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -164,17 +158,6 @@ export class RecordService {
       perAccount: whole('wrongPerAccount', wrongPerAccount, 65_535),
       now,
     });
-    const { counters } = options;
-    if (counters !== undefined && typeof counters.count !== 'function')
-      throw new TypeError('counters must have count');
-    const shared = (purpose: string, limit: number) =>
-      new SharedAttempts({ purpose, limit, seconds: HOUR, store: counters, now });
-    this.#wrongOfAll = counters
-      ? [
-          { by: 'address', attempts: shared('wrong-fetch', wrongPerAddress) },
-          { by: 'all', attempts: shared('wrong-fetches', wrongPerAccount) },
-        ]
-      : [];
     this.#placeholders = new Placeholders(this.#secret, this.profile, store);
     this.#decoyKeys = new DecoyKeys(this.#secret, this.#keys, this.#placeholders, now);
   }
@@ -284,7 +267,9 @@ export class RecordService {
     // Without codes there is nothing to guess, and a limit that spares those who are right would say who has a record.
     if (this.#isOpen) return (await this.#lookAndTell(name, '', address)).answer;
     const code = readPickupCode(parsed.output.code ?? '');
-    const end = await this.#takeAttempt(name, address);
+    const giveBack = this.#wrong.take(name, address, (by) =>
+      this.#emit({ type: 'limited', account: name, by, address }),
+    );
     // What has no outcome is given back.
     let isRight = true;
     try {
@@ -293,7 +278,7 @@ export class RecordService {
       onOutcome?.(matched);
       return answer;
     } finally {
-      end(isRight);
+      if (isRight) giveBack();
     }
   }
 
@@ -301,39 +286,6 @@ export class RecordService {
     const { record, matched } = await this.#answering(() => this.#look(name, code, address));
     this.#emit({ type: 'fetched', account: name, matched, address });
     return { answer: `{"record":${record}}`, matched };
-  }
-
-  /**
-   * Takes an attempt of the name, here and of all processes together.
-   *
-   * @returns ends it, behind the answer's back, with the same work for either outcome
-   * @throws RoamingKeyError `busy`, `unavailable`
-   */
-  async #takeAttempt(name: string, address: string): Promise<(isRight: boolean) => void> {
-    const onLimit = (by: 'address' | 'all') => this.#emit({ type: 'limited', account: name, by, address });
-    const giveBack = this.#wrong.take(name, address, onLimit);
-    const taken: EndAttempt[] = [];
-    const end = (isRight: boolean) => {
-      if (isRight) giveBack();
-      for (const each of taken)
-        each(isRight).catch((error: unknown) => this.#emit({ type: 'unavailable', part: 'records', error }));
-    };
-    try {
-      for (const { by, attempts } of this.#wrongOfAll) {
-        const place = by === 'address' ? [name, address] : [name];
-        const hash = toBase64url(this.#secret.hash('limit', by, ...place));
-        const answer = await this.#answering(() => attempts.take(hash));
-        if (typeof answer === 'function') taken.push(answer);
-        else {
-          onLimit(by);
-          throw tooManyWrong(answer);
-        }
-      }
-      return end;
-    } catch (error) {
-      end(true);
-      throw error;
-    }
   }
 
   /** Both outcomes take the same steps, the store's included. */

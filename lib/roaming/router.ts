@@ -18,6 +18,7 @@ import { observeRequests } from '../observe/requests.ts';
 import { isAccountName } from '../protocol/claims.ts';
 import { MAX_BODY } from '../protocol/messages.ts';
 import { emitWarning, noteUse, ONE_OPERATOR } from '../store/backing.ts';
+import type { Store } from '../store/store.ts';
 import { liveSession } from '../strategy/live-key.ts';
 import { type RelyingPartyOptions, relyingParty } from '../strategy/relying-party.ts';
 import { RecordService, type RecordServiceOptions } from './record-service.ts';
@@ -39,6 +40,11 @@ export interface RoamingRecordsOptions extends RecordServiceOptions {
   readonly allowedOrigins?: readonly string[];
   /** Origins of other apps whose pages may fetch records, or `true` for all. Default: none. */
   readonly cors?: true | string | readonly string[];
+  /**
+   * Where all processes count together, under hashes, how often an address fetches and an account asks. Default: the store of
+   * `relyingParty`, where it counts; else each process counts by itself.
+   */
+  readonly counters?: Pick<Store, 'count'>;
   /** How many fetches with a wrong code one address may make in a minute, or of all without codes. Default 30. */
   readonly fetchesPerMinute?: number;
   /** How many other requests one account may make in a minute. Default 60. */
@@ -90,7 +96,9 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
   if (!allowedOrigins.every(isSecureOrigin)) throw new TypeError('allowedOrigins must be origins');
   const fetchers = readOrigins(others);
   const counters = options.counters ?? countingStore(options.relyingParty);
-  const records = new RecordService({ ...options, ...(counters && { counters }) });
+  if (counters !== undefined && typeof counters.count !== 'function')
+    throw new TypeError('counters must have count');
+  const records = new RecordService(options);
   const isShared = noteUse(options.store, 'records');
   if (isShared || new URL(records.profile.assistant).origin === audience) onWarning(ONE_OPERATOR);
 

@@ -2,7 +2,7 @@ import { RoamingKeyError } from '../base/errors.ts';
 import { AttemptLimit } from '../limits/attempt-limit.ts';
 import type { ServiceSecret } from './service-secret.ts';
 
-export const HOUR = 3600;
+const HOUR = 3600;
 /** Counters per row: 8 MiB for pairs of name and address, 512 KiB for names. */
 const PAIRS = 2 ** 20;
 const NAMES = 2 ** 16;
@@ -16,11 +16,10 @@ export interface WrongFetchesOptions {
   readonly now: () => number;
 }
 
-export function tooManyWrong(retryAt: number): RoamingKeyError {
-  return new RoamingKeyError('busy', 'too many wrong fetches of this name', { retryAt, reason: 'limited' });
-}
-
-/** Limits how often a name may be fetched with a wrong code, whether or not it has a record. */
+/**
+ * Limits how often a name may be fetched with a wrong code, whether or not it has a record; in each process by itself, since
+ * clients choose the names, and would fill a store that counts them.
+ */
 export class WrongFetches {
   readonly #secret: ServiceSecret;
   readonly #perAddress: AttemptLimit;
@@ -53,7 +52,10 @@ export class WrongFetches {
       if (typeof answer === 'number') {
         giveBack();
         onLimit(by);
-        throw tooManyWrong(answer);
+        throw new RoamingKeyError('busy', 'too many wrong fetches of this name', {
+          retryAt: answer,
+          reason: 'limited',
+        });
       }
       taken.push(answer);
     }

@@ -11,6 +11,7 @@ import { toBase64url, wipe } from '../base/bytes.ts';
 import { epochSeconds } from '../base/clock.ts';
 import { type ErrorCode, isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
 import { readPayload } from '../base/json.ts';
+
 import { matchesKey, parseSealed, type SealedJwe, seal } from '../crypto/jwe/jwe.ts';
 import { openSealed, sealResponse } from '../crypto/jwe/jwe-node.ts';
 import { sha256 } from '../crypto/sha256-node.ts';
@@ -50,6 +51,7 @@ import type { AssistantListener } from './events.ts';
 import { DisabledPages, type ServedPage } from './feed.ts';
 import type { AssistantKey, KeySet } from './keys.ts';
 import { type Computation, type Operations, operations, type ServedSchemes } from './operations.ts';
+import { Turns } from './turns.ts';
 
 /** What the app's own policy may look at before anything is counted. */
 export interface PolicyRequest {
@@ -158,6 +160,7 @@ export class Assistant {
   readonly #observe: Observe;
   readonly #newIds: AddressBudget;
   readonly #unknownIds: SlowLane;
+  readonly #turns = new Turns();
   readonly #disablings: PacedLimit;
   readonly #pages: DisabledPages;
   readonly #fullPages: AddressCounter;
@@ -299,6 +302,8 @@ export class Assistant {
     const { ticket: tau, request: gamma, mac } = parsed.output;
 
     // 2. The ticket.
+    const turn = this.#turns.take();
+    if (turn) await turn;
     const visit = this.#workers.visit(address);
     const { ticket, share, key, isRetiring } = await this.#observe({ name: 'openTicket' }, () =>
       this.#openTicket(tau, {
@@ -362,6 +367,8 @@ export class Assistant {
       let renewed: object | undefined;
       let settled: SettleAnswer;
       try {
+        const turn = this.#turns.take();
+        if (turn) await turn;
         result = await compute();
         if (isRetiring && isRenewed(op)) renewed = await this.#seal(ticket);
         settled = await this.#store.settle({

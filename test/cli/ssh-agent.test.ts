@@ -1,6 +1,7 @@
 /** `roaming-key agent` as ssh-add, programs that ask for passwords, and clients of all manners meet it. */
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -17,6 +18,7 @@ import { PASSWORD } from '../support/world.ts';
 import { askpass, CHEAP, type Started, sandbox, serveAssistant } from './support.ts';
 
 const missing = ['ssh-add', 'ssh-keygen'].filter(isAbsent);
+const isRoot = process.getuid?.() === 0;
 /** A program that gives no password. */
 const NOBODY = 'SSH_ASKPASS=/bin/false SSH_ASKPASS_REQUIRE=force';
 const WAIT = { timeout: 60_000 };
@@ -233,6 +235,16 @@ done
     agent.child.kill('SIGKILL');
     await agent.ended;
     expect(existsSync(socket)).toBe(true);
+    if (isRoot) {
+      const anothers = ['agent', '--foreground', '--socket', socket];
+      chownSync(socket, 65_534, 65_534);
+      expect(await box.failure(anothers)).toMatchObject({
+        code: 'exists',
+        message: expect.stringContaining("another user's") as unknown,
+      });
+      expect(existsSync(socket)).toBe(true);
+      chownSync(socket, 0, 0);
+    }
     const next = box.start(`roaming-key agent --foreground --socket ${socket}`);
     await next.until(/SSH_AGENT_PID/);
   });

@@ -212,4 +212,28 @@ describe('an assistant that lies', () => {
       code: 'bad_response',
     });
   });
+
+  it('with the answers of two requests in flight exchanged gets neither signature released', async () => {
+    const { world, record } = await start();
+    const answers: { readonly response: Response; readonly give: (response: Response) => void }[] = [];
+    const fetch: typeof globalThis.fetch = async (url, init) => {
+      const response = await world.fetch(url, init);
+      if (!(url as string).endsWith('/assist')) return response;
+      return new Promise((give) => {
+        const [other] = answers;
+        answers.push({ response, give });
+        if (!other) return;
+        other.give(response);
+        give(other.response);
+      });
+    };
+    const sign = () =>
+      new Device(record, { assistant: world.url, fetch, argon2id: argon2idOnce, purposes: ['sign'] }).sign(
+        utf8('the same'),
+        { password: PASSWORD },
+      );
+    for (const signed of await Promise.allSettled([sign(), sign()]))
+      expect(signed).toMatchObject({ status: 'rejected', reason: { code: 'bad_response' } });
+    expect(answers.map(({ response }) => response.status)).toEqual([200, 200]);
+  });
 });

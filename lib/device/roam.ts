@@ -8,7 +8,17 @@ import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
 import { readSecureUrl } from '../base/url.ts';
 import type { KdfParameters } from '../protocol/password.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
-import { FETCHED, FETCHES, KEPT, PROFILE, recordOrigin, STORED } from '../protocol/roaming.ts';
+import {
+  FETCHED,
+  FETCHES,
+  KEPT,
+  OTHER_PURPOSES,
+  OTHERS,
+  type OtherPurpose,
+  PROFILE,
+  recordOrigin,
+  STORED,
+} from '../protocol/roaming.ts';
 import { AssistantClient } from './assistant-client.ts';
 import { type HttpAnswer, send, type TransportOptions } from './transport.ts';
 
@@ -116,7 +126,34 @@ export class RecordServiceClient {
     return read(KEPT, await this.#send('GET', '/')).stored ?? undefined;
   }
 
-  /** Deletes the record, and the list of its fetches, for good. */
+  /**
+   * Keeps the record of another key of the account: every session of the account can read it.
+   *
+   * @throws RoamingKeyError also `unsupported` for a record of another assistant, `unknown_key`, `disabled`
+   */
+  async storeOther(purpose: OtherPurpose, record: DeviceRecord): Promise<void> {
+    await this.#send('PUT', '/others', { purpose, record });
+  }
+
+  /**
+   * The records of the account's other keys, each checked as one that was picked up is: it names this assistant and a key that
+   * the assistant publishes.
+   *
+   * @throws RoamingKeyError also `bad_record`
+   */
+  async others(assistant: string): Promise<Partial<Record<OtherPurpose, DeviceRecord>>> {
+    const { others } = read(OTHERS, await this.#send('GET', '/others'));
+    const found = OTHER_PURPOSES.flatMap((purpose) =>
+      others[purpose] === undefined ? [] : [[purpose, parseRecord(others[purpose])] as const],
+    );
+    if (found.length === 0) return {};
+    const client = new AssistantClient(assistant, this.#transport);
+    const keys = await client.keys();
+    for (const [, record] of found) requireAssistant(record, client.url, keys);
+    return Object.fromEntries(found);
+  }
+
+  /** Deletes the records, and the list of their fetches, for good. */
   async remove(): Promise<void> {
     await this.#send('DELETE', '/');
   }
@@ -179,14 +216,22 @@ export async function pickUpRecord(
     new RecordServiceClient(options, transport).fetch(options),
     client.keys(),
   ]);
-  if (readSecureUrl(record.assistant.url) !== client.url)
+  requireAssistant(record, client.url, keys);
+  return record;
+}
+
+function requireAssistant(
+  { assistant }: DeviceRecord,
+  url: string,
+  keys: readonly { readonly kid: string }[],
+): void {
+  if (readSecureUrl(assistant.url) !== url)
     throw new RoamingKeyError('bad_record', 'this device record belongs to another assistant');
-  if (!keys.some(({ kid }) => kid === record.assistant.jwk.kid))
+  if (!keys.some(({ kid }) => kid === assistant.jwk.kid))
     throw new RoamingKeyError(
       'bad_record',
       'this device record names a key that its assistant does not publish',
     );
-  return record;
 }
 
 function read<S extends v.GenericSchema>(schema: S, { body }: HttpAnswer): v.InferOutput<S> {

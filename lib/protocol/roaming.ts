@@ -5,6 +5,10 @@ import { toBase64url, utf8 } from '../base/bytes.ts';
 import { seconds } from '../base/json.ts';
 import type { DeviceRecord } from './record.ts';
 
+/** What an account's other keys are for, whose records come along once one is logged in. */
+export const OTHER_PURPOSES = ['sign', 'notes'] as const;
+export type OtherPurpose = (typeof OTHER_PURPOSES)[number];
+
 /** The longest text that is read as a pickup code. */
 const MAX_CODE = 64;
 const code = v.pipe(v.string(), v.maxLength(MAX_CODE));
@@ -46,6 +50,13 @@ export const KEPT = v.looseObject({
 export function recordOrigin({ u, a, salt }: Pick<DeviceRecord, 'u' | 'a' | 'salt'>): string {
   return toBase64url(sha256(utf8(`roaming-key/1 record\0${u}.${a}.${salt}`)));
 }
+
+/** `PUT /others`: keeps the record of another key of the account. */
+export const OTHER_BODY = v.strictObject({ purpose: v.picklist(OTHER_PURPOSES), record: v.unknown() });
+/** The answer to `GET /others`. */
+export const OTHERS = v.looseObject({
+  others: v.looseObject({ sign: v.optional(v.unknown()), notes: v.optional(v.unknown()) }),
+});
 
 /** The answer to `GET /fetches`. */
 export const FETCHES = v.looseObject({

@@ -13,11 +13,19 @@ import * as v from 'valibot';
 import { equalBytes, utf8 } from '../base/bytes.ts';
 import { epochSeconds } from '../base/clock.ts';
 import { isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
+import { readSecureUrl } from '../base/url.ts';
 import type { AssistantJwk } from '../crypto/jwe/jwe.ts';
 import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
 import { safeListener } from '../observe/listeners.ts';
-import type { DeviceRecord } from '../protocol/record.ts';
-import { FETCH_BODY, FETCH_BODY_WITHOUT_CODE, PUT_BODY, recordOrigin } from '../protocol/roaming.ts';
+import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
+import {
+  FETCH_BODY,
+  FETCH_BODY_WITHOUT_CODE,
+  OTHER_BODY,
+  OTHER_PURPOSES,
+  PUT_BODY,
+  recordOrigin,
+} from '../protocol/roaming.ts';
 import type { Store } from '../store/store.ts';
 import { normaliseAccount } from './account-name.ts';
 import { PublishedKeys, type PublishedKeysOptions } from './assistant-keys.ts';
@@ -309,13 +317,52 @@ export class RecordService {
   }
 
   /**
-   * Deletes an account's record, and the list of its fetches, for good.
+   * Keeps the record of another key of the account, for its own sessions: it is given to who is logged in, so that it needs no
+   * decoy and may be of any kind.
+   *
+   * @param body `{ purpose, record }`
+   * @throws RoamingKeyError `invalid_request`, `unsupported` for a record of another assistant, `unknown_key`, `disabled`,
+   *   `unavailable`
+   */
+  async putOther(account: string, body: unknown, { address }: RecordRequestContext = {}): Promise<void> {
+    const parsed = v.safeParse(OTHER_BODY, body, { abortEarly: true });
+    if (!parsed.success) throw new RoamingKeyError('invalid_request', 'purpose and record expected');
+    return this.#answering(async () => {
+      const record = readOther(parsed.output.record);
+      const { url, jwk } = record.assistant;
+      if (readSecureUrl(url) !== this.profile.assistant)
+        throw new RoamingKeyError('unsupported', 'this record is of another assistant');
+      if (!(await this.#keys.find(jwk.kid)))
+        throw new RoamingKeyError('unknown_key', 'the assistant does not list the key of this record');
+      const { u } = record;
+      if (await this.#isDisabled(u)) throw new RoamingKeyError('disabled', 'the key is disabled');
+      const owner = this.#secret.other(account, parsed.output.purpose);
+      await this.#store.put({ owner, key: owner, u, kid: jwk.kid, record: JSON.stringify(record) });
+      this.#emit({ type: 'stored', account, u, kid: jwk.kid, isNewCode: false, address });
+    });
+  }
+
+  /** The records of an account's other keys, as JSON by purpose; not of those that are disabled. */
+  async others(account: string): Promise<string> {
+    return this.#answering(async () => {
+      const found = OTHER_PURPOSES.map(async (purpose) => {
+        const kept = await this.#store.find(this.#secret.other(account, purpose));
+        return !kept || (await this.#isDisabled(kept.u)) ? [] : [`"${purpose}":${kept.record}`];
+      });
+      return `{"others":{${(await Promise.all(found)).flat().join()}}}`;
+    });
+  }
+
+  /**
+   * Deletes an account's records, and the list of their fetches, for good.
    *
    * @returns whether there was one
    * @throws RoamingKeyError `unavailable`
    */
   async delete(account: string, { address }: RecordRequestContext = {}): Promise<boolean> {
     return this.#answering(async () => {
+      const others = OTHER_PURPOSES.map((purpose) => this.#secret.other(account, purpose));
+      for (const owner of others) await this.#store.delete(owner);
       const wasThere = await this.#store.delete(this.#secret.owner(account));
       if (wasThere) this.#emit({ type: 'deleted', account, address });
       return wasThere;
@@ -418,6 +465,14 @@ export class RecordService {
       this.#emit({ type: 'unavailable', part: 'records', error });
       throw new RoamingKeyError('unavailable', 'the record service cannot answer now', { cause: error });
     }
+  }
+}
+
+function readOther(value: unknown): DeviceRecord {
+  try {
+    return parseRecord(value);
+  } catch (cause) {
+    throw new RoamingKeyError('invalid_request', 'this is no device record', { cause });
   }
 }
 

@@ -63,12 +63,18 @@ export interface RoamingRecordsRouter extends Router {
 
 const SELF_JUDGED = 'accountOf judges sessions itself';
 /** Names of routes in metrics and traces. */
-const ROUTES = { '/': 'record', '/fetch': 'fetch', '/fetches': 'fetches', '/profile': 'profile' };
+const ROUTES = {
+  '/': 'record',
+  '/fetch': 'fetch',
+  '/fetches': 'fetches',
+  '/others': 'others',
+  '/profile': 'profile',
+};
 const MAX_FETCH_BODY = 4096;
 const PROFILE_MAX_AGE = 300;
 
 /**
- * The record service as an Express router: `PUT /`, `GET /`, `DELETE /` and `GET /fetches` for an authenticated account,
+ * The record service as an Express router: `PUT /`, `GET /`, `DELETE /`, `GET /fetches`, `GET /others` and `PUT /others` for an authenticated account,
  * `POST /fetch` and `GET /profile` for everyone. Mount it at any path, but not at the assistant's operator. Behind a proxy,
  * set Express's `trust proxy`, or all clients are one address to its limits.
  *
@@ -201,6 +207,23 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
       handling(async (req, res) => {
         await records.delete(await authenticated(req), { address: clientAddress(req) });
         res.status(204).end();
+      }),
+    );
+
+  router
+    .route('/others')
+    .all(fromOwnPage)
+    .put(
+      jsonBody({ limit: MAX_BODY }),
+      handler(async (req, res) => {
+        const account = await authenticated(req);
+        await records.putOther(account, req.body, { address: clientAddress(req) });
+        res.status(204).end();
+      }),
+    )
+    .get(
+      handler(async (req, res) => {
+        res.type('json').send(await records.others(await authenticated(req)));
       }),
     );
 

@@ -31,6 +31,11 @@ export class ServiceSecret {
     return toBase64url(this.hash('record key', code, account));
   }
 
+  /** Names the record of another key of an account; no pickup code is part of it. */
+  other(account: string, purpose: string): string {
+    return toBase64url(this.hash('other record', account, purpose));
+  }
+
   /** A number from 0 to 1 that is fixed for these texts. */
   fraction(label: string, ...texts: readonly string[]): number {
     return Buffer.from(this.hash(label, ...texts)).readUIntBE(0, 6) / 2 ** 48;

@@ -24,7 +24,7 @@ async function start() {
   const strict = [
     ...at(assistant.url, 'POST', '/assist', '/disable'),
     ...at(rp.origin, 'POST', '/login', '/register'),
-    ...at(service.url, 'PUT', '/'),
+    ...at(service.url, 'PUT', '/', '/others'),
   ];
   const lenient = at(service.url, 'POST', '/fetch');
   const ask = async ({ method, url }: Route, headers: Record<string, string>, body?: string | Uint8Array) => {
@@ -87,6 +87,7 @@ describe('every route that reads a body', () => {
       'account',
       'code',
       'record',
+      'purpose',
       '__proto__',
       'toString',
     ];

@@ -37,7 +37,7 @@ it('a dead session stores, reads and deletes no record', async () => {
   });
   const device = new Device(record, { assistant: assistant.url });
   const cookies: string[] = [];
-  for (let i = 0; i < 5; i++) {
+  for (let i = 0; i < 7; i++) {
     const { headers } = await device.login({
       url: `${rp.origin}/login`,
       account: 'ada',
@@ -62,6 +62,8 @@ it('a dead session stores, reads and deletes no record', async () => {
     ['GET', '/'],
     ['DELETE', '/'],
     ['GET', '/fetches'],
+    ['PUT', '/others'],
+    ['GET', '/others'],
   ] as const;
   for (const [i, [method, path]] of routes.entries()) {
     const answer = await ask(method, path, { cookie: cookies[i + 1] as string });

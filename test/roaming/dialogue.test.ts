@@ -183,6 +183,7 @@ describe('the owner of a record', () => {
       ['GET', '/'],
       ['DELETE', '/'],
       ['GET', '/fetches'],
+      ['GET', '/others'],
     ] as const) {
       for (const headers of [
         {},

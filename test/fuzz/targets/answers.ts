@@ -11,6 +11,7 @@ import { cryptoKeySigner, prove } from '../../../lib/device/login-proof.ts';
 import { RecordServiceClient } from '../../../lib/device/roam.ts';
 import { p256 } from '../../../lib/math/p256.ts';
 import { DEFAULT_KDF } from '../../../lib/protocol/password.ts';
+import { parseRecord } from '../../../lib/protocol/record.ts';
 import { completeDecryption } from '../../../lib/protocol/schemes/elgamal-decryption.ts';
 import { generateElgamalKey } from '../../../lib/protocol/schemes/elgamal-keys.ts';
 import { retrieve } from '../../../lib/protocol/schemes/retrieve.ts';
@@ -238,6 +239,7 @@ export const answers: readonly FuzzTarget[] = [
       chosen(0, JSON.stringify({ record: (await enrolment()).record })),
       chosen(0, JSON.stringify({ stored: { u: 'x', kid: 'x', at: 1 } })),
       chosen(0, JSON.stringify({ fetches: [{ at: 1, address: 'x' }] })),
+      chosen(0, JSON.stringify({ others: { notes: (await enrolment()).record } })),
       chosen(0, JSON.stringify({ code: 'ABCDEFGH' })),
       chosen(0, JSON.stringify({ scheme: 'retrieve', key: 'Ed25519', kdf: { t: 3, m: 65_536, p: 4 } })),
       ...PROBLEMS,
@@ -250,6 +252,7 @@ export const answers: readonly FuzzTarget[] = [
       const told = [...CODES, ...GENUINE];
       await unless([...told, 'bad_record'], () => client.fetch({ account: 'ada', code: 'x' }));
       await unless(told, () => client.stored());
+      await unless([...told, 'bad_record'], () => client.others(URL_OF_ASSISTANT));
       await unless(told, () => client.fetches());
       await unless(told, () => client.requireKind('retrieve', 'Ed25519', DEFAULT_KDF));
       await unless(told, async () => client.store((await enrolment()).record));
@@ -337,6 +340,19 @@ export const answers: readonly FuzzTarget[] = [
         put === undefined || put.code === null || /^[0-9A-Z]{8}$/.test(put.code),
         'a code of another form',
       );
+    },
+  },
+  {
+    name: 'record-put-other',
+    from: 'a device',
+    seeds: async () => [JSON.stringify({ purpose: 'notes', record: (await enrolment()).record })],
+    async run(input) {
+      const service = await records();
+      await unless(['invalid_request', 'unsupported', 'unknown_key'], () =>
+        service.putOther('ada', asJson(input)),
+      );
+      const { others } = JSON.parse(await service.others('ada')) as { others: Record<string, unknown> };
+      for (const record of Object.values(others)) parseRecord(record);
     },
   },
   {

@@ -1,0 +1,74 @@
+/** Records of an account's other keys: for its own sessions, of any kind. */
+import { expect, it, vi } from 'vitest';
+import { KeySet } from '../../lib/assistant/keys.ts';
+import { disable } from '../../lib/device/disable.ts';
+import { enroll } from '../../lib/device/enroll.ts';
+import { RecordServiceClient } from '../../lib/device/roam.ts';
+import { startAssistant } from '../support/world.ts';
+import { fetchRecord, startRecords } from './support.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+async function start() {
+  const assistant = await startAssistant();
+  const service = await startRecords(assistant.url, { disabled: assistant.store });
+  const made = await enroll({ ...assistant.enrolment, scheme: 'elgamal', key: 'P-256' });
+  const client = (account: string, fetch = globalThis.fetch) =>
+    new RecordServiceClient(service.as(account), { fetch });
+  return { assistant, service, client, ...made };
+}
+
+it('are given to their account alone, and no pickup fetches them', async () => {
+  const { assistant, service, client, record } = await start();
+  expect(await client('ada').others(assistant.url)).toEqual({});
+  await client('ada').storeOther('notes', record);
+  expect(await client('ada').others(assistant.url)).toEqual({ notes: record });
+  expect(await client('bob').others(assistant.url)).toEqual({});
+  const anonymous = await fetch(`${service.url}/others`);
+  expect(anonymous.status).toBe(403);
+  const { text } = await fetchRecord(service, { account: 'ada', code: '' });
+  expect(text).not.toContain(record.u);
+  // Nothing shows in what the account sees of its pickups.
+  expect(await client('ada').stored()).toBeUndefined();
+  expect(await client('ada').fetches()).toEqual([]);
+  await client('ada').remove();
+  expect(await client('ada').others(assistant.url)).toEqual({});
+});
+
+it('go when their key is disabled', async () => {
+  const { assistant, service, client, record, kit } = await start();
+  await client('ada').storeOther('notes', record);
+  await disable(kit);
+  expect(await client('ada').others(assistant.url)).toEqual({});
+  expect(await service.records.sweep()).toBe(1);
+  await expect(client('ada').storeOther('notes', record)).rejects.toMatchObject({ code: 'disabled' });
+});
+
+it('are refused where they are none, of another assistant, or of another purpose', async () => {
+  const { assistant, client, record } = await start();
+  const thief = await KeySet.generate();
+  const forged = { ...record, assistant: { url: assistant.url, jwk: thief.active.jwk } };
+  const elsewhere = { ...record, assistant: { ...record.assistant, url: 'https://evil.example' } };
+  for (const [purpose, body, code] of [
+    ['notes', {}, 'invalid_request'],
+    ['login', record, 'invalid_request'],
+    ['notes', elsewhere, 'unsupported'],
+    ['notes', forged, 'unknown_key'],
+  ] as const)
+    await expect(client('ada').storeOther(purpose as 'notes', body as never)).rejects.toMatchObject({ code });
+});
+
+it('are checked by the device, too: a lying service hands it no record of another assistant', async () => {
+  const { assistant, client, record } = await start();
+  const thief = await KeySet.generate();
+  for (const assistantOf of [
+    { url: assistant.url, jwk: thief.active.jwk },
+    { ...record.assistant, url: 'https://evil.example' },
+  ]) {
+    const lying: typeof fetch = async (url, init) =>
+      String(url).endsWith('/others')
+        ? Response.json({ others: { notes: { ...record, assistant: assistantOf } } })
+        : fetch(url, init);
+    await expect(client('ada', lying).others(assistant.url)).rejects.toMatchObject({ code: 'bad_record' });
+  }
+});

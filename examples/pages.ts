@@ -10,7 +10,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import express from 'express';
+import express, { type ErrorRequestHandler } from 'express';
 import session from 'express-session';
 import passport from 'passport';
 import {
@@ -18,6 +18,7 @@ import {
   KeySet,
   MemoryStore,
   mergeKey,
+  problemHandler,
   type RegisteredKey,
   RoamingKeyError,
   RoamingKeyStrategy,
@@ -50,7 +51,12 @@ passport.deserializeUser((user: Express.User, done) => done(null, user));
 const keysOf = (account: string) => accounts.get(account);
 const rp = { audience: origin, secret, store: new MemoryStore(), disabled: helperStore, keysOf };
 passport.use(new RoamingKeyStrategy(rp, (account) => ({ account })));
-app.use(requireLiveKey(rp));
+// Who comes with a key that is off is logged out: people get a page, scripts an answer.
+const onEnded: ErrorRequestHandler = (error, req, res, next) =>
+  req.accepts(['json', 'html']) === 'html'
+    ? res.redirect('/account/login')
+    : problemHandler()(error, req, res, next);
+app.use(requireLiveKey({ ...rp, onEnded }));
 const pages = roamingKeyPages({
   rp,
   passport,

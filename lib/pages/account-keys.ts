@@ -1,6 +1,6 @@
-import { areDisabled, joined } from '../strategy/registered-key.ts';
-import type { RelyingParty } from '../strategy/relying-party.ts';
-import { keysOf, stands } from '../strategy/standing.ts';
+import { areDisabled } from '../strategy/registered-key.ts';
+import type { RelyingPartyOptions } from '../strategy/relying-party.ts';
+import { listKeys } from '../strategy/standing.ts';
 
 /** A key as pages show it to its owner. */
 export interface AppKey {
@@ -15,28 +15,41 @@ export interface AppKey {
   readonly at?: number;
 }
 
+/** A key, and whether it counts. */
+export interface AppKeyState extends AppKey {
+  readonly isDisabled: boolean;
+  /** Whether it was added with a key that is off now. */
+  readonly isSuspended?: boolean;
+  /** Thumbprint of the key that vouches for it. */
+  readonly by?: string;
+}
+
 /** The keys of an account, and which of them are off or suspended. */
 export async function keysOfAccount(
-  rp: RelyingParty,
+  options: RelyingPartyOptions,
   account: string,
   otherKeys: ((account: string) => readonly AppKey[] | Promise<readonly AppKey[]>) | undefined,
-): Promise<readonly (AppKey & { readonly isDisabled: boolean; readonly isSuspended?: boolean })[]> {
-  const registered = await keysOf(rp, account);
-  const own = registered.filter((key) => !key.isRemoved).flatMap((stored) => joined([stored]) ?? []);
-  const logins = own.map(async (key) => ({
-    jkt: key.jkt,
-    kind: kindOf(key.jwk),
-    purpose: 'login' as const,
-    u: key.disablingNames,
-    ...(key.at !== undefined && { at: key.at }),
-    isDisabled: await areDisabled(key.disablingNames, rp.disabled),
-    ...(!(await stands(rp, registered, key)) && { isSuspended: true }),
-  }));
+): Promise<readonly AppKeyState[]> {
+  const disabled = options.disabled ?? (options.store as NonNullable<RelyingPartyOptions['disabled']>);
+  const logins = (await listKeys(options, account))
+    .filter(({ state }) => state !== 'removed')
+    .map(
+      ({ jkt, jwk, disablingNames, at, by, state }): AppKeyState => ({
+        jkt,
+        kind: kindOf(jwk),
+        purpose: 'login',
+        u: disablingNames,
+        isDisabled: state === 'disabled',
+        ...(at !== undefined && { at }),
+        ...(by !== undefined && { by }),
+        ...(state === 'suspended' && { isSuspended: true }),
+      }),
+    );
   const others = ((await otherKeys?.(account)) ?? []).map(async (key) => ({
     ...key,
-    isDisabled: await areDisabled(key.u, rp.disabled),
+    isDisabled: await areDisabled(key.u, disabled),
   }));
-  return Promise.all([...logins, ...others]);
+  return [...logins, ...(await Promise.all(others))];
 }
 
 function kindOf(jwk: { readonly kty: string; readonly crv?: string; readonly n?: string }): string {

@@ -17,6 +17,7 @@ import { login } from '../strategy/login.ts';
 import { findKey, type Registration } from '../strategy/registered-key.ts';
 import { registration } from '../strategy/registration.ts';
 import { type RelyingPartyOptions, relyingParty } from '../strategy/relying-party.ts';
+import { fallWith } from '../strategy/standing.ts';
 import { isDeceptive, spellAccount } from '../ui/flows/names.ts';
 import { type AppKey, keysOfAccount } from './account-keys.ts';
 import { type BrowserAssets, browserAssets } from './browser-assets.ts';
@@ -167,12 +168,12 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
     handler(async (req, res) => {
       const session = await liveSession(rp, req);
       const account = session?.account ?? null;
-      const keys = account === null ? [] : await keysOfAccount(rp, account, options.otherKeys);
+      const keys = account === null ? [] : await keysOfAccount(options.rp, account, options.otherKeys);
       answerJson(res, 200, {
         account,
         now: rp.now(),
         ...(session && { jkt: session.jkt }),
-        keys: keys.map(({ u: _u, ...key }) => key),
+        keys: keys.map(({ u: _u, by: _by, ...key }) => key),
       });
     }),
   );
@@ -209,8 +210,8 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
       const { codes, isDone } = req.body as { codes?: unknown; isDone?: unknown };
       if (!Array.isArray(codes) || codes.length > MAX_CODES)
         throw new RoamingKeyError('invalid_request', `codes must be an array of at most ${MAX_CODES}`);
-      const disabled = rp.disabled as { refresh?: () => Promise<unknown> };
-      if (isDone === true) await disabled.refresh?.();
+      const disabled = options.rp.disabled as { refresh?: () => Promise<unknown> } | undefined;
+      if (isDone === true) await disabled?.refresh?.();
       answerJson(res, 200, { keys: options.accountNamed ? await Promise.all(codes.map(killed)) : null });
     }),
   );
@@ -267,14 +268,21 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
     const u = toBase64url(disablingName(t));
     const account = await options.accountNamed?.(u);
     if (account === undefined) return { isKnown: false, isDisabled: false };
-    const keys = await keysOfAccount(rp, account, options.otherKeys);
+    const keys = await keysOfAccount(options.rp, account, options.otherKeys);
     const key = keys.find((one) => one.u.includes(u));
     if (!key) return { isKnown: false, isDisabled: false };
-    const { isDisabled, purpose, jkt } = key;
-    const hasOther = keys.some((one) => one !== key && one.purpose === 'login' && !one.isDisabled);
-    return isDisabled
-      ? { isKnown: true, isDisabled }
-      : { isKnown: true, isDisabled, account, purpose, jkt, hasOther };
+    const { isDisabled, jkt } = key;
+    if (isDisabled) return { isKnown: true, isDisabled };
+    // What else the code switches off, and what is suspended with it, is no key to log in with.
+    const bears = keys.filter((one) => one.u.includes(u));
+    const fallen = rp.vouchFor === 0 ? new Set(bears.map((one) => one.jkt)) : fallWith(keys, bears);
+    const spare = keys.filter(
+      (one) => one !== key && one.purpose === 'login' && !one.isDisabled && !one.isSuspended,
+    );
+    const hasOther = spare.some((one) => !fallen.has(one.jkt));
+    const hasHeld = spare.some((one) => fallen.has(one.jkt) && !one.u.includes(u));
+    const purposes = [...new Set(bears.map((one) => one.purpose))];
+    return { isKnown: true, isDisabled, account, purposes, jkt, hasOther, hasHeld };
   }
 
   function page(id: PageId): RequestHandler {
@@ -297,7 +305,9 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
         ...(options.headers && { headers: options.headers(req, res) }),
       };
       const tag = PAGES[id];
-      const kit = id === 'create' && options.kit ? ` kit="${options.kit}"` : '';
+      const attribute =
+        id === 'create' && options.kit ? ` kit="${options.kit}"` : id === 'kit' ? ' alone' : '';
+      const heading = `<h1>${words[id]}</h1>`;
       const made: Page = {
         name: id,
         title: words[id],
@@ -309,7 +319,8 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
           `<link rel="modulepreload" href="${under('core.js')}">`,
           `<script type="module" src="${under('ui.js')}"></script>`,
         ].join('\n'),
-        body: `<${tag}${kit}><p class="rk-wait">${words.loading}</p><p class="rk-late">${words.late}</p><noscript><p><strong>${words.noScript}</strong></p></noscript></${tag}>`,
+        // The element brings a heading of its own, but for that of kits, which is a card.
+        body: `${id === 'kit' ? heading : ''}<${tag}${attribute}>${id === 'kit' ? '' : heading}<p class="rk-wait">${words.loading}</p><p class="rk-late">${words.late}</p><noscript><p><strong>${words.noScript}</strong></p></noscript></${tag}>`,
       };
       res.set({
         'Cache-Control': 'no-store',

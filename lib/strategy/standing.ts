@@ -177,14 +177,22 @@ export async function keysKilledBy(
   name: string,
 ): Promise<readonly KeyState[]> {
   const keys = await listKeys(options, account);
-  const dead = new Set(
-    keys.filter((key) => key.state === 'disabled' && key.disablingNames.includes(name)).map(({ jkt }) => jkt),
-  );
-  for (let size = -1; size !== dead.size; ) {
-    size = dead.size;
-    for (const { jkt, by } of keys) if (by !== undefined && dead.has(by)) dead.add(jkt);
-  }
+  const bears = keys.filter((key) => key.state === 'disabled' && key.disablingNames.includes(name));
+  const dead = fallWith(keys, bears);
   return keys.filter(({ jkt, state }) => dead.has(jkt) && (state === 'disabled' || state === 'suspended'));
+}
+
+/** Thumbprints of these keys, and of those that they vouch for in the end. */
+export function fallWith(
+  keys: readonly Pick<KeyState, 'jkt' | 'by'>[],
+  first: readonly Pick<KeyState, 'jkt'>[],
+): ReadonlySet<string> {
+  const fallen = new Set(first.map(({ jkt }) => jkt));
+  for (let size = -1; size !== fallen.size; ) {
+    size = fallen.size;
+    for (const { jkt, by } of keys) if (by !== undefined && fallen.has(by)) fallen.add(jkt);
+  }
+  return fallen;
 }
 
 const parties = new WeakMap<RelyingPartyOptions, RelyingParty>();

@@ -2,7 +2,7 @@ import { h } from './dom.ts';
 import { Context, type FlowOptions } from './flows/context.ts';
 import type { Notice, PageName } from './flows/explain.ts';
 import type { Flow, FlowState } from './flows/flow.ts';
-import type { KitSheet } from './flows/kit.ts';
+import type { KitSheet } from './flows/kit-sheet.ts';
 import { routesUnder } from './flows/routes.ts';
 import type { Words } from './flows/words.ts';
 import { showNotice, sign } from './notice.ts';
@@ -34,6 +34,11 @@ export interface FieldOptions {
 }
 
 const FLASH = 'roaming-key:flash';
+interface Flash extends Notice {
+  readonly flashedAt: number;
+  readonly path?: string;
+}
+
 /** For how long a message is news, in milliseconds. */
 const FLASH_AGE = 15_000;
 const CHANNEL = 'roaming-key session';
@@ -68,6 +73,7 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
   #context: Context | undefined;
   #kitView: Promise<typeof import('./kit-view.ts')> | undefined;
   #pages: PageConfig['pages'] = '';
+  #onHash: (() => void) | undefined;
 
   /** Options of this element alone. */
   options: Partial<FlowOptions> = {};
@@ -118,6 +124,7 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
       this.#channel?.close();
       this.#flow = undefined;
       removeEventListener('beforeunload', this.#beforeUnload);
+      if (this.#onHash) removeEventListener('hashchange', this.#onHash);
       document.querySelector('body > .rk-sheet')?.remove();
     });
   }
@@ -127,8 +134,9 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
       await this.#setUp();
     } catch (error) {
       const context = this.#context ?? new Context({ assistant: '', app: { login: '/' } });
-      this.replaceChildren(this.#notice);
-      showNotice(this.#notice, context, context.explain(error), () => location.href);
+      this.classList.add('rk');
+      this.replaceChildren(h('h1', {}, document.title), this.#notice);
+      showNotice(this.#notice, context.explain(error), { hrefOf: () => location.href });
       throw error;
     }
   }
@@ -206,7 +214,8 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
   }
 
   #showNotice(notice: Notice | undefined): void {
-    showNotice(this.#notice, this.context, notice, (page, account) => this.href(page, account));
+    const say = this.context.say.bind(this.context);
+    showNotice(this.#notice, notice, { hrefOf: (page, account) => this.href(page, account), say });
   }
 
   #drawProgress({ progress, isBusy }: FlowState): void {
@@ -303,6 +312,32 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
     return button;
   }
 
+  /** A field for a new password. What shows how good it is comes when the field is used. */
+  protected newPassword(name: string, label: string, hints: () => string[]): HTMLElement {
+    const field = this.field({ name, label, type: 'password', autocomplete: 'new-password' });
+    const input = field.querySelector('input') as HTMLInputElement;
+    const host = field.querySelector('.rk-meter-place') as HTMLElement;
+    const load = () =>
+      import('./meter.ts').then(
+        ({ setUpMeter }) => setUpMeter(this.context, input, host, hints),
+        () => {},
+      );
+    input.addEventListener('focus', load, { once: true });
+    return field;
+  }
+
+  /** Whose password is typed, for password managers alone. */
+  protected username(value: string): HTMLInputElement {
+    return h('input', {
+      class: 'rk-hidden',
+      autocomplete: 'username',
+      value,
+      tabindex: -1,
+      readonly: true,
+      'aria-hidden': 'true',
+    });
+  }
+
   /** A box to tick, with its place for what is wrong. */
   protected check(name: string, label: string, isOn: boolean): HTMLElement {
     const id = `${this.#id}-${name}`;
@@ -382,10 +417,46 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
     ];
   }
 
+  /** A pickup code. Its picture is loaded when it is shown; the code is there without. */
+  protected codePart(account: string, code: string): HTMLElement {
+    const shown = h(
+      'p',
+      { class: 'rk-code', 'data-pickup': code },
+      h('span', {}, code.slice(0, 4)),
+      ' ',
+      h('span', {}, code.slice(4)),
+    );
+    const part = h('div', { class: 'rk-kit', role: 'status' }, shown);
+    const link = `${new URL(this.href('pickup'), location.href).href}#pickup=${encodeURIComponent(account)}&code=${code}`;
+    import('./code-view.ts').then(
+      ({ codeView }) => {
+        const [label, ...rest] = codeView(this.context, link).filter((node) => node !== false);
+        part.replaceChildren(label as Node, shown, ...rest);
+      },
+      () => {},
+    );
+    return part;
+  }
+
   /** Loads what shows kits. */
   protected loadKitView(): void {
     this.#kitView = import('./kit-view.ts');
     this.#kitView.catch(() => {});
+  }
+
+  /**
+   * Takes what stands behind `#` in the address, now and when another such link is opened in this tab. It is a code, which no
+   * history may keep.
+   */
+  protected watchHash(take: (text: string) => void): void {
+    this.#onHash = () => {
+      const text = location.hash.slice(1);
+      if (text === '') return;
+      history.replaceState(null, '', location.pathname + location.search);
+      if (!this.flow.state.isBusy) take(text);
+    };
+    addEventListener('hashchange', this.#onHash);
+    this.#onHash();
   }
 
   /** Where a page is. */
@@ -398,8 +469,9 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
 
   /** Leaves for where the user wanted to go, and shows a message there. */
   protected leave(notice?: Notice): void {
-    if (notice) flash(notice);
-    location.assign(nextPage() ?? this.href('home'));
+    const to = nextPage() ?? this.href('home');
+    if (notice) flash(notice, to);
+    location.assign(to);
   }
 }
 
@@ -424,21 +496,28 @@ export class Values {
   }
 }
 
-/** Has the next page show a message. */
-export function flash(notice: Notice): void {
+/**
+ * Has the next page show a message.
+ *
+ * @param to the page it is for: the package's other pages drop it
+ */
+export function flash(notice: Notice, to?: string): void {
   try {
-    sessionStorage.setItem(FLASH, JSON.stringify({ ...notice, flashedAt: Date.now() }));
+    const path = to && new URL(to, location.href).pathname;
+    sessionStorage.setItem(FLASH, JSON.stringify({ ...notice, flashedAt: Date.now(), path }));
   } catch {
     // The user does without.
   }
 }
 
-function takeFlash(): Notice | undefined {
+function takeFlash(isAppPage = false): Notice | undefined {
   try {
     const text = sessionStorage.getItem(FLASH);
     sessionStorage.removeItem(FLASH);
-    const notice = text === null ? undefined : (JSON.parse(text) as Notice & { flashedAt: number });
-    return notice && Date.now() - notice.flashedAt < FLASH_AGE ? notice : undefined;
+    const notice = text === null ? undefined : (JSON.parse(text) as Flash);
+    if (!notice || Date.now() - notice.flashedAt >= FLASH_AGE) return undefined;
+    // A welcome is for the page that the login led to, or for that which it sent on to.
+    return isAppPage || notice.path === undefined || notice.path === location.pathname ? notice : undefined;
   } catch {
     return undefined;
   }
@@ -481,8 +560,8 @@ export class NoticeElement extends HTMLElement {
     const hrefOf = (page: PageName) =>
       typeof pages === 'string' ? (page === 'home' ? `${pages}/` : `${pages}/${page}`) : (pages[page] ?? '/');
     this.classList.add('rk');
-    const show = (notice: Notice) => showNotice(this, context, notice, hrefOf);
-    const flashed = takeFlash();
+    const show = (notice: Notice) => showNotice(this, notice, { hrefOf, say: context.say.bind(context) });
+    const flashed = takeFlash(true);
     if (flashed) show(flashed);
     if (!this.hasAttribute('watch')) return;
     new BroadcastChannel(CHANNEL).addEventListener('message', ({ data }: MessageEvent<string>) => {

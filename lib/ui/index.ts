@@ -4,7 +4,9 @@
  */
 import { NoticeElement } from './element.ts';
 
+export { h, svg } from './dom.ts';
 export { configure, flash, type PageConfig } from './element.ts';
+export { type NoticeOptions, showNotice, sign } from './notice.ts';
 
 const ELEMENTS: Readonly<Record<string, () => Promise<CustomElementConstructor>>> = {
   'roaming-key-login': async () => (await import('./elements/login.ts')).LoginElement,

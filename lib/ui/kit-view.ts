@@ -2,7 +2,7 @@
 import { download, h } from './dom.ts';
 import type { Context } from './flows/context.ts';
 import { KIT_WORDS } from './flows/english/kit.ts';
-import type { KitSheet } from './flows/kit.ts';
+import type { KitSheet } from './flows/kit-sheet.ts';
 
 /** The code, its buttons and the sheet; the sheet is in the document as long as the kit is shown. */
 export function kitView(context: Context, sheet: KitSheet, lostUrl: string): readonly Node[] {

@@ -1,6 +1,7 @@
 /** A meter beside a field for a new password. Rules answer at once; word lists are loaded when the field is used. */
 import { h } from './dom.ts';
 import type { Context } from './flows/context.ts';
+import { METER_WORDS } from './flows/english/meter.ts';
 import { weaknessOf } from './flows/strength.ts';
 import type { Question, Rating } from './strength-worker.ts';
 
@@ -13,16 +14,7 @@ export function setUpMeter(
 ): void {
   let worker: Worker | undefined;
   let asked = 0;
-  const start = () => {
-    try {
-      worker ??= new Worker(new URL('./strength-worker.js', import.meta.url), { type: 'module' });
-      worker.onmessage = ({ data }: MessageEvent<Rating>) => {
-        if (data.id === asked && input.value !== '') draw(data.score);
-      };
-    } catch {
-      // The rules do without.
-    }
-  };
+  context.learn(METER_WORDS);
   const names = context.say('password.names').split(', ');
   const draw = (score: number, advice = '') =>
     host.replaceChildren(
@@ -38,13 +30,22 @@ export function setUpMeter(
       ),
       advice && h('p', { class: 'rk-hint' }, advice),
     );
-  input.addEventListener('focus', start, { once: true });
-  input.addEventListener('input', () => {
+  try {
+    worker = new Worker(new URL('./strength-worker.js', import.meta.url), { type: 'module' });
+    worker.onmessage = ({ data }: MessageEvent<Rating>) => {
+      if (data.id === asked && input.value !== '') draw(data.score);
+    };
+  } catch {
+    // The rules do without.
+  }
+  const rate = () => {
     asked += 1;
     if (input.value === '') return host.replaceChildren();
     const weak = weaknessOf(input.value, hints());
     if (weak) return draw(0, context.say(weak.word, weak.n === undefined ? {} : { n: weak.n }));
     draw(2);
     return worker?.postMessage({ id: asked, password: input.value, hints: hints() } satisfies Question);
-  });
+  };
+  input.addEventListener('input', rate);
+  rate();
 }

@@ -1,7 +1,9 @@
 /** Messages: each tone has a look and a sign of its own, so that no failure passes for another. */
 import { h, svg } from './dom.ts';
 import type { Context } from './flows/context.ts';
+import { CORE_WORDS } from './flows/english/core.ts';
 import type { Notice, PageName, Tone } from './flows/explain.ts';
+import { fill, type Values } from './flows/words.ts';
 
 /** Drawn on 20 by 20. */
 const SIGNS: Record<Tone, string> = {
@@ -26,12 +28,18 @@ export function sign(tone: Tone): SVGSVGElement {
 
 const countdowns = new WeakMap<Element, ReturnType<typeof setInterval>>();
 
-/** Shows a message in `host` in place of an earlier one; `undefined` clears it. */
+export interface NoticeOptions {
+  /** Where a page is. */
+  readonly hrefOf?: (page: PageName, account?: string) => string;
+  /** Says a text; default: in English. */
+  readonly say?: Context['say'];
+}
+
+/** Shows a message in `host`, which is under the class `rk`, in place of an earlier one; `undefined` clears it. */
 export function showNotice(
   host: HTMLElement,
-  context: Context,
   notice: Notice | undefined,
-  hrefOf: (page: PageName, account?: string) => string,
+  { hrefOf = (page) => page, say = english }: NoticeOptions = {},
 ): void {
   clearInterval(countdowns.get(host));
   host.replaceChildren();
@@ -67,7 +75,7 @@ export function showNotice(
       ),
     ),
   );
-  if (until !== undefined) countDown(host, context, wait, until);
+  if (until !== undefined) countDown(host, say, wait, until);
   if (host.getBoundingClientRect().top < 0) host.scrollIntoView({ block: 'center' });
 }
 
@@ -75,11 +83,13 @@ function reloadButton(label: string): HTMLButtonElement {
   return h('button', { type: 'button', click: () => location.reload() }, label);
 }
 
-function countDown(host: Element, context: Context, place: HTMLElement, until: number): void {
+const english: Context['say'] = (key, values?: Values) =>
+  fill((CORE_WORDS as Readonly<Record<string, string>>)[key] ?? key, values);
+
+function countDown(host: Element, say: Context['say'], place: HTMLElement, until: number): void {
   const tick = () => {
     const left = Math.max(0, Math.ceil(until - Date.now() / 1000));
-    place.textContent =
-      left === 0 ? context.say('wait.now') : context.say('wait.in', { time: formatWait(left) });
+    place.textContent = left === 0 ? say('wait.now') : say('wait.in', { time: formatWait(left) });
     if (left === 0) clearInterval(countdowns.get(host));
   };
   countdowns.set(host, setInterval(tick, 1000));

@@ -58,7 +58,7 @@ export async function visit(page: Page, { app }: Demo, route: string): Promise<v
 
 /** The message that is shown: its tone and text. */
 export async function notice(page: Page): Promise<{ tone: string | null; text: string }> {
-  const element = page.locator('.notice, .rk-notice').first();
+  const element = page.locator('.rk-notice').first();
   await element.waitFor();
   return { tone: await element.getAttribute('data-tone'), text: await element.innerText() };
 }
@@ -79,10 +79,25 @@ export async function assistantOf(page: Page): Promise<string> {
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** Serious and critical findings of axe, as `rule: element`. */
+/** What axe finds, as `rule: element`. */
 export async function accessibilityFaults(page: Page): Promise<string[]> {
   await page.evaluate(`if (!window.axe) { ${axe} }`);
   return page.evaluate(`axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
-    violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 160))))`);
+    violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 160))))`);
+}
+
+/** The same on a small phone in the dark and on a wide screen in light, and whether anything is wider than the phone. */
+export async function faultsInAllLooks(page: Page): Promise<string[]> {
+  const faults: string[] = [];
+  for (const [width, colorScheme] of [
+    [360, 'dark'],
+    [1280, 'light'],
+  ] as const) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.emulateMedia({ colorScheme });
+    faults.push(...(await accessibilityFaults(page)).map((fault) => `${width} ${colorScheme} ${fault}`));
+    const used = await page.evaluate('document.documentElement.scrollWidth');
+    if (Number(used) > width) faults.push(`${width}: content is ${used} wide`);
+  }
+  return faults;
 }

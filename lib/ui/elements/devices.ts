@@ -47,7 +47,7 @@ export class DevicesElement extends FlowElement<DevicesState, DevicesFlow> {
       h('p', { class: 'rk-lead' }, say('devices.lead')),
       ...(context.has('records')
         ? [
-            state.code && this.#code(state),
+            state.code && this.codePart(state.account, state.code),
             this.form(
               () => this.flow.makeCode(),
               h(
@@ -90,14 +90,7 @@ export class DevicesElement extends FlowElement<DevicesState, DevicesFlow> {
       h('p', { class: 'rk-hint' }, say('devices.spare.lead')),
       this.form(
         (values) => this.flow.addSpare({ password: values.text('password') }),
-        h('input', {
-          class: 'rk-hidden',
-          autocomplete: 'username',
-          value: state.account,
-          tabindex: -1,
-          readonly: true,
-          'aria-hidden': 'true',
-        }),
+        this.username(state.account),
         this.field({
           name: 'password',
           label: say('password'),
@@ -124,29 +117,6 @@ export class DevicesElement extends FlowElement<DevicesState, DevicesFlow> {
   async #logOut(): Promise<void> {
     await this.flow.logOut();
     if (this.flow.state.step === 'signed-out') tellTabs('out');
-  }
-
-  #code({ code = '', link = '' }: DevicesState): HTMLElement {
-    const { context } = this;
-    const picture = h('div', { class: 'rk-qr-place' });
-    void import('../qr.ts').then(({ drawQr }) => picture.append(drawQr(link)));
-    const isLocal = /^(localhost|127\.|\[::1\])/.test(location.hostname);
-    const url = new URL(link);
-    return h(
-      'div',
-      { class: 'rk-kit', role: 'status' },
-      h('p', { class: 'rk-kit-label' }, context.say('devices.code')),
-      h(
-        'p',
-        { class: 'rk-code', 'data-pickup': code },
-        h('span', {}, code.slice(0, 4)),
-        ' ',
-        h('span', {}, code.slice(4)),
-      ),
-      picture,
-      h('p', { class: 'rk-hint' }, context.say('devices.code.hint', { url: `${url.host}${url.pathname}` })),
-      isLocal && h('p', { class: 'rk-hint' }, context.say('devices.localhost')),
-    );
   }
 
   #key({

@@ -1,8 +1,7 @@
-import { h } from '../dom.ts';
-import { FlowElement, tellTabs, type View } from '../element.ts';
+import { download, h } from '../dom.ts';
+import { FlowElement, flash, tellTabs, type View } from '../element.ts';
 import type { Context } from '../flows/context.ts';
 import { type EnrollFlow, type EnrollState, enrollFlow } from '../flows/enroll.ts';
-import { setUpMeter } from '../meter.ts';
 
 /** `<roaming-key-enroll kit="first|later">`: a new account. */
 export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
@@ -12,11 +11,16 @@ export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
   }
 
   protected start(): Promise<void> {
+    // The next page says what became of a sign-up that was left.
+    addEventListener('pagehide', () => {
+      const isLeft = this.isConnected && ['kit', 'taken', 'again'].includes(this.flow.state.step);
+      if (isLeft) flash(this.context.notice('info', 'enroll.left', 'enroll.left.text'));
+    });
     return this.flow.start();
   }
 
-  protected override viewOf({ step }: EnrollState): string {
-    return step === 'working' ? 'ask' : step;
+  protected override viewOf({ step, code }: EnrollState): string {
+    return step === 'working' ? 'ask' : `${step}${code ?? ''}`;
   }
 
   protected override get isFragile(): boolean {
@@ -76,6 +80,7 @@ export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
         return [
           h('h1', {}, say('enroll.done', { account: state.account })),
           h('p', { class: 'rk-lead' }, say('enroll.done.lead')),
+          ...this.#carry(state),
           h('p', {}, h('a', { class: 'rk-button rk-primary', href: this.href('home') }, say('go.home'))),
         ];
       default:
@@ -83,8 +88,8 @@ export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
     }
   }
 
-  protected override detail({ step, account, isKept }: EnrollState): object | undefined {
-    return step === 'done' ? { account, isKept } : undefined;
+  protected override detail({ step, account, isKept, code }: EnrollState): object | undefined {
+    return step === 'done' && code === undefined ? { account, isKept } : undefined;
   }
 
   protected override finish(detail: object): void {
@@ -92,6 +97,27 @@ export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
     document.querySelector('body > .rk-sheet')?.remove();
     // With the kit kept later, the first page after the sign-up is the app's own.
     if (this.getAttribute('kit') === 'later' && (detail as EnrollState).isKept) this.leave();
+  }
+
+  /** How a key that the browser does not keep is taken along. */
+  #carry({ account, isKept, code, file }: EnrollState): View {
+    if (isKept !== false || !file) return [];
+    const { context } = this;
+    return [
+      code !== undefined && this.codePart(account, code),
+      this.form(
+        () => this.flow.makeCode(),
+        h(
+          'div',
+          { class: 'rk-row' },
+          context.has('records') && code === undefined && this.submitButton(context.say('go.devices')),
+          this.button(context.say('enroll.take.file'), () => {
+            download(file);
+            this.flow.carried();
+          }),
+        ),
+      ),
+    ];
   }
 
   #account(label: string): HTMLElement {
@@ -107,19 +133,11 @@ export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
 
   #ask(): View {
     const { context } = this;
-    const password = this.field({
-      name: 'password',
-      label: context.say('password'),
-      type: 'password',
-      autocomplete: 'new-password',
-    });
     const account = this.#account(context.say('account'));
-    setUpMeter(
-      context,
-      password.querySelector('input') as HTMLInputElement,
-      password.querySelector('.rk-meter-place') as HTMLElement,
-      () => [account.querySelector('input')?.value ?? '', context.site],
-    );
+    const password = this.newPassword('password', context.say('password'), () => [
+      account.querySelector('input')?.value ?? '',
+      context.site,
+    ]);
     return [
       h('h1', {}, context.say('enroll.title')),
       h('p', { class: 'rk-lead' }, context.say('enroll.lead')),

@@ -3,7 +3,7 @@ import { FlowElement, type View } from '../element.ts';
 import type { Context } from '../flows/context.ts';
 import { type KitFlow, type KitState, kitFlow } from '../flows/kit.ts';
 
-/** `<roaming-key-kit account="ada">`: a kit that waits to be kept; empty where there is none. */
+/** `<roaming-key-kit account="ada">`: a kit that waits to be kept; empty where there is none, unless it has the attribute `alone`. */
 export class KitElement extends FlowElement<KitState, KitFlow> {
   protected make(context: Context): KitFlow {
     this.loadKitView();
@@ -31,6 +31,7 @@ export class KitElement extends FlowElement<KitState, KitFlow> {
     if (step === 'shown' && sheet)
       return [h('h2', {}, say('kit.title')), ...this.kitPart(sheet, (isKept) => this.flow.confirm(isKept))];
     document.querySelector('body > .rk-sheet')?.remove();
+    if (step === 'none' && this.hasAttribute('alone')) return [h('p', {}, say('kit.nothing'))];
     return step === 'kept' ? [h('h2', {}, say('kit.none')), h('p', {}, say('kit.none.text'))] : [];
   }
 

@@ -10,17 +10,17 @@ export class LostElement extends FlowElement<LostState, LostFlow> {
   }
 
   protected start(): void {
-    // A link from a printed sheet has its code behind #, which no server sees and no history may keep.
-    const linked = decodeURIComponent(location.hash.slice(1));
-    if (linked === '') return;
-    history.replaceState(null, '', location.pathname);
-    const area = this.querySelector<HTMLTextAreaElement>('[name=code]');
-    if (area) area.value = linked.slice(0, 64);
+    // A link from a printed sheet has its code behind #, which no server sees.
+    this.watchHash((text) => {
+      this.flow.back();
+      const area = this.querySelector<HTMLTextAreaElement>('[name=code]');
+      if (area) area.value = text.slice(0, 64);
+    });
   }
 
   protected view(): View {
     const { context } = this;
-    const { step, verdicts, isOurs, hasSpare } = this.flow.state;
+    const { step, verdicts, isOurs, hasSpare, isSpareHeld } = this.flow.state;
     const say = context.say.bind(context);
     const facts = h(
       'ul',
@@ -45,7 +45,8 @@ export class LostElement extends FlowElement<LostState, LostFlow> {
       return [
         h('h1', {}, say(isOurs ? 'lost.done' : 'lost.done.unknown')),
         facts,
-        isOurs && h('p', {}, say(hasSpare ? 'lost.next.spare' : 'lost.next')),
+        isOurs &&
+          h('p', {}, say(hasSpare ? 'lost.next.spare' : isSpareHeld ? 'lost.next.held' : 'lost.next')),
         isOurs &&
           h(
             'p',

@@ -2,7 +2,6 @@ import { h } from '../dom.ts';
 import { FlowElement, type View } from '../element.ts';
 import type { Context } from '../flows/context.ts';
 import { type PasswordFlow, type PasswordState, passwordFlow } from '../flows/password.ts';
-import { setUpMeter } from '../meter.ts';
 
 /** `<roaming-key-password>`: another password for the key that is here. */
 export class PasswordElement extends FlowElement<PasswordState, PasswordFlow> {
@@ -59,39 +58,20 @@ export class PasswordElement extends FlowElement<PasswordState, PasswordFlow> {
       ];
     }
     if (state.step !== 'ask') return [h('h1', {}, say('password.title'))];
-    const next = this.field({
-      name: 'newPassword',
-      label: say('password.new'),
-      type: 'password',
-      autocomplete: 'new-password',
-    });
-    setUpMeter(
-      context,
-      next.querySelector('input') as HTMLInputElement,
-      next.querySelector('.rk-meter-place') as HTMLElement,
-      () => [state.account, context.site],
-    );
     return [
       h('h1', {}, say('password.title')),
       h('p', { class: 'rk-lead' }, say('password.lead')),
       this.form(
         (values) =>
           this.flow.submit({ password: values.text('password'), newPassword: values.text('newPassword') }),
-        h('input', {
-          class: 'rk-hidden',
-          autocomplete: 'username',
-          value: state.account,
-          tabindex: -1,
-          readonly: true,
-          'aria-hidden': 'true',
-        }),
+        this.username(state.account),
         this.field({
           name: 'password',
           label: say('password.old'),
           type: 'password',
           autocomplete: 'current-password',
         }),
-        next,
+        this.newPassword('newPassword', say('password.new'), () => [state.account, context.site]),
         this.submitButton(say('password.submit')),
       ),
     ];

@@ -10,17 +10,16 @@ export class PickupElement extends FlowElement<PickupState, PickupFlow> {
   }
 
   protected start(): void {
-    const { hash } = location;
-    // A code must not stay in the history of a browser.
-    if (hash !== '') history.replaceState(null, '', location.pathname);
-    this.flow.readLink(hash);
-    const { account, code } = this.flow.state;
     const set = (name: string, value: string) => {
       const input = this.querySelector<HTMLInputElement>(`[name=${name}]`);
       if (input && value !== '') input.value = value;
     };
-    set('account', account || (new URLSearchParams(location.search).get('account')?.slice(0, 256) ?? ''));
-    set('code', code);
+    set('account', new URLSearchParams(location.search).get('account')?.slice(0, 256) ?? '');
+    this.watchHash((text) => {
+      this.flow.readLink(text);
+      set('account', this.flow.state.account);
+      set('code', this.flow.state.code);
+    });
   }
 
   protected view(): View {
@@ -66,14 +65,7 @@ export class PickupElement extends FlowElement<PickupState, PickupFlow> {
                 say('pickup.found.other.text', { old: found.printHere, new: found.print }),
               ),
             ),
-          h('input', {
-            class: 'rk-hidden',
-            autocomplete: 'username',
-            value: found.account,
-            tabindex: -1,
-            readonly: true,
-            'aria-hidden': 'true',
-          }),
+          this.username(found.account),
           password(),
           this.check('keep', say('pickup.keep'), true),
           found.printHere !== undefined && this.check('replace', say('pickup.found.replace'), false),

@@ -15,7 +15,7 @@ export class AppFlow<S extends FlowState> extends Flow<S> {
     super(state);
     this.context = options instanceof Context ? options : new Context(options);
     const online = () => {
-      if (this.state.notice?.tone === 'offline') this.show(undefined);
+      if (this.state.notice?.tone === 'offline') this.tell(undefined);
     };
     globalThis.addEventListener?.('online', online);
     this.onEnd(() => globalThis.removeEventListener?.('online', online));
@@ -23,7 +23,7 @@ export class AppFlow<S extends FlowState> extends Flow<S> {
   }
 
   /** Shows a message in place of an earlier one, until its wait is over. */
-  protected show(notice: Notice | undefined, change: Partial<S> = {}): void {
+  protected tell(notice: Notice | undefined, change: Partial<S> = {}): void {
     clearTimeout(this.#timer);
     this.set({ notice, ...change } as Partial<S>);
     if (notice?.until === undefined) return;
@@ -31,6 +31,12 @@ export class AppFlow<S extends FlowState> extends Flow<S> {
     this.#timer = setTimeout(() => {
       if (this.state.notice === notice) this.set({ notice: undefined, ...this.afterWait() } as Partial<S>);
     }, wait);
+  }
+
+  /** Sends who is logged out to the login. */
+  protected showSignedOut(change: Partial<S>): void {
+    const action = { label: this.context.say('go.login'), page: 'login' } as const;
+    this.tell({ ...this.context.notice('info', 'refused.session', 'refused.session.text'), action }, change);
   }
 
   /** What changes when a wait is over. */
@@ -54,7 +60,7 @@ export class AppFlow<S extends FlowState> extends Flow<S> {
     } = {},
   ): Promise<T | undefined> {
     if (this.state.isBusy) return undefined;
-    this.show(undefined, { isBusy: true, errors: {} } as Partial<S>);
+    this.tell(undefined, { isBusy: true, errors: {} } as Partial<S>);
     this.context.watchProgress((progress) => this.set({ progress } as Partial<S>));
     try {
       return await act();
@@ -66,7 +72,7 @@ export class AppFlow<S extends FlowState> extends Flow<S> {
         own === undefined && isRoamingKeyError(error, 'wrong_password')
           ? { password: this.context.say('wrong_password.title') }
           : {};
-      this.show(own ?? this.context.explain(error, refused), { errors } as Partial<S>);
+      this.tell(own ?? this.context.explain(error, refused), { errors } as Partial<S>);
       return undefined;
     } finally {
       this.context.watchProgress(undefined);

@@ -154,16 +154,9 @@ export class Context {
     return { tone, title: this.say(title, values), ...(text && { text: this.say(text, values) }) };
   }
 
-  /** A message about a clock that is wrong by five minutes or more. */
-  clockNotice(): Notice | undefined {
-    const off = Math.abs(this.#behind) / 1000;
-    if (off < 300) return undefined;
-    const unit = off < 7200 ? 'minute' : off < 172_800 ? 'hour' : 'day';
-    const size = { minute: 60, hour: 3600, day: 86_400 }[unit];
-    const amount = new Intl.NumberFormat(this.locale, { style: 'unit', unit, unitDisplay: 'long' }).format(
-      Math.round(off / size),
-    );
-    return this.notice('warn', 'clock.title', 'clock.text', { amount, n: this.#behind < 0 ? 1 : 2 });
+  /** Seconds that this device's clock is behind the app's. */
+  get behind(): number {
+    return this.#behind / 1000;
   }
 
   /** `today, 18:03`, `yesterday, 18:03`, `12 May 2027, 18:03`. */

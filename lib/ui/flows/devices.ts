@@ -8,12 +8,11 @@ import {
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions, Session, SessionKey } from './context.ts';
 import { DEVICES_WORDS } from './english/devices.ts';
-import { KEEP_WORDS } from './english/keep.ts';
-import { hold } from './enter.ts';
 import type { FlowState } from './flow.ts';
+import { hold } from './hold.ts';
 import { thumbprintOf } from './keep-record.ts';
-import { type CarriedKey, writeKeyFile } from './key-file.ts';
-import { type KitSheet, kitSheet } from './kit.ts';
+import type { CarriedKey } from './key-file.ts';
+import type { KitSheet } from './kit-sheet.ts';
 
 /** A key of the account, as this device sees it. */
 export interface DeviceKey extends SessionKey {
@@ -58,7 +57,7 @@ class DevicesFlow extends AppFlow<DevicesState> {
       isHere: false,
     });
     this.#pickupUrl = pickupUrl;
-    this.context.learn({ ...DEVICES_WORDS, ...KEEP_WORDS });
+    this.context.learn(DEVICES_WORDS);
   }
 
   /** Reads the account's keys, and what the app keeps. */
@@ -66,36 +65,40 @@ class DevicesFlow extends AppFlow<DevicesState> {
     const { context } = this;
     try {
       const session = await context.session();
-      if (session.account === null) {
-        const { title, text = '' } = context.notice('info', 'refused.session', 'refused.session.text');
-        const action = { label: context.say('go.login'), page: 'login' } as const;
-        return this.show({ tone: 'info', title, text, action }, { step: 'signed-out' });
-      }
+      if (session.account === null) return this.showSignedOut({ step: 'signed-out' });
       const { account } = session;
       this.#login = await context.recordHere(account).catch(() => undefined);
       const keys = await this.#keys(session);
       this.set({ step: 'ready', account, keys, isHere: this.#login !== undefined });
       if (!this.#login && context.has('records')) {
         const action = { label: context.say('go.pickup'), page: 'pickup' } as const;
-        this.show({ ...context.notice('info', 'devices.elsewhere', 'devices.elsewhere.text'), action });
+        this.tell({ ...context.notice('info', 'devices.elsewhere', 'devices.elsewhere.text'), action });
       }
       await this.#readStored();
     } catch (error) {
-      this.show(context.explain(error));
+      this.tell(context.explain(error));
     }
   }
 
-  /** Stores the login key for pickup, and shows the code. */
+  /** Stores the keys that are here for pickup, and shows the code. */
   async makeCode(): Promise<void> {
     const { context } = this;
     const record = this.#login;
     if (!record) return;
-    const code = await this.attempt(() => context.deviceOn(record).storeRecord(), {
-      onFailure: (error) =>
-        isRoamingKeyError(error, 'unsupported')
-          ? context.notice('info', 'devices.kind', 'devices.kind.text')
-          : undefined,
-    });
+    const code = await this.attempt(
+      async () => {
+        // First, since the code that is shown stands for all of them.
+        const { keepOthers } = await import('./other-keys.ts');
+        await keepOthers(context, this.state.account);
+        return context.deviceOn(record).storeRecord();
+      },
+      {
+        onFailure: (error) =>
+          isRoamingKeyError(error, 'unsupported')
+            ? context.notice('info', 'devices.kind', 'devices.kind.text')
+            : undefined,
+      },
+    );
     if (typeof code !== 'string') return;
     const url = new URL(this.#pickupUrl, globalThis.location?.href);
     const link = `${url.href}#pickup=${encodeURIComponent(this.state.account)}&code=${code}`;
@@ -103,7 +106,7 @@ class DevicesFlow extends AppFlow<DevicesState> {
     await this.#readStored();
   }
 
-  /** Removes the key from the app's store: the code no longer works. */
+  /** Removes the keys from the app's store: the code no longer works. */
   async removeStored(): Promise<void> {
     const { context } = this;
     const isDone = await this.attempt(async () => {
@@ -111,7 +114,7 @@ class DevicesFlow extends AppFlow<DevicesState> {
       return true;
     });
     if (!isDone) return;
-    this.show(context.notice('done', 'devices.removed', 'devices.removed.text'), {
+    this.tell(context.notice('done', 'devices.removed', 'devices.removed.text'), {
       step: 'ready',
       code: undefined,
       link: undefined,
@@ -123,7 +126,7 @@ class DevicesFlow extends AppFlow<DevicesState> {
   async file(purpose: CarriedKey['purpose']): Promise<{ name: string; text: string } | undefined> {
     const { account } = this.state;
     const record = await this.context.recordHere(account, purpose).catch(() => undefined);
-    return record && this.#fileOf({ account, purpose, record });
+    return record && (await import('./keeping.ts')).keyFile(this.context, { account, purpose, record });
   }
 
   /** Makes a spare key with a kit of its own; its file is in the state when the kit was kept. */
@@ -132,6 +135,7 @@ class DevicesFlow extends AppFlow<DevicesState> {
     const { account } = this.state;
     if (password === '') return this.fail({ password: context.say('password.missing') });
     const made = await this.attempt(async () => {
+      const { keyFile, kitSheet } = await import('./keeping.ts');
       // A typo would lock the spare key under an unknown password: check it with the login key.
       const here = this.#login;
       if (here) await tryPassword(context, here, password);
@@ -142,7 +146,7 @@ class DevicesFlow extends AppFlow<DevicesState> {
       device.lock();
       const sheet = kitSheet(context, enrolment.kit, account, 'kit.what.spare');
       context.memory.setKitNumber(await thumbprintOf(enrolment.record.jwk), sheet.number);
-      return { sheet, file: this.#fileOf({ account, purpose: 'login', record: device.record }, 'spare') };
+      return { sheet, file: keyFile(context, { account, purpose: 'login', record: device.record }, 'spare') };
     });
     if (made) this.set({ step: 'kit', ...made });
   }
@@ -153,7 +157,7 @@ class DevicesFlow extends AppFlow<DevicesState> {
     if (!isKept) return this.fail({ kept: context.say('kit.not-kept') });
     const { file } = this.state;
     await this.start();
-    this.show(context.notice('done', 'devices.spare.done', 'devices.spare.done.text'), {
+    this.tell(context.notice('done', 'devices.spare.done', 'devices.spare.done.text'), {
       sheet: undefined,
       file,
     });
@@ -166,12 +170,7 @@ class DevicesFlow extends AppFlow<DevicesState> {
       return true;
     });
     if (isOut)
-      this.show(this.context.notice('done', 'logout.done', 'logout.done.text'), { step: 'signed-out' });
-  }
-
-  #fileOf(carried: CarriedKey, name: string = carried.purpose): { name: string; text: string } {
-    const plain = this.context.site.replace(/[^\p{L}\p{N}]+/gu, '-').toLowerCase();
-    return { name: `${plain}-key-${carried.account}-${name}.json`, text: writeKeyFile(carried) };
+      this.tell(this.context.notice('done', 'logout.done', 'logout.done.text'), { step: 'signed-out' });
   }
 
   async #keys({ keys, jkt, account }: Session): Promise<DeviceKey[]> {

@@ -1,3 +1,5 @@
+import { CLOCK_WORDS } from './english/clock.ts';
+import { CODE_WORDS } from './english/code.ts';
 import { CORE_WORDS } from './english/core.ts';
 import { DEVICES_WORDS } from './english/devices.ts';
 import { ENROLL_WORDS } from './english/enroll.ts';
@@ -6,6 +8,7 @@ import { KEEP_WORDS } from './english/keep.ts';
 import { KIT_WORDS } from './english/kit.ts';
 import { LOGIN_WORDS } from './english/login.ts';
 import { LOST_WORDS } from './english/lost.ts';
+import { METER_WORDS } from './english/meter.ts';
 import { PASSWORD_WORDS } from './english/password.ts';
 import { PICKUP_WORDS } from './english/pickup.ts';
 
@@ -19,6 +22,9 @@ export const ENGLISH = {
   ...KIT_WORDS,
   ...LOST_WORDS,
   ...PICKUP_WORDS,
+  ...CLOCK_WORDS,
+  ...METER_WORDS,
+  ...CODE_WORDS,
   ...DEVICES_WORDS,
   ...PASSWORD_WORDS,
 } as const;

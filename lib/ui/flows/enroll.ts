@@ -1,11 +1,16 @@
-import { type Device, type Enrolment, enroll, isRoamingKeyError } from '../../device/index.ts';
+import {
+  type Device,
+  type DeviceRecord,
+  type Enrolment,
+  enroll,
+  isRoamingKeyError,
+} from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions } from './context.ts';
 import { ENROLL_WORDS } from './english/enroll.ts';
-import { hold } from './enter.ts';
 import type { FlowState } from './flow.ts';
-import { keepRecord, thumbprintOf } from './keep-record.ts';
-import { type KitSheet, kitSheet } from './kit.ts';
+import { hold } from './hold.ts';
+import type { KitSheet } from './kit-sheet.ts';
 import { isDeceptive, spellAccount } from './names.ts';
 import { weaknessOf } from './strength.ts';
 
@@ -19,8 +24,12 @@ export interface EnrollState extends FlowState {
   readonly sheet?: KitSheet | undefined;
   /** Whether the key of `again` has to be opened with the password. */
   readonly needsPassword?: boolean;
-  /** Whether the browser keeps the key; where it does not, the user needs a pickup code before he leaves. */
+  /** Whether the browser keeps the key; where it does not, the user takes it along before he leaves: by `makeCode` or `file`. */
   readonly isKept?: boolean;
+  /** A pickup code for it. */
+  readonly code?: string | undefined;
+  /** A file with it. */
+  readonly file?: { readonly name: string; readonly text: string } | undefined;
 }
 
 export interface EnrollOptions {
@@ -33,7 +42,18 @@ const KIT_TIME = 1800;
 
 class EnrollFlow extends AppFlow<EnrollState> {
   readonly #kit: 'first' | 'later';
-  #made: { readonly enrolment: Enrolment; readonly device: Device } | undefined;
+  #isCarried = false;
+  #made:
+    | {
+        readonly enrolment: Enrolment;
+        readonly device: Device;
+        readonly parts: typeof import('./keeping.ts');
+      }
+    | undefined;
+  /** Whether a registration was tried, whose answer may have been lost. */
+  #isTried = false;
+  /** The key that the browser does not keep. */
+  #carried: DeviceRecord | undefined;
 
   constructor(options: FlowOptions | Context, { kit = 'first' }: EnrollOptions) {
     super(options, { step: 'ask', isBusy: false, errors: {}, account: '' });
@@ -41,9 +61,11 @@ class EnrollFlow extends AppFlow<EnrollState> {
     this.context.learn(ENROLL_WORDS);
   }
 
-  /** Whether a kit is shown that is not kept: leaving the page loses it. */
+  /** Whether leaving the page loses a kit that is shown, or a key that is only here. */
   get isFragile(): boolean {
-    return this.state.step === 'kit' || this.state.step === 'again' || this.state.step === 'taken';
+    const { step, isKept, code } = this.state;
+    if (step === 'done') return isKept === false && code === undefined && !this.#isCarried;
+    return step === 'kit' || step === 'again' || step === 'taken';
   }
 
   /** Looks who is logged in. */
@@ -51,7 +73,7 @@ class EnrollFlow extends AppFlow<EnrollState> {
     try {
       await this.#isSignedIn();
     } catch (error) {
-      this.show(this.context.explain(error));
+      this.tell(this.context.explain(error));
     }
   }
 
@@ -61,7 +83,7 @@ class EnrollFlow extends AppFlow<EnrollState> {
       await this.context.ask('logout', {});
       return true;
     });
-    if (isOut) this.show(undefined, { step: 'ask' });
+    if (isOut) this.tell(undefined, { step: 'ask' });
   }
 
   /** Makes a key for a new account; the session is asked for before the key is made. */
@@ -81,15 +103,18 @@ class EnrollFlow extends AppFlow<EnrollState> {
         this.set({ step: 'ask', errors: { account: refused } });
         return undefined;
       }
+      // What a new key needs is there before the key is.
+      const parts = await import('./keeping.ts');
       const enrolment = await enroll({ ...context.transport, password: typed.password });
       const device = context.deviceOn(enrolment.record);
       // Before anything depends on it: that the key opens. It stays open until the kit is kept.
       await hold(device, typed.password, KIT_TIME);
-      this.#made = { enrolment, device };
-      return kitSheet(context, enrolment.kit, account);
+      this.#made = { enrolment, device, parts };
+      return parts.kitSheet(context, enrolment.kit, account);
     });
     if (!sheet) return this.#stayAt('working', 'ask');
-    if (this.#kit === 'first') return this.set({ step: 'kit', sheet });
+    // A kit that this browser does not remember must be kept before the page is left.
+    if (this.#kit === 'first' || !context.memory.isLasting) return this.set({ step: 'kit', sheet });
     context.memory.setPendingKit(account, sheet.kit);
     return this.#finish(account);
   }
@@ -119,18 +144,21 @@ class EnrollFlow extends AppFlow<EnrollState> {
     const made = this.#made;
     if (!made) return;
     const { record, kit } = made.enrolment;
+    const { isSameKey, keepRecord, keyFile, kitSheet, thumbprintOf } = made.parts;
     const done = await this.attempt(
       async () => {
         this.set({ account });
         if (password !== undefined) await hold(made.device, password, KIT_TIME);
         const here = await context.recordHere(account).catch(() => undefined);
-        if (here) throw new ExistsError(await thumbprintOf(here.jwk));
-        await made.device.register(context.party('register', account));
+        if (here && !isSameKey(here, record)) throw new ExistsError(await thumbprintOf(here.jwk));
+        const jkt = await thumbprintOf(record.jwk);
+        if (!(await this.#isRegistered(account, jkt)))
+          await made.device.register(context.party('register', account));
         // The account exists from here on, so the key is kept before anything else can fail.
         const kept = await keepRecord(context, { account, purpose: 'login', record: made.device.record });
-        context.memory.setKitNumber(await thumbprintOf(record.jwk), kitSheet(context, kit, account).number);
+        context.memory.setKitNumber(jkt, kitSheet(context, kit, account).number);
         await made.device.login(context.party('login', account));
-        return { isKept: kept === 'kept' };
+        return { isKept: kept === 'kept', record: made.device.record };
       },
       {
         onFailure: (error) => {
@@ -150,13 +178,33 @@ class EnrollFlow extends AppFlow<EnrollState> {
     if (!done) return this.#explainRefusal(account);
     made.device.lock();
     this.#made = undefined;
-    const notice = done.isKept
-      ? undefined
-      : {
-          ...context.notice('warn', 'enroll.private', 'enroll.private.text'),
-          action: { label: context.say('go.devices'), page: 'devices' as const },
-        };
-    this.show(notice, { step: 'done', isKept: done.isKept, sheet: undefined });
+    const notice = done.isKept ? undefined : context.notice('warn', 'enroll.private', 'enroll.private.text');
+    const { isKept, record: carried } = done;
+    this.#carried = carried;
+    const file = isKept ? undefined : keyFile(context, { account, purpose: 'login', record: carried });
+    this.tell(notice, { step: 'done', isKept, file, sheet: undefined });
+  }
+
+  /** Stores a key that the browser does not keep for pickup. */
+  async makeCode(): Promise<void> {
+    const record = this.#carried;
+    if (!record) return;
+    const code = await this.attempt(() => this.context.deviceOn(record).storeRecord());
+    if (typeof code === 'string') this.set({ code });
+  }
+
+  /** The user has the file. */
+  carried(): void {
+    this.#isCarried = true;
+    this.set({});
+  }
+
+  /** Whether an earlier try has come through, though its answer did not. */
+  async #isRegistered(account: string, jkt: string): Promise<boolean> {
+    const { context } = this;
+    const asks = this.#isTried && context.has('known');
+    this.#isTried = true;
+    return asks && (await context.ask<{ isKnown: boolean }>('known', { account, jkt })).isKnown;
   }
 
   /** A refused registration has one of two causes: the name was taken, or somebody is logged in. */
@@ -166,7 +214,7 @@ class EnrollFlow extends AppFlow<EnrollState> {
     try {
       const session = await context.session();
       if (session.account !== null) {
-        this.show(
+        this.tell(
           {
             ...context.notice('warn', 'enroll.signed-in', 'enroll.signed-in.text', {
               account: session.account,
@@ -175,7 +223,7 @@ class EnrollFlow extends AppFlow<EnrollState> {
           { step: 'again' },
         );
       } else if (context.has('names') && (await context.ask<Named>('names', { account })).isTaken) {
-        this.show(context.notice('wrong', 'enroll.taken', 'enroll.taken.text', { account }), {
+        this.tell(context.notice('wrong', 'enroll.taken', 'enroll.taken.text', { account }), {
           step: 'taken',
         });
       }
@@ -187,7 +235,7 @@ class EnrollFlow extends AppFlow<EnrollState> {
   async #isSignedIn(): Promise<boolean> {
     const { account } = await this.context.session();
     if (account === null) return false;
-    this.show(this.context.notice('info', 'enroll.signed-in', 'enroll.signed-in.text', { account }), {
+    this.tell(this.context.notice('info', 'enroll.signed-in', 'enroll.signed-in.text', { account }), {
       step: 'signed-in',
     });
     return true;

@@ -3,29 +3,13 @@ import { type Device, isRoamingKeyError } from '../../device/index.ts';
 import type { Context } from './context.ts';
 import { ENTER_WORDS } from './english/enter.ts';
 import type { Notice } from './explain.ts';
-
-/** What the answer to a use of the key reports of earlier uses. */
-export interface EarlierUse {
-  readonly failedSince?: { readonly count: number; readonly last: number | null };
-  readonly lastUsed?: number | null;
-  readonly isReissuedElsewhere?: boolean;
-}
+import { type EarlierUse, hold } from './hold.ts';
 
 /** A login that succeeded. */
 export interface Entered extends EarlierUse {
   readonly account: string;
   /** The app's answer. */
   readonly body: unknown;
-}
-
-/** How long the key is held: as long as the login takes, in seconds. */
-const HOLD = 60;
-
-/** Has a device hold its key, whatever its scheme. */
-export async function hold(device: Device, password: string, forSeconds = HOLD): Promise<EarlierUse> {
-  if (device.record.scheme === 'retrieve') return device.unlock(password, { forSeconds });
-  await device.unlockShared(password, { forSeconds });
-  return {};
 }
 
 /** Unlocks and logs in, and forgets the key. Wrong passwords of this device are counted apart. */

@@ -123,7 +123,6 @@ export const GERMAN: Words = {
   'password.missing': 'Geben Sie Ihr Passwort ein.',
   'password.choose': 'Wählen Sie ein Passwort.',
   'password.same': 'Das ist Ihr jetziges Passwort.',
-  'password.weak': 'Zu leicht zu erraten. Machen Sie es länger: vier oder fünf seltene Wörter genügen.',
   'password.short': 'Zu kurz: Nehmen Sie mindestens {n} Zeichen.',
   'password.common': 'Das ist eines der ersten Passwörter, die ein Dieb versucht.',
   'password.plain': 'Zu wenige verschiedene Zeichen.',
@@ -139,7 +138,7 @@ export const GERMAN: Words = {
   'login.create': 'Neu hier? Konto anlegen',
   'login.lost': 'Gerät verloren?',
   'login.already': 'Sie sind als {account} angemeldet.',
-  'login.already.text': 'Melden Sie sich erst ab, um sich als jemand anderes anzumelden.',
+  'login.already.text': 'Oder melden Sie sich hier als jemand anderes an.',
   'login.no-key': 'Dieser Browser hat keinen Schlüssel für „{account}“.',
   'login.no-key.text':
     'Ist der Name richtig geschrieben? Wurde das Konto anderswo angelegt oder dieser Browser geleert, holen Sie den Schlüssel hierher.',
@@ -181,7 +180,8 @@ export const GERMAN: Words = {
     'Er wird nicht weggeworfen. Melden Sie sich mit ihm an, oder wählen Sie einen anderen Namen. Schlüssel hier: {old}.',
   'enroll.private': 'Dieser Browser behält nichts.',
   'enroll.private.text':
-    'Vielleicht ist es ein privates Fenster. Machen Sie einen Abholcode, bevor Sie es schließen, sonst können Sie sich nicht mehr anmelden.',
+    'Vielleicht ist es ein privates Fenster, oder voll. Nehmen Sie Ihren Schlüssel mit, bevor Sie diese Seite verlassen, sonst können Sie sich nicht mehr anmelden.',
+  'enroll.take.file': 'Meinen Schlüssel als Datei herunterladen',
   'enroll.done': 'Willkommen, {account}',
   'enroll.done.lead': 'Sie sind angemeldet, mit einem Schlüssel, den sonst niemand benutzen kann.',
   'kit.title': 'Heben Sie Ihr Notfallblatt auf',
@@ -207,6 +207,7 @@ export const GERMAN: Words = {
   'kit.pending.text':
     'Das Notfallblatt von „{account}“ ist noch nicht aufgehoben. Ohne es hält niemand einen Dieb auf.',
   'kit.pending.submit': 'Notfallblatt zeigen',
+  'kit.nothing': 'In diesem Browser wartet kein Notfallblatt darauf, aufgehoben zu werden.',
   'kit.none': 'Ihr Notfallblatt ist aufgehoben.',
   'kit.none.text': 'Es ist nicht auf diesem Gerät, und so soll es sein.',
   'sheet.title': 'Notfallblatt',
@@ -248,11 +249,12 @@ export const GERMAN: Words = {
   'lost.back': 'Zurück',
   'lost.done': 'Der Schlüssel ist abgeschaltet',
   'lost.done.unknown': 'Beim Assistenten vorgemerkt',
-  'lost.off': 'Der {purpose} von „{account}“ ist abgeschaltet, auf jedem Gerät.',
+  'lost.off':
+    'Der {purpose} von „{account}“ ist abgeschaltet, auf jedem Gerät. | {purpose} von „{account}“ sind abgeschaltet, auf jedem Gerät.',
   'lost.off.text':
     'Der Assistent bei {assistant} hat es bestätigt. {site} hat die Anmeldungen mit ihm beendet.',
   'lost.off.later':
-    'Der Assistent bei {assistant} hat es bestätigt. {site} hat nicht geantwortet und beendet die Anmeldungen mit ihm, sobald es wieder da ist.',
+    'Der Assistent bei {assistant} hat es bestätigt. {site} hat noch nicht davon gehört und beendet die Anmeldungen mit ihm, sobald es davon hört.',
   'lost.noted':
     'Beim Assistenten bei {assistant} vorgemerkt, aber {site} hat keinen Schlüssel mit diesem Code.',
   'lost.noted.text':
@@ -263,6 +265,8 @@ export const GERMAN: Words = {
     'Dieses Blatt ist von einer älteren Version: Sein Code sagt nicht, für welchen Assistenten er ist. Nur der des Schlüssels zählt, und gefragt wurde {assistant}.',
   'lost.spare': 'Ersatzschlüssel benutzen',
   'lost.next': 'Wenn Sie so weit sind, legen Sie ein neues Konto an.',
+  'lost.next.held':
+    'Ihr Ersatzschlüssel wurde vor Kurzem mit diesem Schlüssel hinzugefügt, darum muss {site} erst bestätigen, dass er Ihrer ist. Oder legen Sie ein neues Konto an.',
   'lost.next.spare': 'Melden Sie sich mit Ihrem Ersatzschlüssel an, oder legen Sie ein neues Konto an.',
   'purpose.login': 'Anmeldeschlüssel',
   'purpose.sign': 'Unterschriftsschlüssel',
@@ -299,9 +303,12 @@ export const GERMAN: Words = {
   'pickup.link': 'Dieser Link bringt keinen Schlüssel.',
   'pickup.link.text':
     'Fotografieren Sie den Code auf der Seite „Ihren Schlüssel auf einem anderen Gerät benutzen“ noch einmal.',
+  'pickup.came': 'Mitgekommen: {list}.',
+  'pickup.left': 'Nicht mitgekommen: {list}. Machen Sie auf dem Gerät, das ihn hat, einen neuen Abholcode.',
   'pickup.kept': 'Ihr Schlüssel ist auf diesem Gerät.',
   'devices.title': 'Ihren Schlüssel auf einem anderen Gerät benutzen',
-  'devices.lead': 'Name, Passwort und ein kurzer Code genügen. Der Code ist ohne Ihr Passwort nichts wert.',
+  'devices.lead':
+    'Name, Passwort und ein kurzer Code genügen, für alle Ihre Schlüssel auf diesem Gerät. Der Code ist ohne Ihr Passwort nichts wert.',
   'devices.make': 'Abholcode machen',
   'devices.remake': 'Neuen Abholcode machen',
   'devices.code': 'Ihr Abholcode, nur jetzt gezeigt',

@@ -1,6 +1,6 @@
 /** A key on its way to another device, as a file. */
 import { type DeviceRecord, parseRecord, RoamingKeyError } from '../../device/index.ts';
-import type { KeyPurpose } from './context.ts';
+import type { Context, KeyPurpose } from './context.ts';
 
 /** A record and what it is for. */
 export interface CarriedKey {
@@ -14,6 +14,16 @@ const PURPOSES: readonly unknown[] = ['login', 'sign', 'notes'] satisfies KeyPur
 /** The file's text. */
 export function writeKeyFile(carried: CarriedKey): string {
   return `${JSON.stringify({ roamingKey: 1, ...carried }, null, 2)}\n`;
+}
+
+/** A file with its name. */
+export function keyFile(
+  { site }: Pick<Context, 'site'>,
+  carried: CarriedKey,
+  name: string = carried.purpose,
+): { name: string; text: string } {
+  const plain = site.replace(/[^\p{L}\p{N}]+/gu, '-').toLowerCase();
+  return { name: `${plain}-key-${carried.account}-${name}.json`, text: writeKeyFile(carried) };
 }
 
 /**

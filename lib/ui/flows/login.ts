@@ -18,6 +18,9 @@ export interface LoginState extends FlowState {
   readonly entered?: Entered | undefined;
 }
 
+/** From how many seconds on users are told that their clock is wrong. */
+const WRONG_CLOCK = 300;
+
 class LoginFlow extends AppFlow<LoginState> {
   constructor(options: FlowOptions | Context) {
     super(options, { step: 'ask', isBusy: false, errors: {}, accountsHere: [] });
@@ -36,10 +39,13 @@ class LoginFlow extends AppFlow<LoginState> {
           account,
         });
         const action = { label: this.context.say('go.home'), page: 'home' } as const;
-        this.show({ tone, title, ...(text && { text }), action }, { signedIn: account });
+        this.tell({ tone, title, ...(text && { text }), action }, { signedIn: account });
+      } else if (Math.abs(this.context.behind) >= WRONG_CLOCK) {
+        const { clockNotice } = await import('./clock-notice.ts');
+        if (!this.state.notice) this.tell(clockNotice(this.context));
       }
     } catch (error) {
-      this.show(this.context.explain(error));
+      this.tell(this.context.explain(error));
     }
   }
 
@@ -58,7 +64,7 @@ class LoginFlow extends AppFlow<LoginState> {
       { refused: 'key' },
     );
     if (entered === 'no-key') return this.#tellNoKey(account);
-    if (entered) return this.show(noticeOf(context, entered), { step: 'done', entered });
+    if (entered) return this.tell(noticeOf(context, entered), { step: 'done', entered });
     const { until } = this.state.notice ?? {};
     this.set(until === undefined ? { step: 'ask' } : { step: 'locked', retryAt: until });
   }
@@ -74,7 +80,7 @@ class LoginFlow extends AppFlow<LoginState> {
     if (alike !== undefined) {
       const sameCase = alike.toLowerCase() === account.toLowerCase();
       if (!sameCase)
-        return this.show(context.notice('warn', 'login.alike', 'login.alike.text', { account: alike }), {
+        return this.tell(context.notice('warn', 'login.alike', 'login.alike.text', { account: alike }), {
           step: 'no-key',
           accountsHere,
         });
@@ -86,7 +92,7 @@ class LoginFlow extends AppFlow<LoginState> {
     );
     const action = { label: context.say('go.pickup'), page: 'pickup', account } as const;
     const notice = blocked ?? context.notice('info', 'login.no-key', 'login.no-key.text', { account });
-    this.show({ ...notice, action }, { step: 'no-key', accountsHere });
+    this.tell({ ...notice, action }, { step: 'no-key', accountsHere });
   }
 }
 

@@ -11,15 +11,18 @@ import type { Context, FlowOptions, KeyPurpose } from './context.ts';
 import { LOST_WORDS } from './english/lost.ts';
 import type { FlowState } from './flow.ts';
 
-/** What the app says of one kit's code. `account` and `purpose` only while the key is not off yet. */
+/** What the app says of one kit's code. `account` and `purposes` only while the key is not off yet. */
 export interface KilledKey {
   readonly isKnown: boolean;
   readonly isDisabled: boolean;
   readonly account?: string;
-  readonly purpose?: KeyPurpose;
+  /** What its keys are for: one kit may be that of several. */
+  readonly purposes?: readonly KeyPurpose[];
   readonly jkt?: string;
   /** Whether the account has another key that is on. */
   readonly hasOther?: boolean;
+  /** Whether it has one that is put on hold with this key, which has vouched for it. */
+  readonly hasHeld?: boolean;
 }
 
 /** The answer of `app.killed`, in the order of the codes that were asked about. */
@@ -44,6 +47,8 @@ export interface LostState extends FlowState {
   readonly isOurs: boolean;
   /** Whether the account has another key to log in with. */
   readonly hasSpare: boolean;
+  /** Whether it has one that waits until the app confirms it. */
+  readonly isSpareHeld: boolean;
 }
 
 export interface LostOptions {
@@ -63,7 +68,15 @@ class LostFlow extends AppFlow<LostState> {
   #isOldCode = false;
 
   constructor(options: FlowOptions | Context, { readPicture }: LostOptions) {
-    super(options, { step: 'ask', isBusy: false, errors: {}, verdicts: [], isOurs: false, hasSpare: false });
+    super(options, {
+      step: 'ask',
+      isBusy: false,
+      errors: {},
+      verdicts: [],
+      isOurs: false,
+      hasSpare: false,
+      isSpareHeld: false,
+    });
     this.#readPicture = readPicture;
     this.context.learn(LOST_WORDS);
   }
@@ -92,7 +105,7 @@ class LostFlow extends AppFlow<LostState> {
     this.#before = await this.attempt(async () => (await this.#ask(false)) ?? []);
     // An app that does not answer does not keep anybody from switching a key off.
     const before = this.#before;
-    this.show(undefined, {
+    this.tell(undefined, {
       step: 'check',
       verdicts: this.#kits.map((_kit, i) => this.#announce(before ? (before[i] ?? NOT_OURS) : undefined)),
     });
@@ -100,7 +113,7 @@ class LostFlow extends AppFlow<LostState> {
 
   /** Back to the code. */
   back(): void {
-    this.show(undefined, { step: 'ask', verdicts: [], errors: {} });
+    this.tell(undefined, { step: 'ask', verdicts: [], errors: {} });
   }
 
   /** Switches the keys off, for good. */
@@ -118,11 +131,12 @@ class LostFlow extends AppFlow<LostState> {
       .catch(() => undefined);
     const verdicts = this.#kits.map((_kit, i) => this.#judge(this.#before?.[i] ?? NOT_OURS, after?.[i]));
     const old = context.say('lost.old-code', { assistant: this.#assistant });
-    this.show(undefined, {
+    this.tell(undefined, {
       step: 'done',
       verdicts: this.#isOldCode ? [...verdicts, { tone: 'info', title: old, text: '' }] : verdicts,
       isOurs: verdicts.some(({ tone }) => tone !== 'warn'),
       hasSpare: this.#before?.some(({ hasOther }) => hasOther === true) ?? false,
+      isSpareHeld: this.#before?.some(({ hasHeld }) => hasHeld === true) ?? false,
     });
   }
 
@@ -136,8 +150,13 @@ class LostFlow extends AppFlow<LostState> {
     return (await this.context.ask<KilledKeys>('killed', { codes, isDone })).keys ?? codes.map(() => UNTOLD);
   }
 
-  #purpose({ purpose = 'login' }: KilledKey): string {
-    return this.context.say(`purpose.${purpose}`);
+  /** Which keys they are, as one text and a number. */
+  #keys({ purposes = ['login'] }: KilledKey): { purpose: string; n: number } {
+    const list = new Intl.ListFormat(this.context.locale);
+    return {
+      purpose: list.format(purposes.map((name) => this.context.say(`purpose.${name}`))),
+      n: purposes.length,
+    };
   }
 
   #announce(key: KilledKey | undefined): Verdict {
@@ -147,7 +166,7 @@ class LostFlow extends AppFlow<LostState> {
       return { tone: 'info', title: context.say('lost.already'), text: context.say('lost.already.text') };
     if (!key.isKnown) return { tone: 'warn', title: context.say('lost.unknown'), text: '' };
     if (key.account === undefined) return { tone: 'info', title: context.say('lost.anonymous'), text: '' };
-    const values = { account: key.account, purpose: this.#purpose(key) };
+    const values = { account: key.account, ...this.#keys(key) };
     return { tone: 'info', title: context.say('lost.ours', values), text: '' };
   }
 
@@ -155,7 +174,7 @@ class LostFlow extends AppFlow<LostState> {
     const { context } = this;
     const values = {
       account: before.account ?? '',
-      purpose: this.#purpose(before),
+      ...this.#keys(before),
       assistant: this.#assistant,
     };
     if (before.isDisabled)

@@ -23,6 +23,18 @@ export class Memory {
     };
   }
 
+  /** Whether what is remembered outlives the page. */
+  get isLasting(): boolean {
+    try {
+      const store = this.#store();
+      store?.setItem(`${PREFIX}probe`, 'x');
+      store?.removeItem(`${PREFIX}probe`);
+      return store !== undefined;
+    } catch {
+      return false;
+    }
+  }
+
   /** Wrong passwords that were typed here for an account since its last login here. */
   triesOf(account: string): number {
     return Number(this.#read(`tries:${account}`) ?? 0);

@@ -1,4 +1,5 @@
 /** Account names as people type them, and names that only look like others. */
+export { spellAccount } from './spell-account.ts';
 
 /** Cyrillic and Greek letters that look like Latin ones, and the letters that they look like. */
 const ALIKE = new Map(
@@ -6,11 +7,6 @@ const ALIKE = new Map(
     i % 2 === 0 ? [[letter, all[i + 1] as string] as const] : [],
   ),
 );
-
-/** The form in which a name is used everywhere: composed, without blanks around it. */
-export function spellAccount(typed: string): string {
-  return typed.trim().normalize('NFC');
-}
 
 /** What a name looks like: letters of other alphabets are replaced by the Latin ones they resemble. */
 export function lookOf(name: string): string {

@@ -4,7 +4,7 @@ import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions } from './context.ts';
 import { PASSWORD_WORDS } from './english/password.ts';
 import type { FlowState } from './flow.ts';
-import { type KitSheet, kitSheet } from './kit.ts';
+import type { KitSheet } from './kit-sheet.ts';
 import { weaknessOf } from './strength.ts';
 
 export interface PasswordState extends FlowState {
@@ -33,21 +33,17 @@ class PasswordFlow extends AppFlow<PasswordState> {
     const { context } = this;
     try {
       const { account } = await context.session();
-      if (account === null) {
-        const action = { label: context.say('go.login'), page: 'login' } as const;
-        const notice = context.notice('info', 'refused.session', 'refused.session.text');
-        return this.show({ ...notice, action }, { step: 'signed-out' });
-      }
+      if (account === null) return this.showSignedOut({ step: 'signed-out' });
       this.set({ account });
       if (!(await context.recordHere(account))) {
         const action = { label: context.say('go.pickup'), page: 'pickup' } as const;
         const notice = context.notice('info', 'password.elsewhere', 'password.elsewhere.text');
-        return this.show({ ...notice, action }, { step: 'elsewhere' });
+        return this.tell({ ...notice, action }, { step: 'elsewhere' });
       }
       this.#device = await context.open(account);
       this.set({ step: 'ask' });
     } catch (error) {
-      this.show(context.explain(error), { step: 'elsewhere' });
+      this.tell(context.explain(error), { step: 'elsewhere' });
     }
   }
 
@@ -107,7 +103,8 @@ class PasswordFlow extends AppFlow<PasswordState> {
     this.#kept?.(true);
   }
 
-  #showKit(kit: DisablingKit): Promise<void> {
+  async #showKit(kit: DisablingKit): Promise<void> {
+    const { kitSheet } = await import('./keeping.ts');
     return new Promise((resolve) => {
       this.#kept = () => resolve();
       this.set({ step: 'kit', sheet: kitSheet(this.context, kit, this.state.account, 'kit.what.new') });

@@ -2,11 +2,11 @@ import { Device, encryptTo, isRoamingKeyError } from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions } from './context.ts';
 import { PICKUP_WORDS } from './english/pickup.ts';
-import { type Entered, enter, hold, noticeOf } from './enter.ts';
+import { type Entered, enter, noticeOf } from './enter.ts';
 import type { FlowState } from './flow.ts';
-import { isSameKey, keepRecord, thumbprintOf } from './keep-record.ts';
-import { type CarriedKey, readKeyFile } from './key-file.ts';
-import { spellAccount } from './names.ts';
+import { hold } from './hold.ts';
+import type { CarriedKey } from './key-file.ts';
+import { spellAccount } from './spell-account.ts';
 
 /** A key from a file, looked at before a password is asked for. */
 export interface FoundKey extends CarriedKey {
@@ -30,6 +30,9 @@ export interface PickupState extends FlowState {
 const MAX_FILE = 1024 * 1024;
 
 class PickupFlow extends AppFlow<PickupState> {
+  /** What is said of the account's other keys. */
+  #others = '';
+
   constructor(options: FlowOptions | Context) {
     super(options, { step: 'ask', isBusy: false, errors: {}, account: '', code: '' });
     this.context.learn(PICKUP_WORDS);
@@ -42,13 +45,14 @@ class PickupFlow extends AppFlow<PickupState> {
   readLink(fragment: string): void {
     const [, account, code] = /^#?pickup=([^&]{1,512})&code=([0-9A-Za-z]{8})$/.exec(fragment) ?? [];
     if (account === undefined || code === undefined) {
-      if (fragment.length > 1) this.show(this.context.notice('wrong', 'pickup.link', 'pickup.link.text'));
+      if (fragment.length > 1) this.tell(this.context.notice('wrong', 'pickup.link', 'pickup.link.text'));
       return;
     }
     try {
-      this.set({ account: spellAccount(decodeURIComponent(account)), code: code.toUpperCase() });
+      const spelled = spellAccount(decodeURIComponent(account));
+      this.tell(undefined, { step: 'ask', found: undefined, account: spelled, code: code.toUpperCase() });
     } catch {
-      this.show(this.context.notice('wrong', 'pickup.link', 'pickup.link.text'));
+      this.tell(this.context.notice('wrong', 'pickup.link', 'pickup.link.text'));
     }
   }
 
@@ -90,6 +94,10 @@ class PickupFlow extends AppFlow<PickupState> {
   async read(file: File): Promise<void> {
     const { context } = this;
     const found = await this.attempt(async () => {
+      const [{ readKeyFile }, { isSameKey, thumbprintOf }] = await Promise.all([
+        import('./key-file.ts'),
+        import('./keep-record.ts'),
+      ]);
       const carried = file.size > MAX_FILE ? undefined : readKeyFile(await file.text());
       if (carried === undefined) return context.say('pickup.file.none');
       if (carried === 'kit') return context.say('pickup.file.kit');
@@ -101,7 +109,7 @@ class PickupFlow extends AppFlow<PickupState> {
         context.has('known') &&
         !(await context.ask<{ isKnown: boolean }>('known', { account, jkt })).isKnown
       ) {
-        this.show(context.notice('stop', 'pickup.stranger', 'pickup.stranger.text', { account }));
+        this.tell(context.notice('stop', 'pickup.stranger', 'pickup.stranger.text', { account }));
         return 'stranger' as const;
       }
       const here = await context.recordHere(account, carried.purpose).catch(() => undefined);
@@ -131,13 +139,14 @@ class PickupFlow extends AppFlow<PickupState> {
         const device = context.deviceOn(found.record, found.purpose);
         if (found.purpose === 'login')
           return this.#enter(device, found.account, typed.password, typed.keep, typed.replace);
+        const { keepRecord } = await import('./keep-record.ts');
         await useOnce(device, typed.password);
         await keepRecord(context, { ...found, record: device.record }, typed.replace);
         return 'kept' as const;
       },
       { refused: 'key' },
     );
-    if (done === 'kept') this.show(context.notice('done', 'pickup.kept'), { step: 'done' });
+    if (done === 'kept') this.tell(context.notice('done', 'pickup.kept'), { step: 'done' });
     else if (done) this.#done(done);
   }
 
@@ -148,6 +157,7 @@ class PickupFlow extends AppFlow<PickupState> {
     keep: boolean,
     replace = false,
   ): Promise<Entered> {
+    const { keepRecord, thumbprintOf } = await import('./keep-record.ts');
     // A picked-up record whose key opened is the account's own: the app has let it in under this name.
     const entered = await enter(this.context, device, account, password);
     if (keep) {
@@ -162,16 +172,29 @@ class PickupFlow extends AppFlow<PickupState> {
           old: here ? (await thumbprintOf(here.jwk)).slice(0, 8) : '',
           new: (await thumbprintOf(device.record.jwk)).slice(0, 8),
         };
-        this.show(this.context.notice('warn', 'pickup.found.other', 'pickup.found.other.text', values));
+        this.tell(this.context.notice('warn', 'pickup.found.other', 'pickup.found.other.text', values));
       }
+      // The session of this login has the account's other keys. The login counts without them.
+      if (this.context.has('records'))
+        this.#others = await bringOthers(this.context, account).catch(() => '');
     }
     return entered;
   }
 
   #done(entered: Entered): void {
-    const kept = this.state.notice;
-    this.show(kept ?? noticeOf(this.context, entered), { step: 'done', entered });
+    const told = this.state.notice ?? noticeOf(this.context, entered);
+    const others = this.#others;
+    // An alarm is not diluted.
+    const isCalm = told.tone === 'done' && others !== '';
+    const notice = isCalm ? { ...told, text: [others, told.text].filter(Boolean).join(' ') } : told;
+    this.tell(notice, { step: 'done', entered });
   }
+}
+
+/** Keeps the account's other keys here, and says which came. */
+async function bringOthers(context: Context, account: string): Promise<string> {
+  const others = await import('./other-keys.ts');
+  return others.tellOthers(context, await others.bringOthers(context, account));
 }
 
 /** Uses a key for another purpose than login, so that a record that does not work is not kept. */

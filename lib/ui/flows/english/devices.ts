@@ -2,13 +2,9 @@
 export const DEVICES_WORDS = {
   'devices.title': 'Use your key on another device',
   'devices.lead':
-    'Name, password and a short code are enough. The code is worth nothing without your password.',
+    'Name, password and a short code are enough, for all keys that you have on this device. The code is worth nothing without your password.',
   'devices.make': 'Make a pickup code',
   'devices.remake': 'Make a new pickup code',
-  'devices.code': 'Your pickup code, shown only now',
-  'devices.code.hint':
-    'Open {url} on the other device, or scan the picture with it. A new code replaces this one.',
-  'devices.localhost': 'Phones cannot open “localhost”: try this on another browser of this computer.',
   'devices.stored': '{site} has kept your key for pickup since {when}.',
   'devices.not-stored': '{site} keeps nothing for pickup now.',
   'devices.remove': 'Remove it from {site}',

@@ -17,9 +17,6 @@ export const ENROLL_WORDS = {
     'The page was left before the kit was kept, so nothing was made. Choose the password again.',
   'enroll.exists': 'This browser has another key for “{account}”.',
   'enroll.exists.text': 'It is not thrown away. Log in with it, or choose another name. Key here: {old}.',
-  'enroll.private': 'This browser keeps nothing.',
-  'enroll.private.text':
-    'It may be a private window. Before you close it, make a pickup code, or you cannot log in again.',
   'enroll.done': 'Welcome, {account}',
   'enroll.done.lead': 'You are logged in with a key that nobody else can use.',
 } as const;

@@ -1,4 +1,4 @@
-/** Keeping a kit. */
+/** Keeping a kit, and a key that a browser does not keep. */
 export const KEEP_WORDS = {
   'kit.what': 'your key',
   'kit.what.spare': 'your spare key',
@@ -12,6 +12,11 @@ export const KEEP_WORDS = {
   'kit.pending': 'Keep your kit',
   'kit.pending.text': 'You have not kept the kit of “{account}” yet. Without it nobody can stop a thief.',
   'kit.pending.submit': 'Show the kit',
+  'kit.nothing': 'No kit waits in this browser to be kept.',
   'kit.none': 'Your kit is kept.',
   'kit.none.text': 'It is not on this device, and that is how it should be.',
+  'enroll.private': 'This browser keeps nothing.',
+  'enroll.private.text':
+    'It may be a private window, or full. Before you leave this page take your key along, or you cannot log in again.',
+  'enroll.take.file': 'Download my key as a file',
 } as const;

@@ -5,7 +5,7 @@ export const LOGIN_WORDS = {
   'login.create': 'New here? Create an account',
   'login.lost': 'Lost a device?',
   'login.already': 'You are logged in as {account}.',
-  'login.already.text': 'Log out first to log in as somebody else.',
+  'login.already.text': 'Or log in here as somebody else.',
   'login.no-key': 'This browser has no key for “{account}”.',
   'login.no-key.text':
     'Is the name spelled right? If the account was made elsewhere, or this browser’s data was cleared, bring the key here.',

@@ -27,10 +27,11 @@ export const LOST_WORDS = {
   'lost.back': 'Back',
   'lost.done': 'The key is off',
   'lost.done.unknown': 'Noted by the assistant',
-  'lost.off': 'The {purpose} of “{account}” is off, on every device.',
+  'lost.off':
+    'The {purpose} of “{account}” is off, on every device. | The {purpose} of “{account}” are off, on every device.',
   'lost.off.text': 'The assistant at {assistant} has confirmed it. {site} has ended the logins made with it.',
   'lost.off.later':
-    'The assistant at {assistant} has confirmed it. {site} did not answer, and will end the logins made with it as soon as it is back.',
+    'The assistant at {assistant} has confirmed it. {site} has not heard of it yet, and will end the logins made with it when it does.',
   'lost.noted': 'Noted by the assistant at {assistant}, but {site} has no key with this code.',
   'lost.noted.text':
     'Is it the sheet of a sign-up that was broken off, or of another app? The key you mean to stop may still work.',
@@ -40,5 +41,7 @@ export const LOST_WORDS = {
     'This sheet is from an older version: its code does not say which assistant it is for. Only the key’s own assistant counts, and {assistant} was asked.',
   'lost.spare': 'Use my spare key',
   'lost.next': 'When you are ready, make a new account.',
+  'lost.next.held':
+    'Your spare key was added with this key not long ago, so {site} has to confirm first that it is yours. Or make a new account.',
   'lost.next.spare': 'Log in with your spare key, or make a new account.',
 } as const;

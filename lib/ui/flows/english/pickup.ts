@@ -29,5 +29,7 @@ export const PICKUP_WORDS = {
     'Somebody may have made this file to learn your password. It was not kept, and no password is asked for.',
   'pickup.link': 'This link brings no key.',
   'pickup.link.text': 'Scan the code on the page “Use your key on another device” once more.',
+  'pickup.came': 'Brought along: {list}.',
+  'pickup.left': 'Not brought along: {list}. Make a new pickup code on the device that has it.',
   'pickup.kept': 'Your key is on this device.',
 } as const;

@@ -75,7 +75,7 @@ async function walk(ada: BrowserContext, bob: BrowserContext): Promise<void> {
   await other.fill('#to', 'ada');
   await other.fill('#text', 'Lunch on Thursday?');
   await other.click('#send');
-  await other.waitForSelector('.notice[data-tone=done]');
+  await other.waitForSelector('.rk-notice[data-tone=done]');
   await shoot(other, 'notes-sent');
   await visit(page, '/notes');
   await page.click('[data-read]');
@@ -108,6 +108,8 @@ async function walk(ada: BrowserContext, bob: BrowserContext): Promise<void> {
   await shoot(page, 'kit');
   await page.waitForSelector('.rk-sheet .rk-qr', { state: 'attached' });
   await page.emulateMedia({ media: 'print' });
+  // A4 at 96 dots an inch.
+  await page.setViewportSize({ width: 794, height: 1123 });
   await page.screenshot({ path: path.join(OUT, 'sheet.png'), fullPage: true });
   await page.emulateMedia({ media: 'screen' });
   const code = await keepKit(page);

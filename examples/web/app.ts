@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
-import express, { type Request, type RequestHandler } from 'express';
+import express, { type ErrorRequestHandler, type Request, type RequestHandler } from 'express';
 import { rateLimit } from 'express-rate-limit';
 import session from 'express-session';
 import passport from 'passport';
@@ -126,7 +126,7 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
       cookie: { sameSite: 'lax', secure: origin.startsWith('https:'), maxAge: SESSION_SECONDS * 1000 },
     }),
     authenticator.session(),
-    requireLiveKey(rp),
+    requireLiveKey({ ...rp, onEnded: toLogin }),
   );
   const ownPage = fromOwnPage(origin);
 
@@ -213,9 +213,10 @@ export async function startApp(options: AppSideOptions): Promise<AppSide> {
   api.get('/notes', (req, res) => void res.json({ notes: db.notes(accountOf(req)) }));
   api.post('/notes', limit(60), (req, res) => {
     const from = accountOf(req);
-    const { to, jwe } = readNoteBody(req.body);
-    if (!db.hasAccount(to)) throw new RoamingKeyError('refused', 'there is no such account');
-    db.addNote(from, to, jwe);
+    const note = readNoteBody(req.body);
+    if (!db.keys(note.to).some(({ purpose, jkt }) => purpose === 'notes' && jkt === note.key))
+      throw new RoamingKeyError('refused', 'there is no such key');
+    db.addNote(from, note);
     res.status(201).json({ sent: true });
   });
   api.delete('/notes/:id', (req, res) => {
@@ -256,6 +257,10 @@ function accountOf(req: Request): string {
   if (!req.user) throw new RoamingKeyError('refused', 'log in first');
   return req.user.account;
 }
+
+/** Who comes with a key that is off is logged out: people get a page, scripts an answer. */
+const toLogin: ErrorRequestHandler = (error, req, res, next) =>
+  req.accepts(['json', 'html']) === 'html' ? res.redirect('/login') : problemHandler()(error, req, res, next);
 
 /** The session's cookie goes along with requests that other pages make; these must not do anything. */
 function fromOwnPage(origin: string): RequestHandler {

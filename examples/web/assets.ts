@@ -194,7 +194,7 @@ ${common}${head}
 ${navigation}
 </header>
 <main id="main" tabindex="-1">
-<noscript><p class="notice" data-tone="error"><strong>This page needs JavaScript.</strong> Keys are made and used in
+<noscript><p class="verdict" data-tone="stop"><strong>This page needs JavaScript.</strong> Keys are made and used in
 your browser, so nothing works here without it.</p></noscript>
 ${content}
 </main>

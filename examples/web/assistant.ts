@@ -14,6 +14,7 @@ import {
   problemHandler,
   RoamingKeyError,
 } from 'passport-roaming-key';
+import type { BrowserAssets } from 'passport-roaming-key/pages';
 import { SqliteStore } from 'passport-roaming-key/store/sqlite';
 import { type Assets, escapeHtml, renderPage, securityHeaders, serveAssets } from './assets.ts';
 import { OperatorCounters } from './operator-counters.ts';
@@ -24,6 +25,8 @@ export interface AssistantSideOptions {
   /** Whose pages may ask. */
   readonly appOrigin: string;
   readonly assets: Assets;
+  /** The package's client and elements. */
+  readonly packageAssets: BrowserAssets;
 }
 
 export interface AssistantSide {
@@ -34,7 +37,7 @@ export interface AssistantSide {
 }
 
 export async function startAssistant(options: AssistantSideOptions): Promise<AssistantSide> {
-  const { folder, origin, appOrigin, assets } = options;
+  const { folder, origin, appOrigin, assets, packageAssets } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const token = process.env['OPERATOR_TOKEN'] ?? randomBytes(16).toString('base64url');
   const counters = new OperatorCounters();
@@ -48,10 +51,12 @@ export async function startAssistant(options: AssistantSideOptions): Promise<Ass
   const app = express();
   app.disable('x-powered-by');
   app.use(securityHeaders({ connect: [] }), serveAssets(assets));
+  app.use('/assets', packageAssets);
   app.use('/assistant', helper);
   const frame = {
     site: 'Assistant',
     config: {},
+    head: `<link rel="stylesheet" href="/assets${packageAssets.pathOf('ui.css')}">`,
     navigation: `<a class="brand brand-assistant" href="/"><span class="brand-mark" aria-hidden="true"></span>Assistant</a>
 <nav aria-label="Main"><a href="/operator">Operator</a></nav>`,
     footer: `<p class="origins"><span class="party party-assistant">${escapeHtml(new URL(origin).host)}</span>

@@ -11,7 +11,7 @@ const base64url = (min: number, max: number) =>
 const KEY = v.variant('purpose', [
   v.strictObject({
     purpose: v.literal('sign'),
-    jwk: v.strictObject({ kty: v.literal('RSA'), n: base64url(342, 683), e: base64url(1, 8) }),
+    jwk: v.strictObject({ kty: v.literal('OKP'), crv: v.literal('Ed25519'), x: base64url(43, 43) }),
     u: base64url(43, 43),
   }),
   v.strictObject({
@@ -28,6 +28,8 @@ const KEY = v.variant('purpose', [
 const NOTE = v.strictObject({
   to: v.pipe(v.string(), v.minLength(2), v.maxLength(32)),
   jwe: v.pipe(v.string(), v.regex(/^[\w-]+(\.[\w-]*){4}$/), v.maxLength(MAX_NOTE)),
+  /** Thumbprint of the key that it was sealed for. */
+  key: base64url(43, 43),
 });
 
 /** A public key to be published, and its RFC 7638 thumbprint. */

@@ -31,6 +31,8 @@ export interface NoteRow {
   readonly to: string;
   readonly jwe: string;
   readonly at: number;
+  /** Thumbprint of the key that it was sealed for; empty where it is not known. */
+  readonly key: string;
 }
 
 const SCHEMA = `
@@ -39,7 +41,7 @@ const SCHEMA = `
     jwk TEXT NOT NULL, u TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (account, purpose, jkt));
   CREATE TABLE IF NOT EXISTS login_keys (account TEXT PRIMARY KEY, keys TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, sender TEXT NOT NULL, recipient TEXT NOT NULL,
-    jwe TEXT NOT NULL, at INTEGER NOT NULL);
+    jwe TEXT NOT NULL, at INTEGER NOT NULL, key TEXT NOT NULL DEFAULT '');
   CREATE INDEX IF NOT EXISTS notes_recipient ON notes (recipient, id);
   CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, account TEXT NOT NULL, type TEXT NOT NULL,
     agent TEXT NOT NULL, at INTEGER NOT NULL);
@@ -64,6 +66,9 @@ export class AppDatabase {
     this.handle = new Database(file);
     this.handle.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000');
     this.handle.exec(SCHEMA);
+    // Files from before notes named their key.
+    if (this.#all("SELECT 1 FROM pragma_table_info('notes') WHERE name = 'key'").length === 0)
+      this.handle.exec("ALTER TABLE notes ADD COLUMN key TEXT NOT NULL DEFAULT ''");
   }
 
   #all(sql: string, ...values: (string | number)[]): Row[] {
@@ -192,21 +197,29 @@ export class AppDatabase {
     };
   }
 
-  addNote(from: string, to: string, jwe: string): void {
-    this.#run('INSERT INTO notes (sender, recipient, jwe, at) VALUES (?, ?, ?, ?)', from, to, jwe, now());
+  addNote(from: string, { to, jwe, key }: Pick<NoteRow, 'to' | 'jwe' | 'key'>): void {
+    this.#run(
+      'INSERT INTO notes (sender, recipient, jwe, at, key) VALUES (?, ?, ?, ?, ?)',
+      from,
+      to,
+      jwe,
+      now(),
+      key,
+    );
   }
 
   /** The last notes that an account has got, newest first. */
   notes(to: string): NoteRow[] {
     return this.#all(
-      'SELECT id, sender, recipient, jwe, at FROM notes WHERE recipient = ? ORDER BY id DESC LIMIT 50',
+      'SELECT id, sender, recipient, jwe, at, key FROM notes WHERE recipient = ? ORDER BY id DESC LIMIT 50',
       to,
-    ).map(({ id, sender, recipient, jwe, at }) => ({
+    ).map(({ id, sender, recipient, jwe, at, key }) => ({
       id: id as number,
       from: sender as string,
       to: recipient as string,
       jwe: jwe as string,
       at: at as number,
+      key: key as string,
     }));
   }
 

@@ -33,6 +33,7 @@ const helper = await startAssistant({
   origin: assistantSide.origin,
   appOrigin: origin,
   assets,
+  packageAssets,
 });
 assistantSide.serve(helper.handler);
 const app = await startApp({

@@ -162,6 +162,7 @@ export const EXAMPLES: Readonly<Record<string, () => Promise<ExampleApp>>> = {
       origin: helper.origin,
       appOrigin: app.origin,
       assets,
+      packageAssets,
     });
     side.use(started.handler as express.RequestHandler);
     const assistant = `${helper.origin}/assistant`;

@@ -2,6 +2,7 @@
 import { configure } from 'passport-roaming-key/ui';
 import { me } from './api.ts';
 import { drawNavigation } from './chrome.ts';
+import { CHANGE } from './message-kinds.ts';
 import { setUpPanel } from './panel.ts';
 import { begin, io } from './runs.ts';
 
@@ -11,7 +12,7 @@ const TITLES: Readonly<Record<string, string>> = {
   pickup: 'Picking up a key',
   lost: 'Switching a key off',
   devices: 'Storing a key for pickup',
-  password: 'Changing the password',
+  password: CHANGE,
 };
 
 configure({ fetch: io.fetch, onProgress: io.onProgress });

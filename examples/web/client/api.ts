@@ -11,7 +11,6 @@ export interface KnownKey {
   readonly jwk: {
     readonly kty: string;
     readonly crv?: string;
-    readonly n?: string;
     readonly [member: string]: unknown;
   };
   readonly at: number;
@@ -32,6 +31,8 @@ export interface Note {
   readonly from: string;
   readonly jwe: string;
   readonly at: number;
+  /** Thumbprint of the key that it was sealed for. */
+  readonly key: string;
 }
 
 interface Options {

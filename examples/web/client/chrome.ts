@@ -42,7 +42,7 @@ export function drawNavigation(account: string | undefined): void {
         ['/sign', 'Sign'],
         ['/notes', 'Notes'],
         ['/devices', 'Devices'],
-        ['/thief', 'Be the thief'],
+        ['/thief', 'Thief'],
       ]
     : [
         ['/login', 'Log in'],

@@ -1,35 +1,6 @@
 /** The few things about documents that every page here needs. */
 
-type Child = Node | string | undefined | null | false;
-type Attributes = Readonly<Record<string, string | number | boolean | undefined | EventListener>>;
-
-/** Makes an element; attributes that are functions become listeners, `false` and `undefined` are left out. */
-export function h<K extends keyof HTMLElementTagNameMap>(
-  tag: K,
-  attributes: Attributes = {},
-  ...children: Child[]
-): HTMLElementTagNameMap[K] {
-  return fill(document.createElement(tag), attributes, children);
-}
-
-/** The same for drawings. */
-export function svg<K extends keyof SVGElementTagNameMap>(
-  tag: K,
-  attributes: Attributes = {},
-  ...children: Child[]
-): SVGElementTagNameMap[K] {
-  return fill(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
-}
-
-function fill<E extends Element>(element: E, attributes: Attributes, children: readonly Child[]): E {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === 'function') element.addEventListener(name, value);
-    else if (value !== false && value !== undefined)
-      element.setAttribute(name, value === true && !/^(data|aria)-/.test(name) ? '' : String(value));
-  }
-  element.append(...children.filter((child) => child !== undefined && child !== null && child !== false));
-  return element;
-}
+export { h, svg } from 'passport-roaming-key/ui';
 
 /** The element of that id, which the page's HTML has. */
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
@@ -41,19 +12,6 @@ export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
 /** An input's text as it was typed, without blanks around it. */
 export function textIn(id: string): string {
   return byId<HTMLInputElement>(id).value.trim();
-}
-
-/** Shows one of several sections and puts the focus on its heading. */
-export function showOnly(wanted: string, ...others: string[]): void {
-  for (const id of others) byId(id).hidden = id !== wanted;
-  const section = byId(wanted);
-  section.hidden = false;
-  const heading = section.querySelector<HTMLElement>('h1, h2');
-  if (heading) {
-    heading.tabIndex = -1;
-    heading.focus({ preventScroll: true });
-    scrollTo({ top: 0 });
-  }
 }
 
 /** Marks a field as wrong and says why, or takes that back. */
@@ -114,13 +72,6 @@ export function setUpReveal(root: ParentNode = document): void {
       button.setAttribute('aria-pressed', String(isShown));
     });
   }
-}
-
-/** Gives the user a file. */
-export function download(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
-  h('a', { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
 /** A number of bytes for people. */

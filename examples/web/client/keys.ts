@@ -1,11 +1,5 @@
 /** The device records of this browser, one for each account and purpose. */
-import {
-  Device,
-  type DeviceOptions,
-  type DeviceRecord,
-  indexedDbRecords,
-  isRoamingKeyError,
-} from 'passport-roaming-key/device';
+import { Device, type DeviceOptions, type DeviceRecord, indexedDbRecords } from 'passport-roaming-key/device';
 import type { Purpose } from './api.ts';
 import { ASSISTANT, ORIGIN } from './config.ts';
 import { io } from './runs.ts';
@@ -47,22 +41,4 @@ export function openDevice(purpose: Purpose, account: string): Promise<Device> {
 /** A device on a record that is at hand but need not be kept. */
 export function deviceOn(record: DeviceRecord, purpose: Purpose): Device {
   return new Device(record, optionsFor(purpose));
-}
-
-/** Accounts that have a key for this purpose here; none where the browser keeps nothing. */
-export async function accountsHere(purpose: Purpose = 'login'): Promise<string[]> {
-  try {
-    return (await records.list())
-      .filter((name) => name.startsWith(`${purpose}:`))
-      .map((name) => name.slice(purpose.length + 1));
-  } catch (error) {
-    if (isRoamingKeyError(error)) return [];
-    throw error;
-  }
-}
-
-/** What kind of key a public key is, for people. */
-export function kindOf(jwk: { kty: string; crv?: string; n?: string }): string {
-  if (jwk.kty === 'RSA') return `RSA-${Math.round(((jwk.n ?? '').length * 6) / 256) * 256}`;
-  return jwk.crv ?? jwk.kty;
 }

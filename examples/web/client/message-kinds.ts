@@ -12,7 +12,10 @@ export interface MessageKind {
   readonly deviceLearns?: string;
 }
 
-const ASSIST: Record<Scheme | 'retire', MessageKind> = {
+/** The run that changes a password. */
+export const CHANGE = 'Changing the password';
+
+const ASSIST: Record<Scheme | 'reissue' | 'retire', MessageKind> = {
   retrieve: {
     asks: 'sealed ticket and request',
     gets: 'masked key, sealed',
@@ -27,19 +30,17 @@ const ASSIST: Record<Scheme | 'retire', MessageKind> = {
       'that the password of some ticket was typed, rightly or wrongly, and for which public key; of a login neither account nor app',
     deviceLearns: 'one signature; the key itself is nowhere',
   },
-  rsa: {
-    asks: 'sealed ticket, request with a digest',
-    gets: 'half a signature, sealed',
-    serverLearns:
-      'that the password of some ticket was typed, rightly or wrongly; for the moment, its half of the key',
-    deviceLearns: 'one signature; the key itself is nowhere',
-  },
   elgamal: {
     asks: 'sealed ticket, one point of the note',
     gets: 'half a decryption with proof',
     serverLearns:
       'that the password of some ticket was typed, rightly or wrongly; for the moment, its half of the key',
     deviceLearns: 'one note in clear; the key itself is nowhere',
+  },
+  reissue: {
+    asks: 'sealed ticket, and what the new password changes',
+    gets: 'a new ticket, sealed',
+    serverLearns: 'that the password of some ticket was changed',
   },
   retire: {
     asks: 'never help with the old ticket',
@@ -96,6 +97,12 @@ const APP_KINDS: Record<string, MessageKind> = {
     deviceLearns: 'a device record, useless without assistant and password',
   },
   'DELETE /records/': { asks: 'delete my record', gets: 'deleted' },
+  'PUT /records/others': {
+    asks: 'record of another key',
+    gets: 'kept',
+    serverLearns: 'what a thief of your device would have of that key: a few guesses through the assistant',
+  },
+  'GET /records/others': { asks: 'my other keys, please', gets: 'their records' },
   'GET /records/fetches': { asks: 'who picked it up?', gets: 'times and addresses' },
   'POST /killed': {
     asks: 'read the list of disabled keys',
@@ -126,9 +133,8 @@ export function classify(server: Server, path: string, method: string, run: Run)
   const key = `${method} ${path.replace(/^\/(api|data)(?=\/)/, '')}`;
   if (server === 'app') return key.startsWith('GET /people/') ? PEOPLE : (APP_KINDS[key] ?? OTHER);
   if (key !== 'POST /assist') return ASSISTANT_KINDS[key] ?? OTHER;
-  const helped = run.steps.some(
-    (step) => step.type === 'exchange' && step.kind.gets === ASSIST.retrieve.gets && step.status === 200,
-  );
-  // The second request of a password change is the one that ends the old ticket.
-  return run.scheme === 'retrieve' && helped ? ASSIST.retire : ASSIST[run.scheme];
+  if (run.title !== CHANGE) return ASSIST[run.scheme];
+  // The first request makes a ticket for the new password, the second ends the old one.
+  const isSecond = run.steps.some((step) => step.type === 'exchange' && step.kind === ASSIST.reissue);
+  return isSecond ? ASSIST.retire : ASSIST.reissue;
 }

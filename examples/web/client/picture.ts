@@ -32,7 +32,7 @@ export function drawRun(run: Run, upTo = run.steps.length): HTMLElement {
     h(
       'details',
       {},
-      h('summary', {}, 'The same as text'),
+      h('summary', {}, 'The same as text, with sizes'),
       h('ol', {}, ...run.steps.map((step) => h('li', {}, sentence(step)))),
     ),
   );
@@ -132,17 +132,16 @@ function drawExchange(step: Exchange, columns: Columns, y: number): SVGElement[]
   const failed = step.status === 0 || step.status >= 400;
   const there = columns[step.server];
   const gap = there < columns.device ? 6 : -6;
-  const asks = `${step.kind.asks}${step.bytes > 0 ? ` · ${formatBytes(step.bytes)}` : ''}`;
   const from = columns.device - gap;
   const to = there + gap;
   return [
-    ...arrow(from, to, y + 28, asks, columns, false),
+    ...arrow(from, to, y + 28, step.kind.asks, columns, false),
     ...(step.status === 0
       ? [
           svg('path', { class: 'cross', d: `M${(from + to) / 2 - 6} ${y + 22}l12 12m0 -12l-12 12` }),
           label('no answer', from, to, y + 52, columns, true),
         ]
-      : arrow(to, from, y + 62, `${answerText(step)} · ${formatBytes(step.answerBytes)}`, columns, failed)),
+      : arrow(to, from, y + 62, answerText(step), columns, failed)),
   ];
 }
 

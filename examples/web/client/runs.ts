@@ -8,7 +8,7 @@ import { ASSISTANT } from './config.ts';
 import { classify, type MessageKind } from './message-kinds.ts';
 
 export type Server = 'assistant' | 'app';
-export type Scheme = 'retrieve' | 'ed25519' | 'rsa' | 'elgamal';
+export type Scheme = 'retrieve' | 'ed25519' | 'elgamal';
 
 /** A named part of a message. */
 export interface Part {
@@ -118,7 +118,7 @@ export const io = {
 
 /** Begins a run that ends with the next one; it is kept after every step. */
 export function begin(title: string): void {
-  current = { title, scheme: 'retrieve', at: Date.now(), steps: [], outcome: 'ok' };
+  current = { title, scheme: 'ed25519', at: Date.now(), steps: [], outcome: 'ok' };
   working = undefined;
   isOpen = true;
 }

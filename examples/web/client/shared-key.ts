@@ -24,7 +24,7 @@ export async function makeSharedKey({ purpose, account }: SharedKeyOptions): Pro
     setFieldError('new-password', 'Type your password.');
     return false;
   }
-  const scheme = purpose === 'sign' ? 'rsa' : 'elgamal';
+  const scheme = purpose === 'sign' ? 'ed25519' : 'elgamal';
   const memory = new Memory();
   const isMade = await perform({
     title: purpose === 'sign' ? 'Making a signing key' : 'Making a key for notes',

@@ -39,7 +39,7 @@ export function readSigned(typed: string): SignedMessage | undefined {
   if (text === undefined || by === undefined || Number.isNaN(at)) return undefined;
   // What is signed is a JWS of these members, in this order.
   const input = [
-    { kid, typ: 'inkwell-message', alg: 'PS256' },
+    { kid, typ: 'inkwell-message', alg: 'Ed25519' },
     { by, at, text },
   ].map((part) => encode(JSON.stringify(part)));
   return { by, at, text, kid, input: input.join('.'), signature: bytes(signature) };
@@ -57,20 +57,9 @@ export async function verifySigned(message: SignedMessage): Promise<Verdict> {
       isDisabled: false,
       reason: `“${by}” has published no such key: somebody else may have signed this.`,
     };
-  const algorithm = { name: 'RSA-PSS', hash: 'SHA-256' };
-  const key = await crypto.subtle.importKey(
-    'jwk',
-    { kty: 'RSA', n: found.jwk.n ?? '', e: String(found.jwk['e']) },
-    algorithm,
-    false,
-    ['verify'],
-  );
-  const isGenuine = await crypto.subtle.verify(
-    { name: 'RSA-PSS', saltLength: 32 },
-    key,
-    signature,
-    new TextEncoder().encode(input),
-  );
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x: String(found.jwk['x']) };
+  const key = await crypto.subtle.importKey('jwk', jwk, 'Ed25519', false, ['verify']);
+  const isGenuine = await crypto.subtle.verify('Ed25519', key, signature, new TextEncoder().encode(input));
   const reason = isGenuine
     ? ''
     : 'Text and signature do not belong together: something was changed after it was signed.';

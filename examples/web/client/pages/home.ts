@@ -1,9 +1,10 @@
 import 'passport-roaming-key/ui';
-import { ask, type KnownKey } from '../api.ts';
+import { type Session, type SessionKey, thumbprintOf } from 'passport-roaming-key/ui/flows';
+import { ask } from '../api.ts';
 import { clockNotice, flash, startPage, tellTabs } from '../chrome.ts';
 import { byId, count, formatTime, h, onClick, pageIsReady } from '../dom.ts';
 import { explain } from '../errors.ts';
-import { kindOf, recordHere } from '../keys.ts';
+import { recordHere } from '../keys.ts';
 import { showNotice, sign } from '../notice.ts';
 
 const PURPOSES = { login: 'Logs in', sign: 'Signs messages', notes: 'Reads notes' } as const;
@@ -30,7 +31,8 @@ if (known?.account) {
   byId('name').textContent = account;
   document.title = `${account} – Inkwell`;
   byId('kit-card').append(h('roaming-key-kit' as 'div', { account }));
-  byId('keys').append(...(await Promise.all(known.keys.map((key) => drawKey(key, account, jkt)))));
+  const { keys } = await ask<Session>('/api/session');
+  byId('keys').append(...(await Promise.all(keys.map((key) => drawKey(key, account, jkt)))));
   const others = sessions - 1;
   byId('session').textContent =
     `Logged in at ${formatTime(since)}. ${others > 0 ? `You have ${count(others, 'other login')}.` : 'It is your only one.'}`;
@@ -40,12 +42,13 @@ if (known?.account) {
 }
 pageIsReady();
 
-async function drawKey(key: KnownKey, account: string, opened: string | undefined): Promise<HTMLElement> {
-  const { purpose, jwk, jkt, at, isDisabled } = key;
+async function drawKey(key: SessionKey, account: string, opened: string | undefined): Promise<HTMLElement> {
+  const { purpose, kind, jkt, at, isDisabled, isSuspended } = key;
   const here = await recordHere(purpose, account).catch(() => undefined);
-  const isHere = here !== undefined && sameKey(here.jwk, jwk);
+  const isHere = here !== undefined && (await thumbprintOf(here.jwk)) === jkt;
   const badges = [
     isDisabled && h('span', { class: 'badge', 'data-tone': 'stop' }, 'off'),
+    isSuspended && h('span', { class: 'badge', 'data-tone': 'wait' }, 'on hold'),
     isHere && h('span', { class: 'badge' }, 'on this device'),
     jkt === opened && h('span', { class: 'badge', 'data-tone': 'done' }, 'this login'),
   ];
@@ -56,17 +59,11 @@ async function drawKey(key: KnownKey, account: string, opened: string | undefine
       'span',
       { class: 'list-main' },
       h('strong', {}, PURPOSES[purpose]),
-      h('span', {}, `${kindOf(jwk)}, since ${formatTime(at)}`),
+      h('span', {}, at === undefined ? kind : `${kind}, since ${formatTime(at)}`),
     ),
     h('span', { class: 'badges' }, ...badges),
     h('code', { class: 'print', title: 'Fingerprint of the public key' }, jkt.slice(0, 8)),
   );
-}
-
-function sameKey(a: object, b: object): boolean {
-  const members = (jwk: object) =>
-    JSON.stringify(Object.entries(jwk).sort(([one], [other]) => (one < other ? -1 : 1)));
-  return members(a) === members(b);
 }
 
 async function drawTimeline(): Promise<void> {

@@ -1,4 +1,5 @@
 import { type Device, encryptTo, isRoamingKeyError } from 'passport-roaming-key/device';
+import { thumbprintOf } from 'passport-roaming-key/ui/flows';
 import { ask, type KnownKey, type Note } from '../api.ts';
 import { startPage } from '../chrome.ts';
 import { byId, formatTime, h, onSubmit, pageIsReady, setFieldError, setUpReveal, textIn } from '../dom.ts';
@@ -39,7 +40,7 @@ async function show(): Promise<void> {
       showNotice({
         tone: 'info',
         title: 'Your key for notes is on another device.',
-        text: 'Bring it here as a key file: Devices, File on that device, then this page’s “Bring my key here”.',
+        text: 'Make a new pickup code there: it brings all your keys along. A key file does, too.',
         action: { label: 'Bring my key here', href: '/pickup' },
       });
     byId('part-new').hidden = hasKey || isElsewhere;
@@ -56,25 +57,36 @@ async function make(): Promise<void> {
 
 async function drawInbox(): Promise<void> {
   const { notes } = await ask<{ notes: Note[] }>('/data/notes');
+  const here = await recordHere('notes', account);
+  const print = here && (await thumbprintOf(here.jwk));
+  const isForHere = (note: Note) => note.key === '' || note.key === print;
   const rows = notes.map((note) => {
     const place = h('div', { class: 'note-place' });
     return h(
       'li',
       { 'data-note': note.id },
-      h('span', { class: 'list-main' }, h('strong', {}, note.from), h('span', {}, formatTime(note.at))),
+      h(
+        'span',
+        { class: 'list-main' },
+        h('strong', {}, note.from),
+        h('span', {}, formatTime(note.at)),
+        note.key !== '' && h('span', {}, ', for key ', h('code', {}, note.key.slice(0, 8))),
+      ),
       h(
         'span',
         { class: 'row tight' },
-        h(
-          'button',
-          {
-            class: 'small',
-            'data-read': note.id,
-            'aria-label': `Read the note from ${note.from}`,
-            click: () => void read(note, place),
-          },
-          'Read',
-        ),
+        // A note for an earlier key stays closed here, and says so before a password is asked for.
+        isForHere(note) &&
+          h(
+            'button',
+            {
+              class: 'small',
+              'data-read': note.id,
+              'aria-label': `Read the note from ${note.from}`,
+              click: () => void read(note, place),
+            },
+            'Read',
+          ),
         h(
           'button',
           {
@@ -85,7 +97,13 @@ async function drawInbox(): Promise<void> {
           'Delete',
         ),
       ),
-      place,
+      isForHere(note)
+        ? place
+        : h(
+            'p',
+            { class: 'hint' },
+            `Your key on this device is ${(print ?? '').slice(0, 8)}: it does not open this note.`,
+          ),
     );
   });
   byId('inbox').replaceChildren(
@@ -185,7 +203,7 @@ async function write(): Promise<void> {
       const key = keys.find(({ purpose, isDisabled }) => purpose === 'notes' && !isDisabled);
       if (!key) return { key: undefined };
       await ask('/data/notes', {
-        body: { to, jwe: await encryptTo(key.jwk, new TextEncoder().encode(text.value)) },
+        body: { to, jwe: await encryptTo(key.jwk, new TextEncoder().encode(text.value)), key: key.jkt },
       });
       return { key };
     },
@@ -200,7 +218,7 @@ async function write(): Promise<void> {
   showNotice({
     tone: 'done',
     title: `Sealed for ${to}, and on its way.`,
-    text: `Only the key with the fingerprint ${sent.key.jkt.slice(0, 8)} opens it: not Inkwell, and not you.`,
+    text: `Only the key with the fingerprint ${sent.key.jkt.slice(0, 8)} opens it: not Inkwell${to === account ? '' : ', and not you'}.`,
   });
   if (to === account) await show();
 }

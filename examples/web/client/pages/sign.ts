@@ -47,7 +47,7 @@ async function show(): Promise<void> {
       showNotice({
         tone: 'info',
         title: 'Your signing key is on another device.',
-        text: 'Bring it here as a key file, or sign there.',
+        text: 'Make a new pickup code there: it brings all your keys along. Or sign there.',
         action: { label: 'Bring my key here', href: '/pickup' },
       });
     byId('part-new').hidden = hasKey || isElsewhere;
@@ -71,7 +71,7 @@ async function sign(): Promise<void> {
   if (password.value === '') return setFieldError('password', 'Type the password of your signing key.');
   const signed = await perform({
     title: 'Signing a message, and checking it',
-    scheme: 'rsa',
+    scheme: 'ed25519',
     onFailure: () => {
       password.value = '';
       password.focus();
@@ -102,7 +102,7 @@ async function check(): Promise<void> {
     return setFieldError('signed', 'This is not a message signed with Inkwell, or a part of it is missing.');
   const verdict = await perform({
     title: 'Checking a signature',
-    scheme: 'rsa',
+    scheme: 'ed25519',
     progress: null,
     act: () => verifySigned(message),
   });

@@ -66,7 +66,7 @@ it('are checked by the device, too: a lying service hands it no record of anothe
     { ...record.assistant, url: 'https://evil.example' },
   ]) {
     const lying: typeof fetch = async (url, init) =>
-      String(url).endsWith('/others')
+      (url as string).endsWith('/others')
         ? Response.json({ others: { notes: { ...record, assistant: assistantOf } } })
         : fetch(url, init);
     await expect(client('ada', lying).others(assistant.url)).rejects.toMatchObject({ code: 'bad_record' });

@@ -96,8 +96,8 @@ export async function faultsInAllLooks(page: Page): Promise<string[]> {
     await page.setViewportSize({ width, height: 800 });
     await page.emulateMedia({ colorScheme });
     faults.push(...(await accessibilityFaults(page)).map((fault) => `${width} ${colorScheme} ${fault}`));
-    const used = await page.evaluate('document.documentElement.scrollWidth');
-    if (Number(used) > width) faults.push(`${width}: content is ${used} wide`);
+    const used = Number(await page.evaluate('document.documentElement.scrollWidth'));
+    if (used > width) faults.push(`${width}: content is ${used} wide`);
   }
   return faults;
 }

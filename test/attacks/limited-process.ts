@@ -1,6 +1,6 @@
 /**
  * An app with an assistant and a login as a process of its own, on a store that others share:
- * `node --import tsx limited-process.ts keys-file store-url limit`. Prints its URL.
+ * `node limited-process.mjs keys-file store-url limit`. Prints its URL.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -15,6 +15,7 @@ import { SqliteStore } from '../../lib/store/sqlite.ts';
 import type { CountAnswer, CountRequest, Store } from '../../lib/store/store.ts';
 import { challenge } from '../../lib/strategy/challenge.ts';
 import { type EngineName, isMissing, startEngine } from '../cluster/engines.ts';
+import { programOf } from '../support/builds.ts';
 import { type AssistantWorld, startAssistant } from '../support/world.ts';
 import { assist, countedSince, makeDisabling, makeRequest, makeTicket, post, random } from './support.ts';
 
@@ -50,8 +51,8 @@ describe.each(['sqlite', 'redis', 'postgres'] as const)(
     const LIMIT = 15;
 
     async function start(folder: string, url: string): Promise<string> {
-      const program = new URL('./limited-process.ts', import.meta.url).pathname;
-      const args = ['--import', 'tsx', program, path.join(folder, 'keys.json'), url, `${LIMIT}`];
+      const program = await programOf(path.join(import.meta.dirname, 'limited-process.ts'));
+      const args = [program, path.join(folder, 'keys.json'), url, `${LIMIT}`];
       const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
       onTestFinished(() => void child.kill('SIGKILL'));
       return new Promise((ready, fail) => {

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { build } from 'esbuild';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import type { AssistantJwk } from '../../lib/crypto/jwe/jwe.ts';
 import type { GuessPolicy } from '../../lib/store/guess-policy.ts';
+import { programOf } from '../support/builds.ts';
 import type { Engine } from './engines.ts';
 import type { ServerSettings } from './server-worker.ts';
 
@@ -36,27 +36,9 @@ interface Process {
 
 let built: Promise<string> | undefined;
 
-/** The server as one file: processes that are killed all the time must start fast. */
+/** Processes that are killed all the time must start fast. */
 function program(): Promise<string> {
-  built ??= (async () => {
-    const { outputFiles } = await build({
-      entryPoints: [path.join(import.meta.dirname, 'server-worker.ts')],
-      write: false,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      packages: 'external',
-      logLevel: 'error',
-    });
-    // Below node_modules, so that it finds its packages.
-    const folder = path.resolve(import.meta.dirname, '../../node_modules/.cache/roaming-key-cluster');
-    mkdirSync(folder, { recursive: true });
-    const file = path.join(folder, 'server.mjs');
-    const draft = `${file}.${process.pid}`;
-    writeFileSync(draft, outputFiles[0]?.contents ?? '');
-    renameSync(draft, file);
-    return file;
-  })();
+  built ??= programOf(path.join(import.meta.dirname, 'server-worker.ts'));
   return built;
 }
 

@@ -5,12 +5,14 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  renameSync,
   rmdirSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** After which time, in milliseconds, a lock is one of a process that has died. */
@@ -51,6 +53,31 @@ export async function packageBuild(): Promise<string> {
   };
   await once({ stamp, folders: ['.'], make });
   return folder;
+}
+
+/**
+ * A program as one file, which starts fast.
+ *
+ * @param entry its source, as a path
+ */
+export async function programOf(entry: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    write: false,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    logLevel: 'error',
+  });
+  // Below node_modules, so that it finds its packages.
+  const folder = path.join(ROOT, 'node_modules/.cache/roaming-key-programs');
+  mkdirSync(folder, { recursive: true });
+  const file = path.join(folder, `${path.basename(entry, '.ts')}.mjs`);
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, outputFiles[0]?.contents ?? '');
+  renameSync(draft, file);
+  return file;
 }
 
 async function once({ stamp, folders, make }: Build): Promise<void> {

@@ -503,7 +503,7 @@ export class Values {
  */
 export function flash(notice: Notice, to?: string): void {
   try {
-    const path = to && new URL(to, location.href).pathname;
+    const path = to?.split(/[?#]/)[0];
     sessionStorage.setItem(FLASH, JSON.stringify({ ...notice, flashedAt: Date.now(), path }));
   } catch {
     // The user does without.

@@ -38,8 +38,12 @@ function define(): void {
   }
 }
 
-// A page configures in the script that imports this one; its elements come to life after that.
-queueMicrotask(() => {
+function begin(): void {
   define();
   new MutationObserver(define).observe(document.documentElement, { childList: true, subtree: true });
-});
+}
+
+// A page configures in a script of its own, which may come after this one: all have run when the document is loaded. One that loads
+// this file later misses the first event.
+if (document.readyState === 'complete') queueMicrotask(begin);
+else for (const event of ['DOMContentLoaded', 'load']) addEventListener(event, begin);

@@ -128,6 +128,8 @@ interface Received {
 
 /** Full pages of the feed for an address in a minute, at each process: six million entries. */
 const FULL_PAGES_PER_MINUTE = 6000;
+/** How long a right password waits for its turn of the event loop, in milliseconds. */
+const PATIENCE = 250;
 const POOL_STEPS = {
   power: { name: 'exponentiate', scheme: 'rsa' },
   groupPowers: { name: 'exponentiate', scheme: 'elgamal' },
@@ -160,7 +162,7 @@ export class Assistant {
   readonly #observe: Observe;
   readonly #newIds: AddressBudget;
   readonly #unknownIds: SlowLane;
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
   readonly #disablings: PacedLimit;
   readonly #pages: DisabledPages;
   readonly #fullPages: AddressCounter;
@@ -205,6 +207,7 @@ export class Assistant {
       store: this.#store,
       now: this.#now,
     });
+    this.#turns = new Turns(this.#now);
     this.#pages = new DisabledPages(this.#store);
     this.#fullPages = new AddressCounter({
       purpose: 'feed',
@@ -300,13 +303,15 @@ export class Assistant {
     const parsed = v.safeParse(ASSIST_BODY, body, { abortEarly: true });
     if (!parsed.success) throw malformed(parsed.issues[0], 'ticket, request and mac expected');
     const { ticket: tau, request: gamma, mac } = parsed.output;
+    const sealed = parseSealed(tau, 'rk-ticket+jwe');
+    if (!sealed) throw badTicket();
 
     // 2. The ticket.
-    const turn = this.#turns.take();
+    const turn = this.#turns.take({ address: address ?? '' });
     if (turn) await turn;
     const visit = this.#workers.visit(address);
     const { ticket, share, key, isRetiring } = await this.#observe({ name: 'openTicket' }, () =>
-      this.#openTicket(tau, {
+      this.#openTicket(sealed, {
         exponentiator: observed(visit, POOL_STEPS, this.#observe),
         ed25519: sodiumEd25519,
       }),
@@ -367,7 +372,8 @@ export class Assistant {
       let renewed: object | undefined;
       let settled: SettleAnswer;
       try {
-        const turn = this.#turns.take();
+        // Never longer than a reservation lives.
+        const turn = this.#turns.take({ address: address ?? '', patience: PATIENCE });
         if (turn) await turn;
         result = await compute();
         if (isRetiring && isRenewed(op)) renewed = await this.#seal(ticket);
@@ -513,15 +519,12 @@ export class Assistant {
     }
   }
 
-  async #openTicket(tau: string, engines: Engines): Promise<OpenTicket> {
-    const bad = () => new RoamingKeyError('bad_ticket', 'the ticket cannot be opened, or is not one');
-    const jwe = parseSealed(tau, 'rk-ticket+jwe');
-    if (!jwe) throw bad();
+  async #openTicket(jwe: SealedJwe, engines: Engines): Promise<OpenTicket> {
     const { key, retiring } = this.#findKey(jwe);
     const payload = matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
     const ticket = payload && readTicket(payload);
     wipe(payload);
-    if (!ticket) throw bad();
+    if (!ticket) throw badTicket();
     if (ticket.exp !== undefined && ticket.exp <= this.#now()) {
       throw new RoamingKeyError('bad_ticket', 'the ticket has expired');
     }
@@ -626,6 +629,10 @@ function isRenewed(op: Operation): boolean {
 }
 
 /** A body outside the schema; one that is only too long has a status of its own. */
+function badTicket(): RoamingKeyError {
+  return new RoamingKeyError('bad_ticket', 'the ticket cannot be opened, or is not one');
+}
+
 function malformed(issue: v.BaseIssue<unknown>, message: string): RoamingKeyError {
   const isTooLarge = issue.type === 'max_length' && v.getDotPath(issue) !== 'mac';
   return new RoamingKeyError('invalid_request', message, isTooLarge ? { status: 413 } : {});

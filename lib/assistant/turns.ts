@@ -1,36 +1,87 @@
-/** How long the pieces of one turn of the event loop may take together, in milliseconds. */
-const TURN = 1;
+import { RoamingKeyError } from '../base/errors.ts';
+import { FairQueue } from '../exponentiation/fair-queue.ts';
+
+/** What a turn of the event loop has for pieces of work in any case, in milliseconds. */
+const SHARE = 1;
+/** Pieces of one address that wait at once. */
+const MAX_WAITING = 256;
+
+export interface TurnRequest {
+  readonly address: string;
+  /** After this time, in milliseconds, the piece runs in any case. Default: it waits for its turn. */
+  readonly patience?: number;
+}
 
 /**
  * Shares the event loop with the rest of the process: pieces of work that would keep a turn of the loop busy for longer than a
- * millisecond wait for one of their own, in order, so that other routes are served between them.
+ * millisecond, or than all else in that turn took, wait for another turn, so that other routes are served between them and none
+ * starves the other. Pieces that wait are served in turn by address.
  */
 export class Turns {
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new FairQueue<() => void>();
   /** When the first piece of this turn began; `undefined` where there was none. */
   #began: number | undefined;
+  #share = SHARE;
+  /** When the last piece ended: what came since is not ours. */
+  #ended = 0;
+  readonly #now: () => number;
+
+  /** @param now whole seconds since the epoch */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   /**
    * When a piece may run: `undefined` for at once, where this turn has time left. The caller then goes on without `await`, so
    * that its piece has taken its time before the next one asks.
+   *
+   * @throws RoamingKeyError `busy` where too many pieces of this address wait
    */
-  take(): Promise<void> | undefined {
+  take({ address, patience }: TurnRequest): Promise<void> | undefined {
     if (this.#began === undefined) {
-      this.#begin();
+      this.#ended = performance.now();
+      this.#begin(SHARE);
       return undefined;
     }
-    if (this.#waiting.length === 0 && performance.now() - this.#began < TURN) return undefined;
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    if (this.#waiting.size === 0 && this.#hasTime) return undefined;
+    if (patience === undefined && this.#waiting.sizeOf(address) >= MAX_WAITING)
+      throw new RoamingKeyError('busy', 'too many requests of this address wait', {
+        retryAt: this.#now() + 1,
+      });
+    return new Promise((resolve) => {
+      const timer = patience === undefined ? undefined : setTimeout(() => run(), patience);
+      const run = () => {
+        clearTimeout(timer);
+        this.#waiting.remove(address, run);
+        resolve();
+      };
+      this.#waiting.push(address, run);
+    });
   }
 
-  #begin(): void {
+  get #hasTime(): boolean {
+    return performance.now() - (this.#began ?? 0) < this.#share;
+  }
+
+  #begin(share: number): void {
     this.#began = performance.now();
+    this.#share = share;
     setImmediate(() => {
-      const next = this.#waiting.shift();
-      if (next) {
-        this.#begin();
-        next();
-      } else this.#began = undefined;
+      if (this.#waiting.size === 0) {
+        this.#began = undefined;
+        return;
+      }
+      this.#begin(Math.max(SHARE, performance.now() - this.#ended));
+      this.#run();
+    });
+  }
+
+  #run(): void {
+    this.#waiting.shift()?.();
+    // After that piece, which runs in a microtask of its own.
+    queueMicrotask(() => {
+      this.#ended = performance.now();
+      if (this.#waiting.size > 0 && this.#hasTime) this.#run();
     });
   }
 }

@@ -7,6 +7,11 @@ export class FairQueue<Job> {
     return this.#size;
   }
 
+  /** How many jobs of an address wait. */
+  sizeOf(address: string): number {
+    return this.#queues.get(address)?.size ?? 0;
+  }
+
   push(address: string, job: Job): void {
     const queue = this.#queues.get(address) ?? new Set();
     this.#queues.set(address, queue.add(job));

@@ -1,44 +1,86 @@
 import { describe, expect, it } from 'vitest';
 import { Turns } from '../../lib/assistant/turns.ts';
 
-/** Keeps the event loop busy for more than a turn's share. */
-function work(): void {
-  const until = performance.now() + 2;
+const start = () => new Turns(() => 1_795_000_000);
+
+/** Keeps the event loop busy. */
+function work(milliseconds: number): void {
+  const until = performance.now() + milliseconds;
   while (performance.now() < until);
+}
+
+/** A piece of work of 2 ms. */
+async function piece(turns: Turns, address: string, done: () => unknown, patience?: number): Promise<void> {
+  const turn = turns.take({ address, ...(patience !== undefined && { patience }) });
+  if (turn) await turn;
+  done();
+  work(2);
 }
 
 describe('turns of the event loop', () => {
   it('cost nothing where the loop is idle', async () => {
-    const turns = new Turns();
-    expect(turns.take()).toBeUndefined();
-    expect(turns.take()).toBeUndefined();
-    work();
-    const next = turns.take();
+    const turns = start();
+    expect(turns.take({ address: 'a' })).toBeUndefined();
+    work(2);
+    const next = turns.take({ address: 'a' });
     expect(next).toBeInstanceOf(Promise);
     await next;
-    await new Promise(setImmediate);
-    await new Promise(setImmediate);
-    expect(turns.take()).toBeUndefined();
+    for (let i = 0; i < 3; i++) await new Promise(setImmediate);
+    expect(turns.take({ address: 'a' })).toBeUndefined();
   });
 
   it('let others run between two pieces of work, which keep their order', async () => {
-    const turns = new Turns();
+    const turns = start();
     const seen: string[] = [];
     const other = () => {
       seen.push('other');
-      if (seen.filter((name) => name.startsWith('piece')).length < 5) setImmediate(other);
+      if (seen.filter((name) => name !== 'other').length < 5) setImmediate(other);
     };
     setImmediate(other);
-    await Promise.all(
-      Array.from({ length: 5 }, async (_, i) => {
-        const turn = turns.take();
-        if (turn) await turn;
-        seen.push(`piece ${i}`);
-        work();
-      }),
+    await Promise.all(Array.from({ length: 5 }, (_, i) => piece(turns, 'a', () => seen.push(`${i}`))));
+    expect(seen.filter((name) => name !== 'other')).toEqual(['0', '1', '2', '3', '4']);
+    const between = seen.slice(seen.indexOf('1'), seen.indexOf('4'));
+    expect(between.filter((name) => name === 'other').length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('are as long as what else the process does, which so starves nothing', async () => {
+    const turns = start();
+    let [count, others] = [0, 0];
+    const other = () => {
+      others += 1;
+      work(20);
+      if (count < 100) setImmediate(other);
+    };
+    setImmediate(other);
+    await Promise.all(Array.from({ length: 100 }, () => piece(turns, 'a', () => count++)));
+    // Of 2 ms each, some ten in a turn; one in a turn would be a hundred.
+    expect(others).toBeLessThan(50);
+  });
+
+  it('are given by address, and none waits longer than its patience', async () => {
+    const turns = start();
+    const seen: string[] = [];
+    const flood = Array.from({ length: 50 }, () => piece(turns, 'stranger', () => seen.push('stranger')));
+    await piece(turns, 'owner', () => seen.push('owner'));
+    expect(seen.length).toBeLessThan(5);
+    await Promise.all(flood);
+    // Nothing gives this one a turn but its patience.
+    turns.take({ address: 'a' });
+    work(2);
+    const others = Array.from({ length: 100 }, () => piece(turns, 'a', () => {}));
+    const since = performance.now();
+    await piece(turns, 'a', () => {}, 20);
+    expect(performance.now() - since).toBeLessThan(190);
+    await Promise.all(others);
+  });
+
+  it('are refused to an address that has too many pieces waiting, and to no other', async () => {
+    const turns = start();
+    const waiting = Array.from({ length: 257 }, () => piece(turns, 'stranger', () => {}));
+    expect(() => turns.take({ address: 'stranger' })).toThrow(
+      expect.objectContaining({ code: 'busy', retryAt: 1_795_000_001 }) as Error,
     );
-    expect(seen.filter((name) => name !== 'other')).toEqual([0, 1, 2, 3, 4].map((i) => `piece ${i}`));
-    const between = seen.slice(seen.indexOf('piece 1'), seen.indexOf('piece 4'));
-    expect(between.filter((name) => name === 'other').length).toBeGreaterThanOrEqual(3);
+    await piece(turns, 'owner', () => {});
+    await Promise.all(waiting);
   });
 });

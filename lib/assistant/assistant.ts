@@ -11,6 +11,7 @@ import { toBase64url, wipe } from '../base/bytes.ts';
 import { epochSeconds } from '../base/clock.ts';
 import { type ErrorCode, isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
 import { readPayload } from '../base/json.ts';
+import { inTime } from '../base/time-limit.ts';
 
 import { matchesKey, parseSealed, type SealedJwe, seal } from '../crypto/jwe/jwe.ts';
 import { openSealed, sealResponse } from '../crypto/jwe/jwe-node.ts';
@@ -128,6 +129,8 @@ interface Received {
 
 /** Full pages of the feed for an address in a minute, at each process: six million entries. */
 const FULL_PAGES_PER_MINUTE = 6000;
+/** How long a request waits for the keys, in seconds. */
+const KEYS_TIMEOUT = 10;
 /** How long a right password waits for its turn of the event loop, in milliseconds. */
 const PATIENCE = 250;
 const POOL_STEPS = {
@@ -237,7 +240,7 @@ export class Assistant {
     await this.#workers.close();
   }
 
-  /** Whether the store answers and the worker threads live; never rejects. */
+  /** Whether the keys are there, the store answers and the worker threads live; never rejects. */
   async health(): Promise<Health> {
     await this.#startWorkers().catch(() => {});
     const store = await this.#store.health().then(
@@ -245,7 +248,10 @@ export class Assistant {
       () => 'unavailable' as const,
     );
     const { status: workers } = this.#workers;
-    const isOk = store === 'ok' && (workers.workers > 0 || !this.#operations.needExponentiator);
+    const isOk =
+      this.#keys !== undefined &&
+      store === 'ok' &&
+      (workers.workers > 0 || !this.#operations.needExponentiator);
     return { status: isOk ? 'ok' : 'unavailable', store, workers };
   }
 
@@ -274,6 +280,16 @@ export class Assistant {
     this.#keys = loaded;
   }
 
+  /** Requests wait for the keys' promise, but not for good. */
+  async #whenKeysAreThere(): Promise<void> {
+    if (this.#keys) return;
+    try {
+      await inTime(this.#loading, KEYS_TIMEOUT);
+    } catch (cause) {
+      throw new RoamingKeyError('unavailable', 'the keys are not there', { cause });
+    }
+  }
+
   get #keySet(): KeySet {
     if (!this.#keys) throw new RoamingKeyError('unavailable', 'the keys are not there yet');
     return this.#keys;
@@ -298,7 +314,7 @@ export class Assistant {
     { address }: RequestContext,
     step: AssistStep,
   ): Promise<{ readonly response: string }> {
-    if (!this.#keys) await this.#loading;
+    await this.#whenKeysAreThere();
     // 1. Parse.
     const parsed = v.safeParse(ASSIST_BODY, body, { abortEarly: true });
     if (!parsed.success) throw malformed(parsed.issues[0], 'ticket, request and mac expected');
@@ -421,7 +437,7 @@ export class Assistant {
       if (!parsed.success) throw malformed(parsed.issues[0], 'request expected');
       const jwe = parseSealed(parsed.output.request, 'rk-disable+jwe');
       if (!jwe) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
-      if (!this.#keys) await this.#loading;
+      await this.#whenKeysAreThere();
       const { key } = this.#findKey(jwe);
       const payload = matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
       const request = payload && readPayload(payload, DISABLE_REQUEST);

@@ -9,7 +9,7 @@ export function inTime<T>(operation: Promise<T>, seconds: number, onLate?: (valu
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
-      reject(new Error(`the store did not answer within ${seconds} s`));
+      reject(new Error(`no answer within ${seconds} s`));
     }, seconds * 1000);
     operation
       .then((value) => (isLate ? onLate?.(value) : resolve(value)), reject)

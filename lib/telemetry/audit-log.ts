@@ -111,8 +111,8 @@ export function auditLog(logger: AuditLogger, options: AuditLogOptions = {}): (e
   const admits = thinner(logger, options);
   return (event) => {
     const { level, message } = kindOf(event);
-    const { address } = event as { address?: string };
-    if (admits(event.type, level, address)) logger[level](auditRecord(event), message);
+    const { address, jkt, id, u } = event as Readonly<Record<string, string | undefined>>;
+    if (admits(event.type, level, address, jkt ?? id ?? u)) logger[level](auditRecord(event), message);
   };
 }
 
@@ -132,6 +132,8 @@ const REFUSALS: ReadonlySet<string> = new Set<AuditRecord['type']>([
 ]);
 /** What is no refusal may be the whole office that logs in, or the attacker's trace: it gets more lines, each type its own. */
 const MORE = 10;
+/** Lines of a type about one key that no other key's can displace: what a thief did with a stolen key is seen. */
+const OF_EACH_KEY = 10;
 
 function thinner(logger: AuditLogger, { linesPerMinute = 60, now }: AuditLogOptions) {
   if (!Number.isSafeInteger(linesPerMinute) || linesPerMinute < 1)
@@ -140,9 +142,16 @@ function thinner(logger: AuditLogger, { linesPerMinute = 60, now }: AuditLogOpti
     logger.warn({ type: 'leftOut', types: types.join(' '), count, address }, 'more lines were left out');
   const refusals = new Thinned({ limit: linesPerMinute, onLeftOut, now });
   const others = new Thinned({ limit: linesPerMinute * MORE, onLeftOut, now });
-  return (type: AuditRecord['type'], level: AuditLevel, address: string | undefined): boolean => {
+  const ofKeys = new Thinned({ limit: OF_EACH_KEY, now });
+  return (
+    type: AuditRecord['type'],
+    level: AuditLevel,
+    address: string | undefined,
+    key?: string | undefined,
+  ): boolean => {
     if (level === 'debug' || (address === undefined && level !== 'error')) return true;
     const place = address ?? 'unknown';
+    if (key !== undefined && !REFUSALS.has(type) && ofKeys.admits(`${type} ${key}`, type, place)) return true;
     return REFUSALS.has(type) ? refusals.admits('', type, place) : others.admits(type, type, place);
   };
 }

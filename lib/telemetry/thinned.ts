@@ -1,4 +1,5 @@
 import { epochSeconds } from '../base/clock.ts';
+import { callSafely } from '../observe/instrument.ts';
 
 const WINDOW = 60;
 /** How many addresses are told apart in a window; all further ones share one place. */
@@ -17,7 +18,7 @@ export interface ThinnedOptions {
   /** Lines of one address in a minute. */
   readonly limit: number;
   /** Hears of what was left out, when the minute is over. */
-  readonly onLeftOut: (leftOut: LeftOut) => void;
+  readonly onLeftOut?: (leftOut: LeftOut) => void;
   /** Whole seconds since the epoch. Default: the system's clock. */
   readonly now?: (() => number) | undefined;
 }
@@ -58,7 +59,7 @@ export class Thinned {
   }
 
   #placeOf(kind: string, address: string): Place {
-    const name = `${kind} ${address}`;
+    const name = `${kind}\n${address}`;
     const known = this.#places.get(name);
     if (known) return known;
     if (this.#places.size >= MAX_ADDRESSES && address !== OTHERS) return this.#placeOf(kind, OTHERS);
@@ -75,8 +76,10 @@ export class Thinned {
     const places = [...this.#places];
     this.#places.clear();
     for (const [name, { leftOut: count, types }] of places) {
-      const address = name.slice(name.indexOf(' ') + 1);
-      if (count > 0) this.#options.onLeftOut({ address, types: [...types].sort(), count });
+      const address = name.slice(name.indexOf('\n') + 1);
+      // From a timer: what a logger throws here would end the process.
+      if (count > 0)
+        callSafely(() => this.#options.onLeftOut?.({ address, types: [...types].sort(), count }));
     }
   }
 }

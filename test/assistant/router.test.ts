@@ -311,6 +311,7 @@ describe('a promise of the keys', () => {
   ])('that %s is found at the start, and nobody is helped', async (_how, promise, message) => {
     const router = assistant({ keys: promise(), store: new MemoryStore(), onError: () => {} });
     await expect(router.assistant.init()).rejects.toThrow(message);
-    await request(express().use(router)).get('/keys').expect(503);
+    const app = express().use(router);
+    for (const path of ['/keys', '/health']) await request(app).get(path).expect(503);
   });
 });

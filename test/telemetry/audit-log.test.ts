@@ -129,13 +129,34 @@ describe('a flood', () => {
     ).toEqual(['wrongPassword', 'loggedIn', 'disabled', 'assisted']);
   });
 
-  it('is told although nothing follows it', () => {
+  it('hides nothing about a key behind uses of other keys from the same address', () => {
+    const log = auditLog(logger, { linesPerMinute: 20, now });
+    const use = (type: string, id: string) =>
+      log({ type, id, failedSince: { count: 0 }, address: '192.0.2.1' } as AuditEvent);
+    for (let i = 0; i < 5000; i++) use('assisted', 'of the thief');
+    use('assisted', 'stolen');
+    use('reissued', 'stolen');
+    expect(written.length).toBeLessThan(220);
+    expect(lines().slice(-2)).toMatchObject([{ type: 'assisted' }, { type: 'reissued' }]);
+    expect(lines().at(-2)).toMatchObject({ id: 'stolen' });
+  });
+
+  it('is told although nothing follows it, by a logger that may throw', () => {
     vi.useFakeTimers();
     try {
       const log = auditLog(logger, { linesPerMinute: 1, now });
       for (let i = 0; i < 3; i++) log(refused('192.0.2.1'));
       vi.advanceTimersByTime(60_000);
       expect(lines().at(-1)).toMatchObject({ type: 'leftOut', count: 2 });
+      // From a timer, what a logger throws would end the process.
+      const full = { ...logger, warn: vi.fn() };
+      const other = auditLog(full, { linesPerMinute: 1, now });
+      for (let i = 0; i < 3; i++) other(refused('192.0.2.1'));
+      full.warn.mockImplementation(() => {
+        throw new Error('ENOSPC');
+      });
+      vi.advanceTimersByTime(60_000);
+      expect(full.warn).toHaveBeenCalledTimes(2);
     } finally {
       vi.useRealTimers();
     }

@@ -266,15 +266,26 @@ export class RecordService {
     return this.#observe({ name: 'recordFetch' }, () => this.#fetch(body, context));
   }
 
-  async #fetch(body: unknown, { address = '', onOutcome }: RecordRequestContext): Promise<string> {
+  /**
+   * Reads the body of a fetch.
+   *
+   * @returns the account's normalised name, and the code as typed
+   * @throws RoamingKeyError `invalid_request`
+   */
+  readFetch(body: unknown): { readonly name: string; readonly typed: string } {
     const parsed = v.safeParse(this.#isOpen ? FETCH_BODY_WITHOUT_CODE : FETCH_BODY, body, {
       abortEarly: true,
     });
     if (!parsed.success) throw new RoamingKeyError('invalid_request', 'account and code expected');
-    const name = this.#nameOf(parsed.output.account);
+    const { account, code = '' } = parsed.output;
+    return { name: this.#nameOf(account), typed: code };
+  }
+
+  async #fetch(body: unknown, { address = '', onOutcome }: RecordRequestContext): Promise<string> {
+    const { name, typed } = this.readFetch(body);
     // Without codes there is nothing to guess, and a limit that spares those who are right would say who has a record.
     if (this.#isOpen) return (await this.#lookAndTell(name, '', address)).answer;
-    const code = readPickupCode(parsed.output.code ?? '');
+    const code = readPickupCode(typed);
     const giveBack = this.#wrong.take(name, address, (by) =>
       this.#emit({ type: 'limited', account: name, by, address }),
     );

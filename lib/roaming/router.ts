@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Request, type RequestHandler, Router } from 'express';
 import { epochSeconds } from '../base/clock.ts';
-import { RoamingKeyError } from '../base/errors.ts';
+import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
 import { wholeNumber } from '../base/options.ts';
 import { isSecureOrigin } from '../base/url.ts';
 import { crossOrigin, readOrigins } from '../http/cross-origin.ts';
@@ -9,6 +9,7 @@ import { handler } from '../http/handler.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, problemHandler } from '../http/problem.ts';
 import { refusalOf, tellRefusals } from '../http/tell-refusals.ts';
+import { AddressCounter } from '../limits/address-counter.ts';
 import { AttemptLimit } from '../limits/attempt-limit.ts';
 import { clientAddress } from '../limits/client-address.ts';
 import { SharedAttempts } from '../limits/shared-attempts.ts';
@@ -45,7 +46,10 @@ export interface RoamingRecordsOptions extends RecordServiceOptions {
    * `relyingParty`, where it counts; else each process counts by itself.
    */
   readonly counters?: Pick<Store, 'count'>;
-  /** How many fetches with a wrong code one address may make in a minute, or of all without codes. Default 30. */
+  /**
+   * How many fetches with a wrong code one address may make in a minute, or of all without codes. Default 30. Each process
+   * answers ten times as many in all, right and malformed ones too.
+   */
   readonly fetchesPerMinute?: number;
   /** How many other requests one account may make in a minute. Default 60. */
   readonly requestsPerMinute?: number;
@@ -71,6 +75,8 @@ const ROUTES = {
   '/profile': 'profile',
 };
 const MAX_FETCH_BODY = 4096;
+/** How many fetches an address may make at each process, right ones too, for each that may be wrong. */
+const FETCHES_PER_WRONG = 10;
 const PROFILE_MAX_AGE = 300;
 
 /**
@@ -112,6 +118,12 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
   const shared = { realm: audience, seconds: 60, store: counters, now };
   wholeNumber('fetchesPerMinute', fetchesPerMinute, 1, Number.MAX_SAFE_INTEGER);
   const fetches = new SharedAttempts({ purpose: 'fetch', limit: fetchesPerMinute, ...shared });
+  const allFetches = new AddressCounter({
+    purpose: 'all-fetches',
+    limit: FETCHES_PER_WRONG * fetchesPerMinute,
+    seconds: 60,
+    clock: now,
+  });
   wholeNumber('requestsPerMinute', requestsPerMinute, 1, 65_535);
   const requests = new AttemptLimit({ limit: requestsPerMinute, window: 60, width: 2 ** 14, now });
   const requestsOfAll =
@@ -167,12 +179,15 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
     telling(jsonBody({ limit: MAX_FETCH_BODY })),
     handling(async (req, res) => {
       const address = clientAddress(req);
+      const all = await allFetches.count(address, 1);
+      if (all.count > FETCHES_PER_WRONG * fetchesPerMinute) throw tooMany(all.retryAt);
+      records.readFetch(req.body);
       const end = await fetches.take(address);
-      if (typeof end === 'number')
-        throw new RoamingKeyError('busy', 'too many requests', { retryAt: end, reason: 'busy' });
+      if (typeof end === 'number') throw tooMany(end);
       const onOutcome = (isRight: boolean) => void end(isRight).catch(onCounting);
       const body = await records.fetch(req.body, { address, onOutcome }).catch((error: unknown) => {
-        onOutcome(true);
+        // A store that is down counts against no client; a name that is over its limit does.
+        onOutcome(!isRoamingKeyError(error, 'busy'));
         throw error;
       });
       // Not by res.json, which adds an ETag: one more thing to compare.
@@ -237,6 +252,10 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
 
   router.use(problemHandler(problems));
   return Object.assign(router, { records });
+}
+
+function tooMany(retryAt: number): RoamingKeyError {
+  return new RoamingKeyError('busy', 'too many requests', { retryAt, reason: 'busy' });
 }
 
 /** The store of the app, where it counts. */

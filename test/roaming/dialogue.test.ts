@@ -533,6 +533,37 @@ describe('limits of several processes', () => {
     expect((await fetchRecord(service, { account: 'ada', code })).status).toBe(200);
   });
 
+  it('hold for fetches of a name over its limit, and malformed ones write nothing', async () => {
+    const store = new MemoryStore();
+    let counted = 0;
+    const count: MemoryStore['count'] = (request) => {
+      counted += 1;
+      return store.count(request);
+    };
+    const limits = { counters: { count }, fetchesPerMinute: 5, wrongPerAddress: 2 };
+    const { service } = await startWorld(limits);
+    const status = async (body: unknown) => (await fetchRecord(service, body)).status;
+    for (const body of [{ account: 'ada' }, { account: '', code: 'x' }]) expect(await status(body)).toBe(400);
+    expect(counted).toBe(0);
+    const statuses: number[] = [];
+    for (let i = 0; i < 5; i++) statuses.push(await status({ account: 'eve', code: 'WRNG0000' }));
+    expect(statuses).toEqual([200, 200, 429, 429, 429]);
+    expect(await status({ account: 'bob', code: 'WRNG0000' })).toBe(429);
+  });
+
+  it('end for an address after ten times as many, right and malformed ones too', async () => {
+    const { enrol, service } = await startWorld({ fetchesPerMinute: 2 });
+    const { code } = await enrol('ada');
+    const statuses: number[] = [];
+    for (let i = 0; i < 21; i++)
+      statuses.push(
+        (await fetchRecord(service, i % 2 ? { account: 'ada' } : { account: 'ada', code })).status,
+      );
+    expect(statuses).toEqual([...Array.from({ length: 20 }, (_, i) => (i % 2 ? 400 : 200)), 429]);
+    service.clock.offset += 61;
+    expect((await fetchRecord(service, { account: 'ada', code })).status).toBe(200);
+  });
+
   it('say nothing of which names have a record, with codes or without', async () => {
     for (const open of [{}, { withoutPickupCode: OPEN } as const]) {
       const limits = { counters: new MemoryStore(), fetchesPerMinute: 30, wrongPerAddress: 4 };

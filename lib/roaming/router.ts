@@ -43,7 +43,8 @@ export interface RoamingRecordsOptions extends RecordServiceOptions {
   readonly cors?: true | string | readonly string[];
   /**
    * Where all processes count together, under hashes, how often an address fetches and an account asks. Default: the store of
-   * `relyingParty`, where it counts; else each process counts by itself.
+   * `relyingParty`, where it counts; else each process counts by itself. While it fails, fetches are refused, and accounts
+   * are counted by each process; `DELETE` always is.
    */
   readonly counters?: Pick<Store, 'count'>;
   /**
@@ -140,7 +141,9 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
       throw new RoamingKeyError('refused', 'authentication required', { reason: 'account' });
     const hash = createHash('sha256').update(account).digest();
     let answer: unknown = requests.take(hash);
-    if (typeof answer !== 'number') answer = await requestsOfAll?.take(hash.toString('base64url'));
+    // The way to take one's record away does not wait for a store that cannot count, and no route of an owner ends there.
+    if (typeof answer !== 'number' && req.method !== 'DELETE')
+      answer = await requestsOfAll?.take(hash.toString('base64url')).catch(onCounting);
     if (typeof answer === 'number')
       throw new RoamingKeyError('busy', 'too many requests for this account', {
         retryAt: answer,

@@ -586,6 +586,27 @@ describe('limits of several processes', () => {
     const { service } = await startWorld({ counters });
     expect((await fetchRecord(service, { account: 'ada', code: 'x' })).status).toBe(503);
   });
+
+  it('leave owners their routes while the store cannot count, and deleting does not ask it', async () => {
+    const store = new MemoryStore();
+    let isDown = false;
+    const count: MemoryStore['count'] = (request) =>
+      isDown ? Promise.reject(new Error('the disk')) : store.count(request);
+    const { enrol, service } = await startWorld({ counters: { count }, requestsPerMinute: 5 });
+    const { record } = await enrol('ada');
+    isDown = true;
+    const owner = new RecordServiceClient(service.as('ada'));
+    expect(await owner.store(record)).toMatch(/./);
+    expect(service.events.filter(({ type }) => type === 'unavailable')).toHaveLength(1);
+    await owner.remove();
+    expect(await service.records.find('ada')).toBeUndefined();
+    expect(service.events.filter(({ type }) => type === 'unavailable')).toHaveLength(1);
+    // Each process still counts.
+    const statuses: number[] = [];
+    for (let i = 0; i < 5; i++)
+      statuses.push((await fetch(service.url, { method: 'DELETE', headers: { 'x-account': 'ada' } })).status);
+    expect(statuses.at(-1)).toBe(429);
+  });
 });
 
 it('what the router refuses is told with a reason', async () => {

@@ -158,7 +158,10 @@ export class RecordServiceClient {
     await this.#send('DELETE', '/');
   }
 
-  /** When (in seconds since the epoch) and from where the record was fetched with the right code, newest first. */
+  /**
+   * When (in seconds since the epoch) and from where the record was fetched with the right code, or the others were read,
+   * newest first.
+   */
   async fetches(): Promise<readonly { readonly at: number; readonly address: string }[]> {
     return read(FETCHES, await this.#send('GET', '/fetches')).fetches;
   }

@@ -19,6 +19,8 @@ export type RecordEvent =
       readonly matched: boolean;
       readonly address?: string | undefined;
     }
+  /** Records of an account's other keys were given to a session of the account. */
+  | { readonly type: 'othersFetched'; readonly account: string; readonly address?: string | undefined }
   /** A fetch was refused: too many wrong ones for this account name, from this address or from all of them. */
   | {
       readonly type: 'limited';

@@ -353,14 +353,21 @@ export class RecordService {
     });
   }
 
-  /** The records of an account's other keys, as JSON by purpose; not of those that are disabled. */
-  async others(account: string): Promise<string> {
+  /** The records of an account's other keys, as JSON by purpose; not of those that are disabled. Notes that they were read. */
+  async others(account: string, { address = '' }: RecordRequestContext = {}): Promise<string> {
     return this.#answering(async () => {
-      const found = OTHER_PURPOSES.map(async (purpose) => {
-        const kept = await this.#store.find(this.#secret.other(account, purpose));
-        return !kept || (await this.#isDisabled(kept.u)) ? [] : [`"${purpose}":${kept.record}`];
-      });
-      return `{"others":{${(await Promise.all(found)).flat().join()}}}`;
+      const stranger = this.#secret.owner(account);
+      const members: string[] = [];
+      for (const purpose of OTHER_PURPOSES) {
+        const otherwise = this.#secret.other(account, purpose);
+        const kept = await this.#store.find(otherwise);
+        if (!kept || (await this.#isDisabled(kept.u))) continue;
+        // One reading is one entry in the account's list. No record has an account's name for its key.
+        if (members.length === 0) await this.#store.fetch({ key: stranger, otherwise, stranger, address });
+        members.push(`"${purpose}":${kept.record}`);
+      }
+      if (members.length > 0) this.#emit({ type: 'othersFetched', account, address });
+      return `{"others":{${members.join()}}}`;
     });
   }
 
@@ -393,7 +400,7 @@ export class RecordService {
     });
   }
 
-  /** When and from where an account's record was fetched with the right code, newest first, the last 50. */
+  /** When and from where an account's record was fetched with the right code, or its others were read, newest first, the last 50. */
   async fetches(account: string): Promise<readonly RecordFetch[]> {
     return this.#answering(() => this.#store.fetches(this.#secret.owner(account)));
   }

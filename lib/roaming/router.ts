@@ -29,7 +29,8 @@ export interface RoamingRecordsOptions extends RecordServiceOptions {
   readonly audience: string;
   /**
    * The options of the app's strategy, with which sessions are judged before `accountOf` is asked: one whose key is disabled
-   * must not store a record. An app without such sessions, or with `requireLiveKey` before this router, says so instead.
+   * must not store a record, and one that no key opened must not read `GET /others`. An app without such sessions, or with
+   * `requireLiveKey` before this router, says so instead; then `accountOf` must refuse both.
    */
   readonly relyingParty: RelyingPartyOptions | 'accountOf judges sessions itself';
   /**
@@ -134,8 +135,10 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
     (origin) => fetchers === '*' || [...allowedOrigins, ...fetchers].includes(origin),
   );
 
-  async function authenticated(req: Request): Promise<string> {
-    if (rp) await liveSession(rp, req);
+  async function authenticated(req: Request, { byKey = false } = {}): Promise<string> {
+    const key = rp && (await liveSession(rp, req));
+    if (byKey && rp && !key)
+      throw new RoamingKeyError('refused', 'the session was not opened with a key', { reason: 'session' });
     const account = await accountOf(req);
     if (typeof account !== 'string' || !isAccountName(account))
       throw new RoamingKeyError('refused', 'authentication required', { reason: 'account' });
@@ -230,18 +233,19 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
 
   router
     .route('/others')
-    .all(fromOwnPage)
+    .all(telling(fromOwnPage))
     .put(
-      jsonBody({ limit: MAX_BODY }),
-      handler(async (req, res) => {
+      telling(jsonBody({ limit: MAX_BODY })),
+      handling(async (req, res) => {
         const account = await authenticated(req);
         await records.putOther(account, req.body, { address: clientAddress(req) });
         res.status(204).end();
       }),
     )
     .get(
-      handler(async (req, res) => {
-        res.type('json').send(await records.others(await authenticated(req)));
+      handling(async (req, res) => {
+        const account = await authenticated(req, { byKey: true });
+        res.type('json').send(await records.others(account, { address: clientAddress(req) }));
       }),
     );
 

@@ -68,6 +68,7 @@ const KINDS: Readonly<Record<Exclude<AuditEvent['type'], 'unavailable'>, Kind>> 
   feedFailed: feed('warn', 'the list of disabled keys cannot be read'),
   stored: records('info', 'a record was stored'),
   fetched: records('info', 'a record was fetched'),
+  othersFetched: records('info', 'records of other keys were given to a session'),
   limited: records('warn', 'refused: too many wrong fetches'),
   deleted: records('info', 'a record was deleted'),
   deletedDisabled: records('info', 'records of a disabled key were deleted'),

@@ -335,6 +335,8 @@ export async function live(): Promise<Life> {
     const headers = { cookie: opened.headers.getSetCookie()[0]?.split(';')[0] ?? '' };
     await globalThis.fetch(`${rp.origin}/me`, { headers });
     const { records, headers: as } = service.as(BOB);
+    await new RecordServiceClient(service.as(BOB)).storeOther('sign', joined.record);
+    await globalThis.fetch(`${records}/others`, { headers: as });
     await globalThis.fetch(records, { method: 'DELETE', headers: as });
     return joined;
   }

@@ -56,6 +56,7 @@ it('a dead session stores, reads and deletes no record', async () => {
     return { status: response.status, code: text && JSON.parse(text).code };
   };
   expect((await ask('PUT', '/', { cookie: cookies[0] as string })).status).toBe(200);
+  expect((await ask('GET', '/others', { cookie: cookies[0] as string })).status).toBe(200);
   await disable(kit);
   const routes = [
     ['PUT', '/'],
@@ -72,6 +73,8 @@ it('a dead session stores, reads and deletes no record', async () => {
   expect(await router.records.find('ada')).toBeDefined();
   // A request that no session authenticates is the app's to judge.
   expect((await ask('GET', '/', { 'x-token': 'ada' })).status).toBe(200);
+  // But records of other keys are for sessions that a key opened.
+  expect(await ask('GET', '/others', { 'x-token': 'ada' })).toEqual({ status: 403, code: 'refused' });
   await router.records.close();
 });
 

@@ -28,11 +28,33 @@ it('are given to their account alone, and no pickup fetches them', async () => {
   expect(anonymous.status).toBe(403);
   const { text } = await fetchRecord(service, { account: 'ada', code: '' });
   expect(text).not.toContain(record.u);
-  // Nothing shows in what the account sees of its pickups.
   expect(await client('ada').stored()).toBeUndefined();
-  expect(await client('ada').fetches()).toEqual([]);
   await client('ada').remove();
   expect(await client('ada').others(assistant.url)).toEqual({});
+});
+
+it('leave a trace where they are read: one entry in the list, one event', async () => {
+  const { assistant, service, client, record } = await start();
+  await client('ada').others(assistant.url);
+  expect(await client('ada').fetches()).toEqual([]);
+  for (const purpose of ['sign', 'notes'] as const) await client('ada').storeOther(purpose, record);
+  service.events.splice(0);
+  expect(await client('ada').others(assistant.url)).toEqual({ sign: record, notes: record });
+  expect(await client('ada').fetches()).toEqual([{ at: expect.any(Number), address: '127.0.0.1' }]);
+  expect(service.events).toEqual([{ type: 'othersFetched', account: 'ada', address: '127.0.0.1' }]);
+  expect(await client('bob').fetches()).toEqual([]);
+});
+
+it('and requests for them that are refused are told', async () => {
+  const { service } = await start();
+  const url = `${service.url}/others`;
+  await fetch(url);
+  await fetch(url, { headers: { origin: 'https://evil.example' } });
+  await fetch(url, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: 'no json' });
+  const rejected = { type: 'rejected', part: 'records', address: '127.0.0.1' };
+  expect(service.events).toMatchObject(
+    ['account', 'origin', 'form'].map((reason) => ({ ...rejected, reason })),
+  );
 });
 
 it('go when their key is disabled', async () => {

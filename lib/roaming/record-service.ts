@@ -353,11 +353,16 @@ export class RecordService {
     });
   }
 
-  /** The records of an account's other keys, as JSON by purpose; not of those that are disabled. Notes that they were read. */
+  /**
+   * The records of an account's other keys, as JSON by purpose; not of those that are disabled, and none without a record that
+   * the account can be picked up by. Notes that they were read.
+   */
   async others(account: string, { address = '' }: RecordRequestContext = {}): Promise<string> {
     return this.#answering(async () => {
       const stranger = this.#secret.owner(account);
       const members: string[] = [];
+      const main = await this.#store.find(stranger);
+      if (!main || (await this.#isDisabled(main.u))) return '{"others":{}}';
       for (const purpose of OTHER_PURPOSES) {
         const otherwise = this.#secret.other(account, purpose);
         const kept = await this.#store.find(otherwise);
@@ -374,14 +379,15 @@ export class RecordService {
   /**
    * Deletes an account's records, and the list of their fetches, for good.
    *
-   * @returns whether there was one
+   * @returns whether there was any
    * @throws RoamingKeyError `unavailable`
    */
   async delete(account: string, { address }: RecordRequestContext = {}): Promise<boolean> {
     return this.#answering(async () => {
       const others = OTHER_PURPOSES.map((purpose) => this.#secret.other(account, purpose));
-      for (const owner of others) await this.#store.delete(owner);
-      const wasThere = await this.#store.delete(this.#secret.owner(account));
+      let wasThere = false;
+      for (const owner of [...others, this.#secret.owner(account)])
+        wasThere = (await this.#store.delete(owner)) || wasThere;
       if (wasThere) this.#emit({ type: 'deleted', account, address });
       return wasThere;
     });

@@ -5,7 +5,7 @@ import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { RecordServiceClient } from '../../lib/device/roam.ts';
 import { startAssistant } from '../support/world.ts';
-import { fetchRecord, startRecords } from './support.ts';
+import { fetchRecord, quickRecord, startRecords } from './support.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -15,11 +15,14 @@ async function start() {
   const made = await enroll({ ...assistant.enrolment, scheme: 'elgamal', key: 'P-256' });
   const client = (account: string, fetch = globalThis.fetch) =>
     new RecordServiceClient(service.as(account), { fetch });
-  return { assistant, service, client, ...made };
+  const main = await enroll({ ...assistant.enrolment, roam: service.as('ada') });
+  service.events.splice(0);
+  return { assistant, service, client, main, ...made };
 }
 
 it('are given to their account alone, and no pickup fetches them', async () => {
   const { assistant, service, client, record } = await start();
+  await client('bob').store(await quickRecord(assistant));
   expect(await client('ada').others(assistant.url)).toEqual({});
   await client('ada').storeOther('notes', record);
   expect(await client('ada').others(assistant.url)).toEqual({ notes: record });
@@ -28,7 +31,6 @@ it('are given to their account alone, and no pickup fetches them', async () => {
   expect(anonymous.status).toBe(403);
   const { text } = await fetchRecord(service, { account: 'ada', code: '' });
   expect(text).not.toContain(record.u);
-  expect(await client('ada').stored()).toBeUndefined();
   await client('ada').remove();
   expect(await client('ada').others(assistant.url)).toEqual({});
 });
@@ -64,6 +66,34 @@ it('go when their key is disabled', async () => {
   expect(await client('ada').others(assistant.url)).toEqual({});
   expect(await service.records.sweep()).toBe(1);
   await expect(client('ada').storeOther('notes', record)).rejects.toMatchObject({ code: 'disabled' });
+});
+
+it.each(['disabled', 'swept'])('are not given once the record of the login key is %s', async (end) => {
+  const { assistant, service, client, main, record } = await start();
+  await client('ada').storeOther('notes', record);
+  await disable(main.kit);
+  if (end === 'swept') expect(await service.records.sweep()).toBe(1);
+  expect(await client('ada').others(assistant.url)).toEqual({});
+  expect(await client('ada').fetches()).toEqual([]);
+});
+
+it('are deleted with one event, also after the record of the login key is gone', async () => {
+  const { assistant, service, client, main, record } = await start();
+  const isDeleted = async () => {
+    for (const purpose of ['sign', 'notes'] as const) await client('ada').storeOther(purpose, record);
+    service.events.splice(0);
+    await client('ada').remove();
+    await client('ada').remove();
+    expect(service.events).toEqual([{ type: 'deleted', account: 'ada', address: '127.0.0.1' }]);
+  };
+  await isDeleted();
+  await client('ada').store(main.record);
+  await disable(main.kit);
+  expect(await service.records.sweep()).toBe(1);
+  await isDeleted();
+  // Nothing comes back with a new record.
+  await client('ada').store(await quickRecord(assistant));
+  expect(await client('ada').others(assistant.url)).toEqual({});
 });
 
 it('are refused where they are none, of another assistant, or of another purpose', async () => {

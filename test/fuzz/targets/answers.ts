@@ -142,6 +142,7 @@ async function service(): Promise<RecordService> {
     secret: 'a record service has a secret of its own, too',
     assistant: URL_OF_ASSISTANT,
     assistantKeys: async () => [await assistantJwk()],
+    profile: { scheme: 'retrieve' },
     wrongPerAddress: 65_535,
     wrongPerAccount: 65_535,
   });
@@ -345,7 +346,12 @@ export const answers: readonly FuzzTarget[] = [
   {
     name: 'record-put-other',
     from: 'a device',
-    seeds: async () => [JSON.stringify({ purpose: 'notes', record: (await enrolment()).record })],
+    seeds: async () => {
+      const { record } = await enrolment();
+      // Others are given only beside a record of the login key.
+      await (await records()).put('ada', { record });
+      return [JSON.stringify({ purpose: 'notes', record })];
+    },
     async run(input) {
       const service = await records();
       await unless(['invalid_request', 'unsupported', 'unknown_key'], () =>

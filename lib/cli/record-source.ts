@@ -74,21 +74,36 @@ async function named(name: string): Promise<RecordSource> {
 }
 
 async function inFile(file: string): Promise<RecordSource> {
-  const [{ readJsonFile, replaceJsonFile }, { replaceRecord }, { parseRecord }, { lstat, rm }] =
-    await Promise.all([
-      import('../device/private-file.ts'),
-      import('../device/records.ts'),
-      import('../protocol/record.ts'),
-      import('node:fs/promises'),
-    ]);
+  const [
+    { readJsonFile, replaceJsonFile },
+    { isSameRecord, replaceRecord },
+    { withFileLock },
+    { parseRecord },
+    { lstat, rm },
+  ] = await Promise.all([
+    import('../device/private-file.ts'),
+    import('../device/records.ts'),
+    import('../files/lock.ts'),
+    import('../protocol/record.ts'),
+    import('node:fs/promises'),
+  ]);
   const load = () => readAs('a device record', file, async () => parseRecord(await readJsonFile(file)));
   const save = (record: DeviceRecord) => replaceJsonFile(file, record);
+  const replace = async (_name: string, replaced: DeviceRecord, record: DeviceRecord) => {
+    if (!isSameRecord(await load(), replaced)) return false;
+    return withFileLock(`${file}.lock`, async (requireHeld) => {
+      if (!isSameRecord(await load(), replaced)) return false;
+      await requireHeld();
+      await save(record);
+      return true;
+    });
+  };
   return {
     place: { record: file },
     load,
     save,
     replace: (replaced, record) =>
-      replaceRecord({ load, save: (_name, changed) => save(changed) }, file, replaced, record),
+      replaceRecord({ load, save: (_name, changed) => save(changed), replace }, file, replaced, record),
     exists: () =>
       lstat(file).then(
         () => true,

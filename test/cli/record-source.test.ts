@@ -25,11 +25,16 @@ it.each(['name', 'record'] as const)(
       DeviceRecord,
       DeviceRecord,
     ];
+    const renewed = { ...changed, ticket: old.ticket.replace(/^.{8}/, 'renewed0') };
     await source.save(old);
     await source.replace(old, changed);
     expect(await source.load()).toEqual(changed);
     // A process that holds what the old password gave brings a renewed ticket of it.
     await expect(source.replace(old, old)).rejects.toMatchObject({ code: 'busy' });
     expect(await source.load()).toEqual(changed);
+    // An agent's renewal beside a change of password: both saw the same record.
+    const both = await Promise.allSettled([source.replace(changed, old), source.replace(changed, renewed)]);
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(await source.load()).toEqual(both[0]?.status === 'fulfilled' ? old : renewed);
   },
 );

@@ -137,20 +137,24 @@ export class RecordServiceClient {
 
   /**
    * The records of the account's other keys, each checked as one that was picked up is: it names this assistant and a key that
-   * the assistant publishes.
-   *
-   * @throws RoamingKeyError also `bad_record`
+   * the assistant publishes. One that fails is left out, and the rest comes.
    */
   async others(assistant: string): Promise<Partial<Record<OtherPurpose, DeviceRecord>>> {
     const { others } = read(OTHERS, await this.#send('GET', '/others'));
-    const found = OTHER_PURPOSES.flatMap((purpose) =>
-      others[purpose] === undefined ? [] : [[purpose, parseRecord(others[purpose])] as const],
-    );
-    if (found.length === 0) return {};
+    if (OTHER_PURPOSES.every((purpose) => others[purpose] === undefined)) return {};
     const client = new AssistantClient(assistant, this.#transport);
     const keys = await client.keys();
-    for (const [, record] of found) requireAssistant(record, client.url, keys);
-    return Object.fromEntries(found);
+    const found: Partial<Record<OtherPurpose, DeviceRecord>> = {};
+    for (const purpose of OTHER_PURPOSES) {
+      try {
+        const record = parseRecord(others[purpose]);
+        requireAssistant(record, client.url, keys);
+        found[purpose] = record;
+      } catch (error) {
+        if (!isRoamingKeyError(error, 'bad_record')) throw error;
+      }
+    }
+    return found;
   }
 
   /** Deletes the records, and the list of their fetches, for good. */

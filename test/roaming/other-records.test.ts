@@ -1,9 +1,12 @@
 /** Records of an account's other keys: for its own sessions, of any kind. */
-import { expect, it, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
+import { memoryRecords } from '../../lib/device/records.ts';
 import { RecordServiceClient } from '../../lib/device/roam.ts';
+import type { FlowOptions } from '../../lib/ui/flows/context.ts';
+import { devicesFlow } from '../../lib/ui/flows/devices.ts';
 import { startAssistant } from '../support/world.ts';
 import { fetchRecord, quickRecord, startRecords } from './support.ts';
 
@@ -119,8 +122,37 @@ it('are checked by the device, too: a lying service hands it no record of anothe
   ]) {
     const lying: typeof fetch = async (url, init) =>
       (url as string).endsWith('/others')
-        ? Response.json({ others: { notes: { ...record, assistant: assistantOf } } })
+        ? Response.json({ others: { notes: { ...record, assistant: assistantOf }, sign: record } })
         : fetch(url, init);
-    await expect(client('ada', lying).others(assistant.url)).rejects.toMatchObject({ code: 'bad_record' });
+    // The other one is good, and comes.
+    expect(await client('ada', lying).others(assistant.url)).toEqual({ sign: record });
   }
+});
+
+it('that the service refuses keep no pickup code from being made, and are named', async () => {
+  const assistant = await startAssistant();
+  const service = await startRecords(assistant.url, { disabled: assistant.store });
+  const login = await enroll(assistant.enrolment);
+  const notes = await enroll({ ...assistant.enrolment, scheme: 'elgamal', key: 'P-256' });
+  await disable(notes.kit);
+  const records = memoryRecords();
+  await records.save('login:ada', login.record);
+  await records.save('notes:ada', notes.record);
+  const options = {
+    assistant: assistant.url,
+    app: { login: `${service.origin}/login`, session: `${service.origin}/session`, records: service.url },
+    headers: { 'x-account': 'ada' },
+    records,
+    // The session is the app's own affair.
+    fetch: async (url: RequestInfo | URL, init?: RequestInit) =>
+      url === `${service.origin}/session`
+        ? Response.json({ account: 'ada', now: 0, keys: [] })
+        : fetch(url, init),
+  } satisfies FlowOptions;
+  const flow = devicesFlow(options, { pickupUrl: `${service.origin}/pickup` });
+  onTestFinished(() => flow.end());
+  await flow.start();
+  await flow.makeCode();
+  expect(flow.state).toMatchObject({ step: 'code', code: expect.stringMatching(/^[0-9A-Z]{8}$/) });
+  expect(flow.state.notice).toMatchObject({ tone: 'info', title: expect.stringContaining('key for notes') });
 });

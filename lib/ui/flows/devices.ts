@@ -85,12 +85,12 @@ class DevicesFlow extends AppFlow<DevicesState> {
     const { context } = this;
     const record = this.#login;
     if (!record) return;
-    const code = await this.attempt(
+    const stored = await this.attempt(
       async () => {
         // First, since the code that is shown stands for all of them.
-        const { keepOthers } = await import('./other-keys.ts');
-        await keepOthers(context, this.state.account);
-        return context.deviceOn(record).storeRecord();
+        const { keepOthers, listOf } = await import('./other-keys.ts');
+        const left = await keepOthers(context, this.state.account);
+        return { code: await context.deviceOn(record).storeRecord(), left: listOf(context, left) };
       },
       {
         onFailure: (error) =>
@@ -99,10 +99,14 @@ class DevicesFlow extends AppFlow<DevicesState> {
             : undefined,
       },
     );
-    if (typeof code !== 'string') return;
+    if (typeof stored?.code !== 'string') return;
+    const { code, left } = stored;
     const url = new URL(this.#pickupUrl, globalThis.location?.href);
     const link = `${url.href}#pickup=${encodeURIComponent(this.state.account)}&code=${code}`;
-    this.set({ step: 'code', code, link });
+    const notice = left
+      ? context.notice('info', 'devices.left', 'devices.left.text', { list: left })
+      : undefined;
+    this.tell(notice, { step: 'code', code, link });
     await this.#readStored();
   }
 

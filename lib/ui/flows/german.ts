@@ -326,6 +326,9 @@ export const GERMAN: Words = {
     'Machen Sie Abholcodes dort, wo er ist. Oder holen Sie ihn hierher und behalten ihn.',
   'devices.kind': '{site} hält Schlüssel dieser Art nicht zum Abholen bereit.',
   'devices.kind.text': 'Nehmen Sie Ihren als Datei mit.',
+  'devices.left': 'Der Code bringt nicht mit: {list}.',
+  'devices.left.text':
+    'Alles andere bringt er mit. {site} nimmt keinen Schlüssel an, der abgeschaltet oder unbekannt ist.',
   'devices.keys': 'Ihre Schlüssel',
   'devices.here': 'auf diesem Gerät',
   'devices.this': 'diese Anmeldung',

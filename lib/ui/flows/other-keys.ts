@@ -1,5 +1,5 @@
 /** Keys of an account beside its login key, on their way to another device: a pickup code brings them all. */
-import { type DeviceRecord, RecordServiceClient } from '../../device/index.ts';
+import { type DeviceRecord, isRoamingKeyError, RecordServiceClient } from '../../device/index.ts';
 import type { Context, KeyPurpose } from './context.ts';
 import { keepRecord, thumbprintOf } from './keep-record.ts';
 
@@ -11,13 +11,24 @@ export interface Brought {
   readonly left: readonly OtherPurpose[];
 }
 
-/** Has the app keep those that are here. */
-export async function keepOthers(context: Context, account: string): Promise<void> {
+/**
+ * Has the app keep those that are here.
+ *
+ * @returns those that it does not keep: the owner may have disabled them
+ */
+export async function keepOthers(context: Context, account: string): Promise<OtherPurpose[]> {
   const service = new RecordServiceClient(context.roam, context.transport);
+  const left: OtherPurpose[] = [];
   for (const purpose of ['sign', 'notes'] as const) {
     const record = await context.recordHere(account, purpose).catch(() => undefined);
-    if (record) await service.storeOther(purpose, record);
+    try {
+      if (record) await service.storeOther(purpose, record);
+    } catch (error) {
+      if (!isRoamingKeyError(error)) throw error;
+      left.push(purpose);
+    }
   }
+  return left;
 }
 
 /** Keeps here what the app has of the account that is logged in; only keys that it names as this account's. */
@@ -44,12 +55,17 @@ export async function bringOthers(context: Context, account: string): Promise<Br
 
 /** What is said of it; nothing where there was nothing to bring. */
 export function tellOthers(context: Context, { came, left }: Brought): string {
-  const list = (purposes: readonly OtherPurpose[]) =>
-    new Intl.ListFormat(context.locale).format(purposes.map((purpose) => context.say(`purpose.${purpose}`)));
   return [
-    came.length > 0 && context.say('pickup.came', { list: list(came) }),
-    left.length > 0 && context.say('pickup.left', { list: list(left) }),
+    came.length > 0 && context.say('pickup.came', { list: listOf(context, came) }),
+    left.length > 0 && context.say('pickup.left', { list: listOf(context, left) }),
   ]
     .filter(Boolean)
     .join(' ');
+}
+
+/** Names keys in a sentence. */
+export function listOf(context: Context, purposes: readonly OtherPurpose[]): string {
+  return new Intl.ListFormat(context.locale).format(
+    purposes.map((purpose) => context.say(`purpose.${purpose}`)),
+  );
 }

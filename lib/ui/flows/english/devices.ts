@@ -14,6 +14,8 @@ export const DEVICES_WORDS = {
   'devices.elsewhere.text': 'Make pickup codes where it is. Or bring it here, and keep it.',
   'devices.kind': '{site} keeps no keys of this kind for pickup.',
   'devices.kind.text': 'Carry yours as a file.',
+  'devices.left': 'The code does not bring: {list}.',
+  'devices.left.text': 'It brings the rest. {site} did not take a key that is off, or that it does not know.',
   'devices.keys': 'Your keys',
   'devices.here': 'on this device',
   'devices.this': 'this login',

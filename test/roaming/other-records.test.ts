@@ -5,9 +5,12 @@ import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { memoryRecords } from '../../lib/device/records.ts';
 import { RecordServiceClient } from '../../lib/device/roam.ts';
-import type { FlowOptions } from '../../lib/ui/flows/context.ts';
+import type { DeviceRecord } from '../../lib/protocol/record.ts';
+import { Context, type FlowOptions } from '../../lib/ui/flows/context.ts';
 import { devicesFlow } from '../../lib/ui/flows/devices.ts';
-import { startAssistant } from '../support/world.ts';
+import { thumbprintOf } from '../../lib/ui/flows/keep-record.ts';
+import { bringOthers } from '../../lib/ui/flows/other-keys.ts';
+import { PASSWORD, startAssistant } from '../support/world.ts';
 import { fetchRecord, quickRecord, startRecords } from './support.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -155,4 +158,54 @@ it('that the service refuses keep no pickup code from being made, and are named'
   await flow.makeCode();
   expect(flow.state).toMatchObject({ step: 'code', code: expect.stringMatching(/^[0-9A-Z]{8}$/) });
   expect(flow.state.notice).toMatchObject({ tone: 'info', title: expect.stringContaining('key for notes') });
+});
+
+it('are kept by the device that picks up once they have worked, and replace none but an outdated one of the same key', async () => {
+  const { assistant, service, client, record } = await start();
+  const account = 'ada';
+  const [planted, other] = await Promise.all(
+    ['the password of a thief', PASSWORD].map((password) =>
+      enroll({ ...assistant.enrolment, password, scheme: 'elgamal', key: 'P-256' }),
+    ),
+  );
+  const records = memoryRecords();
+  const context = new Context({
+    assistant: assistant.url,
+    app: { login: `${service.origin}/login`, session: `${service.origin}/session`, records: service.url },
+    headers: { 'x-account': account },
+    records,
+    fetch: async (url, init) =>
+      url === `${service.origin}/session`
+        ? Response.json({
+            account,
+            now: 0,
+            keys: [{ jkt: await thumbprintOf(record.jwk), purpose: 'notes', isDisabled: false }],
+          })
+        : fetch(url, init),
+  });
+  const bring = () => bringOthers(context, account, PASSWORD);
+  const here = () => context.recordHere(account, 'notes');
+  // The thief's ticket and salt beside the owner's public key.
+  const forged = { ...(planted?.record as DeviceRecord), jwk: record.jwk } as DeviceRecord;
+  await client(account).storeOther('notes', forged);
+  expect(await bring()).toEqual({ came: [], left: ['notes'] });
+  expect(await here()).toBeUndefined();
+  await client(account).storeOther('notes', record);
+  expect(await bring()).toEqual({ came: ['notes'], left: [] });
+  expect(await here()).toEqual(record);
+  // The owner's works: what the thief stores is not even tried.
+  await client(account).storeOther('notes', forged);
+  expect(await bring()).toEqual({ came: [], left: [] });
+  expect(await here()).toEqual(record);
+  // One of an earlier password makes room for that of the password.
+  await records.save(`notes:${account}`, forged);
+  await client(account).storeOther('notes', record);
+  expect(await bring()).toEqual({ came: ['notes'], left: [] });
+  expect(await here()).toEqual(record);
+  // Another key's does not.
+  const stranger = other?.record as DeviceRecord;
+  await records.remove(`notes:${account}`);
+  await records.save(`notes:${account}`, stranger);
+  expect(await bring()).toEqual({ came: [], left: [] });
+  expect(await here()).toEqual(stranger);
 });

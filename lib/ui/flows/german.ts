@@ -304,7 +304,8 @@ export const GERMAN: Words = {
   'pickup.link.text':
     'Fotografieren Sie den Code auf der Seite „Ihren Schlüssel auf einem anderen Gerät benutzen“ noch einmal.',
   'pickup.came': 'Mitgekommen: {list}.',
-  'pickup.left': 'Nicht mitgekommen: {list}. Machen Sie auf dem Gerät, das ihn hat, einen neuen Abholcode.',
+  'pickup.left':
+    'Nicht mitgekommen: {list}. Machen Sie auf dem Gerät, das ihn hat, einen neuen Abholcode; hat er ein anderes Passwort, nehmen Sie ihn als Datei mit.',
   'pickup.kept': 'Ihr Schlüssel ist auf diesem Gerät.',
   'devices.title': 'Ihren Schlüssel auf einem anderen Gerät benutzen',
   'devices.lead':

@@ -1,7 +1,14 @@
 /** Keys of an account beside its login key, on their way to another device: a pickup code brings them all. */
-import { type DeviceRecord, isRoamingKeyError, RecordServiceClient } from '../../device/index.ts';
+import {
+  type Device,
+  type DeviceRecord,
+  encryptTo,
+  isRoamingKeyError,
+  RecordServiceClient,
+} from '../../device/index.ts';
 import type { Context, KeyPurpose } from './context.ts';
-import { keepRecord, thumbprintOf } from './keep-record.ts';
+import { hold } from './hold.ts';
+import { isSameKey, keepRecord, thumbprintOf } from './keep-record.ts';
 
 type OtherPurpose = Exclude<KeyPurpose, 'login'>;
 
@@ -31,8 +38,13 @@ export async function keepOthers(context: Context, account: string): Promise<Oth
   return left;
 }
 
-/** Keeps here what the app has of the account that is logged in; only keys that it names as this account's. */
-export async function bringOthers(context: Context, account: string): Promise<Brought> {
+/**
+ * Keeps here what the app has of the account that is logged in; only keys that it names as this account's, and only records
+ * that work: a thief's session can store one with the right public key and a ticket of his own.
+ *
+ * @param password that of the login, which opens every record once
+ */
+export async function bringOthers(context: Context, account: string, password: string): Promise<Brought> {
   const { keys } = await context.session();
   const others = keys.filter(({ purpose, isDisabled }) => purpose !== 'login' && !isDisabled);
   const came: OtherPurpose[] = [];
@@ -43,14 +55,56 @@ export async function bringOthers(context: Context, account: string): Promise<Br
     .others(context.options.assistant)
     .catch(() => ({}));
   for (const purpose of new Set(others.map((key) => key.purpose as OtherPurpose))) {
-    if (await context.recordHere(account, purpose).catch(() => undefined)) continue;
     const record = records[purpose];
+    const here = await context.recordHere(account, purpose).catch(() => undefined);
+    // A record of the same key makes room where it is of an earlier password or retired.
+    if (here && !(record && isSameKey(here, record) && here.ticket !== record.ticket)) continue;
+    if (here && !(await isOutdated(context.deviceOn(here, purpose), password))) continue;
     const print = record && (await thumbprintOf(record.jwk));
     const isOwn = others.some((key) => key.purpose === purpose && key.jkt === print);
-    const kept = record && isOwn && (await keepRecord(context, { account, purpose, record })) === 'kept';
-    (kept ? came : left).push(purpose);
+    const device = record && isOwn && context.deviceOn(record, purpose);
+    const isKept =
+      device &&
+      (await works(device, password)) &&
+      (await keepRecord(context, { account, purpose, record: device.record })) === 'kept';
+    if (isKept) came.push(purpose);
+    else if (!here) left.push(purpose);
   }
   return { came, left };
+}
+
+async function works(device: Device, password: string): Promise<boolean> {
+  return useOnce(device, password).then(
+    () => true,
+    (error: unknown) => {
+      if (isRoamingKeyError(error)) return false;
+      throw error;
+    },
+  );
+}
+
+/** Whether a record opens no longer: not where an assistant cannot answer. */
+async function isOutdated(device: Device, password: string): Promise<boolean> {
+  return useOnce(device, password).then(
+    () => false,
+    (error: unknown) => isRoamingKeyError(error, 'wrong_password', 'disabled', 'unknown_key'),
+  );
+}
+
+/** Uses a key for another purpose than login, so that a record that does not work is not kept. */
+export async function useOnce(device: Device, password: string): Promise<void> {
+  const probe = crypto.getRandomValues(new Uint8Array(16));
+  if (device.record.scheme === 'elgamal') {
+    const sealed = await encryptTo(device.jwk, probe);
+    await device.decrypt(sealed, { password });
+    return;
+  }
+  await hold(device, password);
+  try {
+    await device.signJws(probe, { header: { typ: 'roaming-key-check' } });
+  } finally {
+    device.lock();
+  }
 }
 
 /** What is said of it; nothing where there was nothing to bring. */

@@ -1,10 +1,9 @@
-import { Device, encryptTo, isRoamingKeyError } from '../../device/index.ts';
+import { Device, isRoamingKeyError } from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions } from './context.ts';
 import { PICKUP_WORDS } from './english/pickup.ts';
 import { type Entered, enter, noticeOf } from './enter.ts';
 import type { FlowState } from './flow.ts';
-import { hold } from './hold.ts';
 import type { CarriedKey } from './key-file.ts';
 import { spellAccount } from './spell-account.ts';
 
@@ -140,6 +139,7 @@ class PickupFlow extends AppFlow<PickupState> {
         if (found.purpose === 'login')
           return this.#enter(device, found.account, typed.password, typed.keep, typed.replace);
         const { keepRecord } = await import('./keep-record.ts');
+        const { useOnce } = await import('./other-keys.ts');
         await useOnce(device, typed.password);
         await keepRecord(context, { ...found, record: device.record }, typed.replace);
         return 'kept' as const;
@@ -176,7 +176,7 @@ class PickupFlow extends AppFlow<PickupState> {
       }
       // The session of this login has the account's other keys. The login counts without them.
       if (this.context.has('records'))
-        this.#others = await bringOthers(this.context, account).catch(() => '');
+        this.#others = await bringOthers(this.context, account, password).catch(() => '');
     }
     return entered;
   }
@@ -192,25 +192,9 @@ class PickupFlow extends AppFlow<PickupState> {
 }
 
 /** Keeps the account's other keys here, and says which came. */
-async function bringOthers(context: Context, account: string): Promise<string> {
+async function bringOthers(context: Context, account: string, password: string): Promise<string> {
   const others = await import('./other-keys.ts');
-  return others.tellOthers(context, await others.bringOthers(context, account));
-}
-
-/** Uses a key for another purpose than login, so that a record that does not work is not kept. */
-async function useOnce(device: Device, password: string): Promise<void> {
-  const probe = crypto.getRandomValues(new Uint8Array(16));
-  if (device.record.scheme === 'elgamal') {
-    const sealed = await encryptTo(device.jwk, probe);
-    await device.decrypt(sealed, { password });
-    return;
-  }
-  await hold(device, password);
-  try {
-    await device.signJws(probe, { header: { typ: 'roaming-key-check' } });
-  } finally {
-    device.lock();
-  }
+  return others.tellOthers(context, await others.bringOthers(context, account, password));
 }
 
 export type { PickupFlow };

@@ -60,7 +60,10 @@ export function fileRecords(folder: string): Records {
     async remove(name) {
       const file = path.join(root, fileName(name));
       try {
-        await withFileLock(lock, () => unlink(file));
+        await withFileLock(lock, async (requireHeld) => {
+          await requireHeld();
+          await unlink(file);
+        });
       } catch (error) {
         if (isMissing(error)) return;
         throw error;

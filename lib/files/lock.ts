@@ -14,15 +14,16 @@ const MAX_WAIT = 15_000;
  * @param act gets a function that rejects with `busy` where the lock was lost meanwhile, as to a process that took this one for
  *   dead: call it before the step that counts
  * @param options.maxWait how long to wait for it, in milliseconds. Default 15000
+ * @param options.stale milliseconds after which one and the same lock counts as that of a dead process. Default 10000
  * @throws RoamingKeyError `busy` after that
  * @throws Error of the file system, `ENOENT` where the folder is missing
  */
 export async function withFileLock<T>(
   file: string,
   act: (requireHeld: () => Promise<void>) => Promise<T>,
-  { maxWait = MAX_WAIT }: { readonly maxWait?: number } = {},
+  { maxWait = MAX_WAIT, stale = STALE }: { readonly maxWait?: number; readonly stale?: number } = {},
 ): Promise<T> {
-  const mine = await take(file, performance.now() + maxWait);
+  const mine = await take(file, performance.now() + maxWait, stale);
   try {
     return await act(async () => {
       if (identityOf(await look(file)) !== mine) throw busy(file);
@@ -32,11 +33,16 @@ export async function withFileLock<T>(
   }
 }
 
-async function take(file: string, deadline: number): Promise<string> {
+async function take(file: string, deadline: number, stale: number): Promise<string> {
+  const breaking = `${file}-stale`;
+  const isStale = watchAge(file, stale);
+  const isBreakingStale = watchAge(breaking, stale);
   for (;;) {
     const made = await make(file);
     if (made !== undefined) return made;
-    await removeStale(file);
+    // The process that was about to remove a stale lock may have died, too.
+    if (await isBreakingStale()) await rm(breaking, { force: true });
+    if (await isStale()) await removeStale(file, breaking, isStale);
     if (performance.now() >= deadline) throw busy(file);
     await sleep(2 + Math.random() * 18);
   }
@@ -60,19 +66,24 @@ async function make(file: string): Promise<string | undefined> {
 }
 
 /** Removes the lock of a dead process. One process does it at a time, or a slow one would remove the next holder's. */
-async function removeStale(file: string): Promise<void> {
-  const isStale = async () => {
-    const found = await look(file);
-    return found !== undefined && Math.abs(Date.now() - Number(found.mtimeMs)) > STALE;
-  };
-  if (!(await isStale())) return;
-  const breaking = `${file}-stale`;
+async function removeStale(file: string, breaking: string, isStale: () => Promise<boolean>): Promise<void> {
   if ((await make(breaking)) === undefined) return;
   try {
     if (await isStale()) await rm(file, { force: true });
   } finally {
     await rm(breaking, { force: true });
   }
+}
+
+/** Tells whether one and the same file has been there for too long, by this process's clock: a file server's may be wrong. */
+function watchAge(file: string, stale: number): () => Promise<boolean> {
+  let seen = '';
+  let since = 0;
+  return async () => {
+    const found = identityOf(await look(file));
+    if (found !== seen) [seen, since] = [found, performance.now()];
+    return found !== '' && performance.now() - since > stale;
+  };
 }
 
 function look(file: string) {

@@ -174,15 +174,14 @@ export class RecordServiceClient {
    * Brings a renewed ticket to the service, where what is kept there is of the same enrolment and password (`u`, `a` and
    * `salt`), and sealed to an older key of the assistant.
    *
-   * @returns whether the service has this record now
+   * @returns whether the service has this record now, as far as it says: an older one names no more than the assistant's key
    */
   async renew(record: DeviceRecord): Promise<boolean> {
     const kept = await this.stored();
     if (kept?.u !== record.u) return false;
-    const isSame = kept.of === recordOrigin(record);
-    if (kept.kid === record.assistant.jwk.kid) return isSame;
-    // A service that does not say what it keeps compares by itself.
-    if (kept.of !== undefined && !isSame) return false;
+    // An older service does not say what it keeps, and compares by itself.
+    if (kept.of !== undefined && kept.of !== recordOrigin(record)) return false;
+    if (kept.kid === record.assistant.jwk.kid) return true;
     try {
       await this.store(record, 'renewal');
       return true;

@@ -323,7 +323,8 @@ it('a service that does not say what it keeps judges renewals by itself', async 
     return Response.json({ stored: rest });
   };
   const device = new Device(local, { assistant: world.assistant.url, argon2id, roam, fetch });
-  expect(await device.syncRecord()).toBe(false);
+  // Nothing that it says tells it from this record.
+  expect(await device.syncRecord()).toBe(true);
   await world.assistant.keys.rotate();
   await device.unlock(PASSWORD);
   expect(await device.syncRecord()).toBe(true);

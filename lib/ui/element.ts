@@ -445,18 +445,32 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
   }
 
   /**
-   * Takes what stands behind `#` in the address, now and when another such link is opened in this tab. It is a code, which no
-   * history may keep.
+   * Takes a code that stands behind `#` in the address, now and when another such link is opened in this tab; no history may
+   * keep it. Every other `#` is the app's own.
    */
-  protected watchHash(take: (text: string) => void): void {
-    this.#onHash = () => {
+  protected watchHash(form: RegExp, take: (text: string) => void): void {
+    const read = (mayTake: boolean) => {
       const text = location.hash.slice(1);
-      if (text === '') return;
+      if (!form.test(text)) return;
       history.replaceState(null, '', location.pathname + location.search);
-      if (!this.flow.state.isBusy) take(text);
+      if (mayTake) take(text);
     };
+    // The page that opened this tab can change the hash at any time: it changes nothing under the user's hands.
+    this.#onHash = () => read(!this.#isInUse());
     addEventListener('hashchange', this.#onHash);
-    this.#onHash();
+    read(true);
+  }
+
+  /** Whether something is typed, done, or warned of. */
+  #isInUse(): boolean {
+    const { isBusy, notice } = this.flow.state;
+    const fields = this.querySelectorAll<HTMLInputElement>('input:not([type=checkbox]), textarea');
+    return (
+      isBusy ||
+      notice?.tone === 'stop' ||
+      notice?.tone === 'warn' ||
+      [...fields].some(({ value }) => value !== '')
+    );
   }
 
   /** Where a page is. */

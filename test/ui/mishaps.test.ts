@@ -158,12 +158,22 @@ describe('a page is never dead', () => {
     expect(sent.filter((path) => /fetch|assist|login\b/.test(path.replace('/account/assets', '')))).toEqual(
       [],
     );
-    for (const hash of ['#pickup=%E0%A4%A&code=ABCDEFGH', '#<img src=x>', '#pickup=x']) {
+    // The page that opened this tab can change what is behind # while somebody types.
+    await page.fill('[name=password]', PASSWORD);
+    await page.evaluate(`location.hash = '#pickup=mallory&code=ZZZZZZZZ'`);
+    await expect.poll(() => page.url()).not.toContain('#');
+    expect(await page.inputValue('[name=account]')).toBe('uma');
+    expect(await page.inputValue('[name=code]')).toBe('ABCDEFGH');
+    await page.goto('about:blank');
+    await page.goto(`${origin()}/account/pickup#main`);
+    await page.waitForSelector('[name=password]');
+    expect(await page.locator('.rk-notice').count()).toBe(0);
+    expect(page.url()).toContain('#main');
+    for (const hash of ['#pickup=%E0%A4%A&code=ABCDEFGH', '#pickup=x']) {
+      await page.goto('about:blank');
       await page.goto(`${origin()}/account/pickup${hash}`);
       expect((await notice(page)).text).toContain('This link brings no key.');
       expect(page.url()).not.toContain('#');
-      await page.reload();
-      await page.waitForSelector('[name=password]');
     }
     await logOut(page);
     await page.goto(`${origin()}/account/login?next=//evil.example/`);

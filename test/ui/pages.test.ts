@@ -198,6 +198,13 @@ describe('a kit', () => {
     await elsewhere.waitForSelector('.rk-danger');
     expect(await elsewhere.innerText('.rk-facts')).toMatch(/login key of “gina”, on every device/);
     expect(await faultsInAllLooks(elsewhere)).toEqual([]);
+    // Neither the page's own anchors nor another code change what the red button is about.
+    for (const hash of ['main', 'K3XYZ-NSEC6-WJPGH-NYPVQ-1RSZF-WX4Y']) {
+      await elsewhere.evaluate(
+        `new Promise((done) => { addEventListener('hashchange', done, { once: true }); location.hash = '${hash}'; }).then(() => {})`,
+      );
+      expect(await elsewhere.innerText('.rk-facts')).toMatch(/login key of “gina”/);
+    }
     await elsewhere.click('.rk-danger');
     await elsewhere.waitForSelector('h1:has-text("The key is off")');
     const text = await elsewhere.innerText('.rk-part');
@@ -323,6 +330,7 @@ describe('a pickup', () => {
     await submit(phone);
     expect((await notice(phone)).text).toContain('One of the three');
     expect(await phone.inputValue('[name=password]')).toBe(PASSWORD);
+    await phone.goto('about:blank');
     await phone.goto(`${origin()}/account/pickup#pickup=kim&code=${code}`);
     await phone.waitForSelector('[name=password]');
     await expect.poll(() => phone.inputValue('[name=code]')).toBe(code);

@@ -11,7 +11,9 @@ export class LostElement extends FlowElement<LostState, LostFlow> {
 
   protected start(): void {
     // A link from a printed sheet has its code behind #, which no server sees.
-    this.watchHash((text) => {
+    this.watchHash(/^(?:-?[0-9A-Za-z]){29,32}$/, (text) => {
+      // What the red button is about stays what was shown.
+      if (this.flow.state.step === 'check') return;
       this.flow.back();
       const area = this.querySelector<HTMLTextAreaElement>('[name=code]');
       if (area) area.value = text.slice(0, 64);

@@ -15,7 +15,7 @@ export class PickupElement extends FlowElement<PickupState, PickupFlow> {
       if (input && value !== '') input.value = value;
     };
     set('account', new URLSearchParams(location.search).get('account')?.slice(0, 256) ?? '');
-    this.watchHash((text) => {
+    this.watchHash(/^pickup=/, (text) => {
       this.flow.readLink(text);
       set('account', this.flow.state.account);
       set('code', this.flow.state.code);

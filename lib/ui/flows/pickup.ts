@@ -39,12 +39,13 @@ class PickupFlow extends AppFlow<PickupState> {
 
   /**
    * Takes account and code from a link or QR code: the part of the URL behind `#`, which no server sees. A link fills in
-   * fields and does nothing else.
+   * fields and does nothing else; every other fragment is the app's own.
    */
   readLink(fragment: string): void {
+    if (!/^#?pickup=/.test(fragment)) return;
     const [, account, code] = /^#?pickup=([^&]{1,512})&code=([0-9A-Za-z]{8})$/.exec(fragment) ?? [];
     if (account === undefined || code === undefined) {
-      if (fragment.length > 1) this.tell(this.context.notice('wrong', 'pickup.link', 'pickup.link.text'));
+      this.tell(this.context.notice('wrong', 'pickup.link', 'pickup.link.text'));
       return;
     }
     try {

@@ -34,13 +34,13 @@ describe('turns of the event loop', () => {
     const seen: string[] = [];
     const other = () => {
       seen.push('other');
-      if (seen.filter((name) => name !== 'other').length < 5) setImmediate(other);
+      if (seen.filter((name) => name !== 'other').length < 30) setImmediate(other);
     };
     setImmediate(other);
-    await Promise.all(Array.from({ length: 5 }, (_, i) => piece(turns, 'a', () => seen.push(`${i}`))));
-    expect(seen.filter((name) => name !== 'other')).toEqual(['0', '1', '2', '3', '4']);
-    const between = seen.slice(seen.indexOf('1'), seen.indexOf('4'));
-    expect(between.filter((name) => name === 'other').length).toBeGreaterThanOrEqual(2);
+    const names = Array.from({ length: 30 }, (_, i) => `${i}`);
+    await Promise.all(names.map((name) => piece(turns, 'a', () => seen.push(name))));
+    expect(seen.filter((name) => name !== 'other')).toEqual(names);
+    expect(seen.slice(seen.indexOf('1'), seen.indexOf('29'))).toContain('other');
   });
 
   it('are as long as what else the process does, which so starves nothing', async () => {
@@ -67,10 +67,10 @@ describe('turns of the event loop', () => {
     // Nothing gives this one a turn but its patience.
     turns.take({ address: 'a' });
     work(2);
-    const others = Array.from({ length: 100 }, () => piece(turns, 'a', () => {}));
-    const since = performance.now();
+    let done = 0;
+    const others = Array.from({ length: 200 }, () => piece(turns, 'a', () => done++));
     await piece(turns, 'a', () => {}, 20);
-    expect(performance.now() - since).toBeLessThan(190);
+    expect(done).toBeLessThan(200);
     await Promise.all(others);
   });
 

@@ -107,10 +107,12 @@ describe.each([
       });
     });
 
-    it.runIf(kit)('the kit is read', () => {
-      expect(parseKit(kit)).toEqual(kit);
-      expect(toHex(disablingName(bytes(kit.t)))).toBe(enrol.u);
-    });
+    if (kit) {
+      it('the kit is read', () => {
+        expect(parseKit(kit)).toEqual(kit);
+        expect(toHex(disablingName(bytes(kit.t)))).toBe(enrol.u);
+      });
+    }
 
     it('header and parts are taken apart', () => {
       expect(parseSealed(record.ticket, 'rk-ticket+jwe')).toMatchObject({

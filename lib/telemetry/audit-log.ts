@@ -148,7 +148,7 @@ function thinner(logger: AuditLogger, { linesPerMinute = 60, now }: AuditLogOpti
     type: AuditRecord['type'],
     level: AuditLevel,
     address: string | undefined,
-    key?: string | undefined,
+    key?: string,
   ): boolean => {
     if (level === 'debug' || (address === undefined && level !== 'error')) return true;
     const place = address ?? 'unknown';

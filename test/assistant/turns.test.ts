@@ -65,7 +65,7 @@ describe('turns of the event loop', () => {
     expect(seen.length).toBeLessThan(5);
     await Promise.all(flood);
     // Nothing gives this one a turn but its patience.
-    turns.take({ address: 'a' });
+    void turns.take({ address: 'a' });
     work(2);
     let done = 0;
     const others = Array.from({ length: 200 }, () => piece(turns, 'a', () => done++));

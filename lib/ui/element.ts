@@ -464,12 +464,11 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
   /** Whether something is typed, done, or warned of. */
   #isInUse(): boolean {
     const { isBusy, notice } = this.flow.state;
-    const fields = this.querySelectorAll<HTMLInputElement>('input:not([type=checkbox]), textarea');
+    const fields = [...this.querySelectorAll<HTMLInputElement>('input,textarea')];
     return (
       isBusy ||
-      notice?.tone === 'stop' ||
-      notice?.tone === 'warn' ||
-      [...fields].some(({ value }) => value !== '')
+      /stop|warn/.test(notice?.tone ?? '') ||
+      fields.some(({ type, value }) => type !== 'checkbox' && value)
     );
   }
 

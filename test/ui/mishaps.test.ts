@@ -133,7 +133,7 @@ describe('a page is never dead', () => {
     await typeAccount(page, 'theo', PASSWORD);
     await page.waitForSelector('.rk-kit [data-code]');
     await page.reload();
-    expect((await notice(page)).text).toContain('nothing was made');
+    expect((await notice(page)).text).toContain('before the kit was kept');
     await create(page, 'theo');
     await logOut(page);
     await logIn(page, 'theo', PASSWORD);

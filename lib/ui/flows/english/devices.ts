@@ -15,7 +15,7 @@ export const DEVICES_WORDS = {
   'devices.kind': '{site} keeps no keys of this kind for pickup.',
   'devices.kind.text': 'Carry yours as a file.',
   'devices.left': 'The code does not bring: {list}.',
-  'devices.left.text': 'It brings the rest. {site} did not take a key that is off, or that it does not know.',
+  'devices.left.text': 'It brings the rest. {site} takes no key that is off or unknown.',
   'devices.keys': 'Your keys',
   'devices.here': 'on this device',
   'devices.this': 'this login',

@@ -31,6 +31,6 @@ export const PICKUP_WORDS = {
   'pickup.link.text': 'Scan the code on the page “Use your key on another device” once more.',
   'pickup.came': 'Brought along: {list}.',
   'pickup.left':
-    'Not brought along: {list}. Make a new pickup code on the device that has it; if it has another password, carry it as a file.',
+    'Not brought along: {list}. Make a new pickup code on the device that has it, or carry it as a file.',
   'pickup.kept': 'Your key is on this device.',
 } as const;

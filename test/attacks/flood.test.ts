@@ -1,14 +1,25 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, it, onTestFinished } from 'vitest';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
 import type { Store } from '../../lib/store/store.ts';
 import { flood } from './flood.ts';
 
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** What lives, without what is only not collected yet. */
+function heap(): number {
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
 const OPEN: Readonly<Record<string, () => { store: Store; sizeOf: () => number }>> = {
-  memory: () => ({ store: new MemoryStore(), sizeOf: () => process.memoryUsage().heapUsed }),
+  memory: () => ({ store: new MemoryStore(), sizeOf: heap }),
   SQLite() {
     const folder = mkdtempSync(path.join(tmpdir(), 'flood-'));
     const file = path.join(folder, 'store.db');

@@ -228,9 +228,12 @@ describe('hostile RSA keys', () => {
 
   it('never end in anything but bad_key', async () => {
     const bytes = pkcs8(derOf(good));
+    // Version 2 of PKCS#8 may do without a public key (RFC 5958 section 2), and so is the same key.
+    const isOtherVersion = (at: number, bits: number) => at === 6 && bits === 1;
     const change = fc.record({ at: fc.nat(bytes.length - 1), bits: fc.integer({ min: 1, max: 255 }) });
     await fc.assert(
       fc.asyncProperty(change, async ({ at, bits }) => {
+        fc.pre(!isOtherVersion(at, bits));
         const error: unknown = await rsaComponents(
           bytes.map((byte, i) => (i === at ? byte ^ bits : byte)),
         ).catch((e: unknown) => e);

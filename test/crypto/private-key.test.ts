@@ -463,6 +463,15 @@ describe('what cannot be protected', () => {
     };
   });
 
+  it('an Ed25519 seed of another length, which OpenSSL would cut', async () => {
+    const { pkcs8, publicJwk } = await generatePrivateKey('Ed25519');
+    const seed = Buffer.from(pkcs8).subarray(-32);
+    for (const d of [seed.subarray(1), Buffer.concat([seed, Buffer.alloc(1)]), Buffer.concat([seed, seed])]) {
+      const jwk = { ...publicJwk, d: d.toString('base64url') };
+      await expect(readPrivateKey(jwk as PrivateKeySource)).rejects.toMatchObject({ code: 'bad_key' });
+    }
+  });
+
   it('public and symmetric CryptoKeys', async () => {
     const { publicKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
       'sign',

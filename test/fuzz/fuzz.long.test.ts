@@ -19,6 +19,7 @@ async function explore(file: string, names: readonly string[], seconds: number):
 describe('whatever comes from outside', () => {
   it.each(targets.map((target) => [target.name, target] as const))(
     '%s: is read as what it is, or refused as documented',
+    { timeout: 600_000 },
     async (_, target) => {
       const seeds = (await target.seeds()).map((seed) => Buffer.from(seed as string));
       const one = fc.constantFrom<Uint8Array>(...seeds);

@@ -60,6 +60,8 @@ export function translate(error: unknown, otherwise: RoamingKeyError): RoamingKe
  * @throws RoamingKeyError `bad_key` if it is not
  */
 export async function ed25519Key(seed: Uint8Array, claimed?: Uint8Array): Promise<Ed25519PrivateJwk> {
+  // OpenSSL would leave what follows out of account.
+  if (seed.length !== 32) throw badKey('its seed is not 32 bytes long');
   const pkcs8 = concat(ED25519_PKCS8, seed);
   try {
     const key = await crypto.subtle.importKey('pkcs8', pkcs8, { name: 'Ed25519' }, true, ['sign']);

@@ -43,7 +43,7 @@ describe('a page is never dead', () => {
     await typeAccount(page, 'otto', PASSWORD);
     await keepKit(page);
     await page.waitForSelector('h1:has-text("Welcome, otto")');
-    expect((await notice(page)).text).toContain('take your key along');
+    expect((await notice(page)).text).toContain('Take your key along');
     // The key is here alone, and lost with this page: leaving is warned of until it is taken along.
     const leaves = () => page.evaluate(`dispatchEvent(new Event('beforeunload', { cancelable: true }))`);
     expect(await leaves()).toBe(false);
@@ -65,7 +65,7 @@ describe('a page is never dead', () => {
     await devtools.send('Storage.overrideQuotaForOrigin', { origin: origin(), quotaSize: 1 });
     await create(page, 'quin');
     const told = await notice(page);
-    expect(told).toMatchObject({ tone: 'warn', text: expect.stringContaining('take your key along') });
+    expect(told).toMatchObject({ tone: 'warn', text: expect.stringContaining('Take your key along') });
     const downloading = page.waitForEvent('download');
     await page.click('button:has-text("Download my key")');
     const file = await (await downloading).path();

@@ -44,7 +44,7 @@ describe('an account', () => {
     const leaving = await page.evaluate(`!dispatchEvent(new Event('beforeunload', { cancelable: true }))`);
     expect(leaving).toBe(true);
     await submit(page);
-    await expect.poll(() => page.innerText('[data-of=kept]')).toContain('Keep it first');
+    await expect.poll(() => page.innerText('[data-of=kept]')).toContain('Keep the kit first');
     expect(await faultsInAllLooks(page)).toEqual([]);
     const downloading = page.waitForEvent('download');
     await page.click('[data-kit=download]');

@@ -12,7 +12,6 @@ import { epochSeconds } from '../base/clock.ts';
 import { type ErrorCode, isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
 import { readPayload } from '../base/json.ts';
 import { inTime } from '../base/time-limit.ts';
-
 import { matchesKey, parseSealed, type SealedJwe, seal } from '../crypto/jwe/jwe.ts';
 import { openSealed, sealResponse } from '../crypto/jwe/jwe-node.ts';
 import { sha256 } from '../crypto/sha256-node.ts';
@@ -269,25 +268,24 @@ export class Assistant {
     return this.#keySet.jwks();
   }
 
-  /** Resolves once the keys are there. */
+  /**
+   * Waits for the promise of the keys, but not for good.
+   *
+   * @throws RoamingKeyError `unavailable` where it rejects, or takes longer than ten seconds
+   */
   async ready(): Promise<void> {
-    await this.#loading;
-  }
-
-  async #load(keys: Promise<KeySet>): Promise<void> {
-    const loaded = await keys;
-    assertKeys(loaded);
-    this.#keys = loaded;
-  }
-
-  /** Requests wait for the keys' promise, but not for good. */
-  async #whenKeysAreThere(): Promise<void> {
     if (this.#keys) return;
     try {
       await inTime(this.#loading, KEYS_TIMEOUT);
     } catch (cause) {
       throw new RoamingKeyError('unavailable', 'the keys are not there', { cause });
     }
+  }
+
+  async #load(keys: Promise<KeySet>): Promise<void> {
+    const loaded = await keys;
+    assertKeys(loaded);
+    this.#keys = loaded;
   }
 
   get #keySet(): KeySet {
@@ -314,7 +312,7 @@ export class Assistant {
     { address }: RequestContext,
     step: AssistStep,
   ): Promise<{ readonly response: string }> {
-    await this.#whenKeysAreThere();
+    if (!this.#keys) await this.ready();
     // 1. Parse.
     const parsed = v.safeParse(ASSIST_BODY, body, { abortEarly: true });
     if (!parsed.success) throw malformed(parsed.issues[0], 'ticket, request and mac expected');
@@ -437,7 +435,7 @@ export class Assistant {
       if (!parsed.success) throw malformed(parsed.issues[0], 'request expected');
       const jwe = parseSealed(parsed.output.request, 'rk-disable+jwe');
       if (!jwe) throw new RoamingKeyError('invalid_request', 'the request cannot be opened');
-      await this.#whenKeysAreThere();
+      if (!this.#keys) await this.ready();
       const { key } = this.#findKey(jwe);
       const payload = matchesKey(jwe, key.jwk) ? await openSealed(jwe, key.unwrap) : undefined;
       const request = payload && readPayload(payload, DISABLE_REQUEST);
@@ -644,11 +642,11 @@ function isRenewed(op: Operation): boolean {
   return op !== 'retire' && op !== 'reissue';
 }
 
-/** A body outside the schema; one that is only too long has a status of its own. */
 function badTicket(): RoamingKeyError {
   return new RoamingKeyError('bad_ticket', 'the ticket cannot be opened, or is not one');
 }
 
+/** A body outside the schema; one that is only too long has a status of its own. */
 function malformed(issue: v.BaseIssue<unknown>, message: string): RoamingKeyError {
   const isTooLarge = issue.type === 'max_length' && v.getDotPath(issue) !== 'mac';
   return new RoamingKeyError('invalid_request', message, isTooLarge ? { status: 413 } : {});

@@ -314,4 +314,19 @@ describe('a promise of the keys', () => {
     const app = express().use(router);
     for (const path of ['/keys', '/health']) await request(app).get(path).expect(503);
   });
+
+  it('that stays away ends requests, and is no health', async () => {
+    vi.useFakeTimers();
+    try {
+      const { assistant: core } = assistant({ keys: new Promise(() => {}), store: new MemoryStore() });
+      const asked = Promise.allSettled([core.ready(), core.assist({}), core.disable({ request: 'x' })]);
+      await vi.advanceTimersByTimeAsync(10_000);
+      const [ready, helped] = await asked;
+      for (const answer of [ready, helped])
+        expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } });
+      expect(await core.health()).toMatchObject({ status: 'unavailable' });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 });

@@ -147,7 +147,7 @@ export class KeySet {
     }
     const set = await KeySet.generate(options);
     try {
-      await set.#write(file, { exclusive: true });
+      await set.save(file, { exclusive: true });
       emitWarning(
         `a NEW key set for the assistant was made in ${file}, since there was none: keep this file. Where there should have been ` +
           'one, stop now and bring it back: no record from before works with these keys.',
@@ -166,7 +166,16 @@ export class KeySet {
    * @param options.exclusive refuse, with code EEXIST, if there is such a file already
    */
   async save(file: string, { exclusive = false }: { readonly exclusive?: boolean } = {}): Promise<void> {
-    await this.#write(file, { exclusive });
+    const entries = [
+      { state: 'active', since: this.#active.since, kid: this.#active.jwk.kid },
+      ...this.#retiring.map(({ since, jwk }) => ({ state: 'retiring', since, kid: jwk.kid })),
+    ];
+    const keys = entries.map(({ state, since, kid }) => {
+      const jwk = this.#stored.get(kid);
+      if (!jwk) throw new TypeError('keys that live elsewhere cannot be saved');
+      return { state, since, jwk };
+    });
+    await writePrivateFile(file, `${JSON.stringify({ version: 1, keys }, null, 2)}\n`, { exclusive });
   }
 
   /** The key that new tickets are sealed to. */
@@ -215,19 +224,6 @@ export class KeySet {
     this.#retiring = this.#retiring.filter((key) => !isOld(key));
     for (const kid of dropped) this.#stored.delete(kid);
     return dropped;
-  }
-
-  async #write(file: string, { exclusive }: { readonly exclusive: boolean }): Promise<void> {
-    const entries = [
-      { state: 'active', since: this.#active.since, kid: this.#active.jwk.kid },
-      ...this.#retiring.map(({ since, jwk }) => ({ state: 'retiring', since, kid: jwk.kid })),
-    ];
-    const keys = entries.map(({ state, since, kid }) => {
-      const jwk = this.#stored.get(kid);
-      if (!jwk) throw new TypeError('keys that live elsewhere cannot be saved');
-      return { state, since, jwk };
-    });
-    await writePrivateFile(file, `${JSON.stringify({ version: 1, keys }, null, 2)}\n`, { exclusive });
   }
 }
 

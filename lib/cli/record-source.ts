@@ -76,28 +76,21 @@ async function named(name: string): Promise<RecordSource> {
 async function inFile(file: string): Promise<RecordSource> {
   const [
     { readJsonFile, replaceJsonFile },
-    { isSameRecord, replaceRecord },
-    { withFileLock },
+    { replaceRecord },
+    { replaceInFile },
     { parseRecord },
     { lstat, rm },
   ] = await Promise.all([
     import('../device/private-file.ts'),
     import('../device/records.ts'),
-    import('../files/lock.ts'),
+    import('../device/file-records.ts'),
     import('../protocol/record.ts'),
     import('node:fs/promises'),
   ]);
   const load = () => readAs('a device record', file, async () => parseRecord(await readJsonFile(file)));
   const save = (record: DeviceRecord) => replaceJsonFile(file, record);
-  const replace = async (_name: string, replaced: DeviceRecord, record: DeviceRecord) => {
-    if (!isSameRecord(await load(), replaced)) return false;
-    return withFileLock(`${file}.lock`, async (requireHeld) => {
-      if (!isSameRecord(await load(), replaced)) return false;
-      await requireHeld();
-      await save(record);
-      return true;
-    });
-  };
+  const replace = (_name: string, replaced: DeviceRecord, record: DeviceRecord) =>
+    replaceInFile({ file, lock: `${file}.lock`, load }, replaced, record);
   return {
     place: { record: file },
     load,

@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder } from '../files/atomic.ts';
 import { withFileLock } from '../files/lock.ts';
-import { parseRecord } from '../protocol/record.ts';
+import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
 import { readJsonFile, replaceJsonFile } from './private-file.ts';
 import { isSameRecord, type Records, recordName, requireSameKey } from './records.ts';
 
@@ -48,14 +48,7 @@ export function fileRecords(folder: string): Records {
     },
     async replace(name, replaced, record) {
       const file = path.join(root, fileName(name));
-      const checked = parseRecord(record);
-      if (!isSameRecord(await read(file), replaced)) return false;
-      return withFileLock(lock, async (requireHeld) => {
-        if (!isSameRecord(await read(file), replaced)) return false;
-        await requireHeld();
-        await replaceJsonFile(file, checked);
-        return true;
-      });
+      return replaceInFile({ file, lock, load: () => read(file) }, replaced, parseRecord(record));
     },
     async remove(name) {
       const file = path.join(root, fileName(name));
@@ -82,6 +75,34 @@ export function fileRecords(folder: string): Records {
       }
     },
   };
+}
+
+/** Where a record is kept, and the lock that its changes take. */
+interface RecordFile {
+  readonly file: string;
+  readonly lock: string;
+  /** Reads what is kept now. */
+  readonly load: () => Promise<unknown>;
+}
+
+/**
+ * Writes a record in the place of `replaced`, unless another process has changed what is kept.
+ *
+ * @returns whether it was still what is kept
+ * @throws RoamingKeyError `busy` where the lock cannot be had
+ */
+export async function replaceInFile(
+  { file, lock, load }: RecordFile,
+  replaced: DeviceRecord,
+  record: DeviceRecord,
+): Promise<boolean> {
+  if (!isSameRecord(await load(), replaced)) return false;
+  return withFileLock(lock, async (requireHeld) => {
+    if (!isSameRecord(await load(), replaced)) return false;
+    await requireHeld();
+    await replaceJsonFile(file, record);
+    return true;
+  });
 }
 
 const MISSING = Symbol('missing');

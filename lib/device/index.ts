@@ -11,6 +11,7 @@ export type { PublicJwk } from '../crypto/keys/public-jwk.ts';
 export { type DisablingKit, disablingCode, kitFromCode, parseKit } from '../protocol/disabling.ts';
 export { type Argon2id, argon2idInline, DEFAULT_KDF, type KdfParameters } from '../protocol/password.ts';
 export { type DeviceRecord, parseRecord } from '../protocol/record.ts';
+export type { OtherPurpose } from '../protocol/roaming.ts';
 export type { DeviceWarning, KeyHistory } from './assisted-record.ts';
 export { type Argon2idInWorkerOptions, argon2idInWorker } from './browser/argon2id-in-worker.ts';
 export {

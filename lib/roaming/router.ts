@@ -35,7 +35,7 @@ export interface RoamingRecordsOptions extends RecordServiceOptions {
   readonly relyingParty: RelyingPartyOptions | 'accountOf judges sessions itself';
   /**
    * Whose record is stored, deleted or asked about: the account that this request is authenticated for, by a session for
-   * example, exactly as users type it at another device; `undefined` where there is none.
+   * example, exactly as users type it at another device; `undefined` without one.
    */
   readonly accountOf: (req: Request) => string | undefined | Promise<string | undefined>;
   /** Origins whose pages may store and delete records. Default: `audience` alone. */
@@ -120,9 +120,10 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
   const shared = { realm: audience, seconds: 60, store: counters, now };
   wholeNumber('fetchesPerMinute', fetchesPerMinute, 1, Number.MAX_SAFE_INTEGER);
   const fetches = new SharedAttempts({ purpose: 'fetch', limit: fetchesPerMinute, ...shared });
+  const mostFetches = FETCHES_PER_WRONG * fetchesPerMinute;
   const allFetches = new AddressCounter({
     purpose: 'all-fetches',
-    limit: FETCHES_PER_WRONG * fetchesPerMinute,
+    limit: mostFetches,
     seconds: 60,
     clock: now,
   });
@@ -186,7 +187,7 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
     handling(async (req, res) => {
       const address = clientAddress(req);
       const all = await allFetches.count(address, 1);
-      if (all.count > FETCHES_PER_WRONG * fetchesPerMinute) throw tooMany(all.retryAt);
+      if (all.count > mostFetches) throw tooMany(all.retryAt);
       records.readFetch(req.body);
       const end = await fetches.take(address);
       if (typeof end === 'number') throw tooMany(end);

@@ -1,5 +1,6 @@
 /** Events as records for a log that is kept: flat, stable, without accounts' names and without errors' messages. */
 import type { AssistantEvent } from '../assistant/events.ts';
+import { wholeNumber } from '../base/options.ts';
 import { type AddressedRequest, clientAddress } from '../limits/client-address.ts';
 import type { Part } from '../observe/instrument.ts';
 import type { RecordEvent } from '../roaming/events.ts';
@@ -137,8 +138,7 @@ const MORE = 10;
 const OF_EACH_KEY = 10;
 
 function thinner(logger: AuditLogger, { linesPerMinute = 60, now }: AuditLogOptions) {
-  if (!Number.isSafeInteger(linesPerMinute) || linesPerMinute < 1)
-    throw new TypeError(`linesPerMinute must be a whole number from 1, got ${linesPerMinute}`);
+  wholeNumber('linesPerMinute', linesPerMinute, 1);
   const onLeftOut = ({ address, types, count }: LeftOut) =>
     logger.warn({ type: 'leftOut', types: types.join(' '), count, address }, 'more lines were left out');
   const refusals = new Thinned({ limit: linesPerMinute, onLeftOut, now });

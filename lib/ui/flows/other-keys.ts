@@ -4,13 +4,12 @@ import {
   type DeviceRecord,
   encryptTo,
   isRoamingKeyError,
+  type OtherPurpose,
   RecordServiceClient,
 } from '../../device/index.ts';
-import type { Context, KeyPurpose } from './context.ts';
+import type { Context } from './context.ts';
 import { hold } from './hold.ts';
 import { isSameKey, keepRecord, thumbprintOf } from './keep-record.ts';
-
-type OtherPurpose = Exclude<KeyPurpose, 'login'>;
 
 /** What has come to this device, and what has not. */
 export interface Brought {

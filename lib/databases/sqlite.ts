@@ -305,7 +305,7 @@ function filesOf(db: SqliteHandle, own: boolean): ReadonlyMap<string, string> {
   return found;
 }
 
-/** Device and inode of a file; empty where there is none. */
+/** Device and inode of a file; empty where it is missing. */
 function identityOf(file: string): string {
   const found = statSync(file, { bigint: true, throwIfNoEntry: false });
   return found ? `${found.dev} ${found.ino}` : '';

@@ -22,7 +22,7 @@ export async function writeKitFile(file: string, kit: DisablingKit): Promise<voi
  * Reads a disabling kit from a file.
  *
  * @throws RoamingKeyError `bad_kit` if the file is damaged or something else
- * @throws Error of the file system, `ENOENT` if there is none
+ * @throws Error of the file system, `ENOENT` if it is missing
  */
 export async function readKitFile(file: string): Promise<DisablingKit> {
   return parseKit(await readJsonFile(file));

@@ -9,7 +9,7 @@ import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
  */
 export interface Records {
   /**
-   * The record of that name, or `undefined` if there is none.
+   * The record of that name, or `undefined` without one.
    *
    * @throws RoamingKeyError `bad_record` if it is damaged; it stays as it is
    */

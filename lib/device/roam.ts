@@ -90,7 +90,7 @@ export class RecordServiceClient {
    *
    * @param keep `code` leaves the pickup code as it is, where there is one; `renewal` also refuses to replace a record
    *   of another enrolment or password, or one that is sealed to a newer key of the assistant
-   * @returns the new pickup code, to be shown once; `null` where there is none
+   * @returns the new pickup code, to be shown once; `null` without one
    * @throws RoamingKeyError also `unsupported` for a record of another kind than the service keeps, `unknown_key`,
    *   `disabled`
    */

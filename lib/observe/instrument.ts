@@ -29,7 +29,7 @@ export interface RequestStep {
   readonly part: Part;
   /** What the route is called here, never a URL: `assist`, say. */
   readonly route: string;
-  /** The answer's status; absent while there is none, and where the client went away before. */
+  /** The answer's status; absent before it, and where the client went away before. */
   status?: number;
 }
 

@@ -186,7 +186,7 @@ export interface CountAnswer {
   readonly now: number;
   /** Hits within the window, these included. */
   readonly count: number;
-  /** When the window ends; `now` where there is none. */
+  /** When the window ends; `now` without one. */
   readonly resetAt: number;
 }
 

@@ -18,7 +18,7 @@ import { assertOwnPage, type RelyingPartyOptions, relyingParty } from './relying
 export interface RegistrationOptions extends RelyingPartyOptions, Pick<ProblemOptions, 'onError'> {
   /**
    * Whose key is registered: the account that this request is already authenticated for by other means, like a session
-   * or an invitation; `undefined` where there is none. A session is judged as by `requireLiveKey` before this is asked.
+   * or an invitation; `undefined` without one. A session is judged as by `requireLiveKey` before this is asked.
    * `claimed` is the unverified name in the proof: return it only where anyone may take a free name, and then `save` must
    * refuse a name that is taken.
    */

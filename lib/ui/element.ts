@@ -542,7 +542,7 @@ function nextPage(): string | undefined {
   return /^\/(?![/\\])[\w\-./?=&%#]*$/.test(next) ? next : undefined;
 }
 
-/** `<meta name="roaming-key">`; an empty configuration where there is none. */
+/** `<meta name="roaming-key">`; an empty configuration without it. */
 export function readConfig(): PageConfig {
   const text = document.querySelector('meta[name="roaming-key"]')?.getAttribute('content');
   return text ? (JSON.parse(text) as PageConfig) : {};

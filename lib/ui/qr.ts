@@ -28,7 +28,7 @@ export function drawQr(text: string): SVGSVGElement {
 /**
  * Reads the QR code in a picture that the user has chosen or taken.
  *
- * @returns its text; `undefined` where there is none that can be read
+ * @returns its text; `undefined` where no code can be read
  */
 export async function readQr(file: Blob): Promise<string | undefined> {
   const picture = await createImageBitmap(file).catch(() => undefined);

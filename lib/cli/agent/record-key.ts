@@ -158,7 +158,7 @@ async function openForSsh(
   return devices;
 }
 
-/** A certificate from a file as `ssh-keygen -s` writes it; `undefined` where there is none for this key. */
+/** A certificate from a file as `ssh-keygen -s` writes it; `undefined` where it is for another key, or missing. */
 async function readCertificate(file: string, key: Uint8Array): Promise<Uint8Array | undefined> {
   const text = await readFile(file, 'utf8').catch(() => '');
   const [, base64 = ''] = /^\S+-cert-v01@openssh\.com ([A-Za-z0-9+/=]+)/.exec(text) ?? [];

@@ -11,7 +11,7 @@ export interface Task {
   readonly kdf: KdfParameters;
 }
 
-/** What the worker answers: that it runs; then K, or why there is none and whether that is for want of memory. */
+/** What the worker answers: that it runs; then K, or why it failed and whether that is for want of memory. */
 export type Answer =
   | { readonly isReady: true }
   | { readonly k: Uint8Array }

@@ -3,7 +3,7 @@ import { FlowElement, type View } from '../element.ts';
 import type { Context } from '../flows/context.ts';
 import { type KitFlow, type KitState, kitFlow } from '../flows/kit.ts';
 
-/** `<roaming-key-kit account="ada">`: a kit that waits to be kept; empty where there is none, unless it has the attribute `alone`. */
+/** `<roaming-key-kit account="ada">`: a kit that waits to be kept; empty without one, unless it has the attribute `alone`. */
 export class KitElement extends FlowElement<KitState, KitFlow> {
   protected make(context: Context): KitFlow {
     this.loadKitView();

@@ -94,8 +94,8 @@ function encodePss(
   return concat(db, h, Uint8Array.of(0xbc));
 }
 
-/** MGF1 (RFC 8017 appendix B.2.1). */
-function mgf1(hash: Hash, seed: Uint8Array, length: number): Uint8Array {
+/** The mask generation function MGF1 (RFC 8017 appendix B.2.1). */
+export function mgf1(hash: Hash, seed: Uint8Array, length: number): Uint8Array {
   const blocks: Uint8Array[] = [];
   for (let i = 0; i * hash.outputLen < length; i++) {
     const counter = new Uint8Array(4);

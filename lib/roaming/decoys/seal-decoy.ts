@@ -3,13 +3,14 @@ import {
   constants,
   createCipheriv,
   createECDH,
-  createHash,
   createPrivateKey,
   createPublicKey,
   publicEncrypt,
 } from 'node:crypto';
+import { sha256 } from '@noble/hashes/sha2.js';
 import { concat, toBase64url, utf8, xor } from '../../base/bytes.ts';
 import { type AssistantJwk, seal } from '../../crypto/jwe/jwe.ts';
+import { mgf1 } from '../../crypto/rsa-encoding.ts';
 import { i2osp, os2ip } from '../../math/integer.ts';
 import { p256 } from '../../math/p256.ts';
 import type { Stream } from '../service-secret.ts';
@@ -71,19 +72,9 @@ function sealToRsa(
 /** EME-OAEP with SHA-256 and no label (RFC 8017 section 7.1.1), its seed given. */
 function encodeOaep(message: Uint8Array, seed: Uint8Array, length: number): Uint8Array {
   const db = new Uint8Array(length - 33);
-  db.set(createHash('sha256').digest());
+  db.set(sha256(new Uint8Array()));
   db[db.length - message.length - 1] = 1;
   db.set(message, db.length - message.length);
-  const maskedDb = xor(db, mgf1(seed, db.length));
-  return concat(Uint8Array.of(0), xor(seed, mgf1(maskedDb, 32)), maskedDb);
-}
-
-function mgf1(seed: Uint8Array, length: number): Uint8Array {
-  const blocks: Uint8Array[] = [];
-  for (let i = 0; i * 32 < length; i++) {
-    const counter = Buffer.alloc(4);
-    counter.writeUInt32BE(i);
-    blocks.push(createHash('sha256').update(seed).update(counter).digest());
-  }
-  return concat(...blocks).subarray(0, length);
+  const maskedDb = xor(db, mgf1(sha256, seed, db.length));
+  return concat(Uint8Array.of(0), xor(seed, mgf1(sha256, maskedDb, 32)), maskedDb);
 }

@@ -1,5 +1,4 @@
 /** An assistant's key file, as the commands that keep and serve it use it. */
-import { open, rm } from 'node:fs/promises';
 import type { KeySet } from '../assistant/keys.ts';
 import { CommandLineError } from './failure.ts';
 import { parseJson } from './files.ts';
@@ -80,25 +79,19 @@ export async function listKeys(file: string): Promise<readonly ListedKey[]> {
   });
 }
 
-/** Changes a key file; two changes at once would lose one of the new keys, and every ticket sealed to it. */
+/**
+ * Changes a key file; two changes at once would lose one of the new keys, and every ticket sealed to it.
+ *
+ * @throws RoamingKeyError `busy` where another process is changing it
+ */
 export async function changeKeys<T>(file: string, change: (set: KeySet) => T | Promise<T>): Promise<T> {
   assertKeyFile(file);
-  const lock = `${file}.lock`;
-  try {
-    await (await open(lock, 'wx', 0o600)).close();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new CommandLineError(
-      'exists',
-      `${lock}: another process changes the keys; if none does, remove this file`,
-    );
-  }
-  try {
+  const { withFileLock } = await import('../files/lock.ts');
+  return withFileLock(`${file}.lock`, async (requireHeld) => {
     const set = await loadKeys(file);
     const result = await change(set);
+    await requireHeld();
     await set.save(file);
     return result;
-  } finally {
-    await rm(lock, { force: true });
-  }
+  });
 }

@@ -131,7 +131,9 @@ async function walk(origin: string, mount: string): Promise<void> {
   await page.fill('[name=account]', 'ada');
   await page.fill('[name=password]', PASSWORD);
   await submit();
-  await page.waitForSelector('h1:has-text("Hello, ada")');
+  await page.waitForSelector('h1:has-text("Hello, ada")').catch(async () => {
+    throw new Error(`not greeted, but shown ${page.url()}: ${await page.innerText('body')}`);
+  });
   expect(broken).toEqual([]);
   await context.close();
 }

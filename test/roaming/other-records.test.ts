@@ -9,8 +9,9 @@ import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { Context, type FlowOptions } from '../../lib/ui/flows/context.ts';
 import { devicesFlow } from '../../lib/ui/flows/devices.ts';
 import { thumbprintOf } from '../../lib/ui/flows/keep-record.ts';
-import { bringOthers } from '../../lib/ui/flows/other-keys.ts';
-import { PASSWORD, startAssistant } from '../support/world.ts';
+import { bringOthers, useOnce } from '../../lib/ui/flows/other-keys.ts';
+import { passwordFlow } from '../../lib/ui/flows/password.ts';
+import { CHEAP_KDF, PASSWORD, startAssistant } from '../support/world.ts';
 import { fetchRecord, quickRecord, startRecords } from './support.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -208,4 +209,48 @@ it('are kept by the device that picks up once they have worked, and replace none
   await records.save(`notes:${account}`, stranger);
   expect(await bring()).toEqual({ came: [], left: [] });
   expect(await here()).toEqual(stranger);
+});
+
+it('get the new password with the login key, here and at the app; one of another password keeps it', async () => {
+  const assistant = await startAssistant();
+  const profile = { scheme: 'ed25519', kdf: CHEAP_KDF } as const;
+  const service = await startRecords(assistant.url, { disabled: assistant.store, profile });
+  const shared = { ...assistant.enrolment, kdf: CHEAP_KDF };
+  const made = {
+    login: await enroll({ ...shared, scheme: 'ed25519' }),
+    notes: await enroll({ ...shared, scheme: 'elgamal', key: 'P-256' }),
+    sign: await enroll({ ...shared, scheme: 'ed25519', password: 'a password of its own' }),
+  };
+  const records = memoryRecords();
+  for (const [purpose, { record }] of Object.entries(made)) await records.save(`${purpose}:ada`, record);
+  const options = {
+    assistant: assistant.url,
+    app: { login: `${service.origin}/login`, session: `${service.origin}/session`, records: service.url },
+    headers: { 'x-account': 'ada' },
+    records,
+    kdf: CHEAP_KDF,
+    fetch: async (url: RequestInfo | URL, init?: RequestInit) =>
+      url === `${service.origin}/session`
+        ? Response.json({ account: 'ada', now: 0, keys: [] })
+        : fetch(url, init),
+  } satisfies FlowOptions;
+  const context = new Context(options);
+  const client = new RecordServiceClient(service.as('ada'));
+  await client.store(made.login.record);
+  await client.storeOther('notes', made.notes.record);
+  const flow = passwordFlow(options);
+  onTestFinished(() => flow.end());
+  await flow.start();
+  const newPassword = 'slate tangle orbit mural';
+  await flow.submit({ password: PASSWORD, newPassword });
+  expect(flow.state).toMatchObject({ step: 'done', isOldRetired: true });
+  expect(flow.state).toMatchObject({ moved: 'key for notes', left: 'signing key' });
+  const notes = await context.recordHere('ada', 'notes');
+  expect(notes?.ticket).not.toBe(made.notes.record.ticket);
+  expect((await client.others(assistant.url)).notes).toEqual(notes);
+  await useOnce(await context.open('ada', 'notes'), newPassword);
+  await useOnce(await context.open('ada', 'sign'), 'a password of its own');
+  await expect(useOnce(context.deviceOn(made.notes.record, 'notes'), PASSWORD)).rejects.toMatchObject({
+    code: 'retired',
+  });
 });

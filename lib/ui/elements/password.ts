@@ -50,6 +50,8 @@ export class PasswordElement extends FlowElement<PasswordState, PasswordFlow> {
           state.isKitGood
             ? this.fact('done', say('password.done.kit'))
             : this.fact('warn', say('password.done.new-kit')),
+          state.moved && this.fact('done', say('password.done.moved', { list: state.moved })),
+          state.left && this.fact('info', say('password.done.left', { list: state.left })),
           this.fact('info', say('password.done.others')),
         ),
         !state.isOldRetired &&

@@ -361,6 +361,8 @@ export const GERMAN: Words = {
   'password.done.kit': 'Ihr Notfallblatt bleibt gut.',
   'password.done.new-kit':
     'Das alte Notfallblatt kann Ihren Schlüssel noch abschalten: Vernichten Sie es, und heben Sie das neue auf.',
+  'password.done.moved': 'Das neue Passwort gilt auch für Ihre anderen Schlüssel hier: {list}.',
+  'password.done.left': 'Noch mit eigenem Passwort: {list}.',
   'password.done.others':
     'Holen Sie den Schlüssel auf andere Geräte noch einmal. Ein Abholcode, den Sie gemacht haben, bleibt gut.',
   'password.elsewhere': 'Ihr Schlüssel ist nicht auf diesem Gerät.',

@@ -6,6 +6,7 @@ import {
   isRoamingKeyError,
   type OtherPurpose,
   RecordServiceClient,
+  RoamingKeyError,
 } from '../../device/index.ts';
 import type { Context } from './context.ts';
 import { hold } from './hold.ts';
@@ -70,6 +71,41 @@ export async function bringOthers(context: Context, account: string, password: s
     else if (!here) left.push(purpose);
   }
   return { came, left };
+}
+
+/**
+ * Gives the keys that are here the new password as well, once the login key has it. Where the app keeps the account's keys for
+ * pickup, it gets their new records.
+ *
+ * @returns `left`: those that keep their password: another than the login key's, or of a kind that would need a new kit
+ */
+export async function moveOthers(
+  context: Context,
+  account: string,
+  passwords: { readonly password: string; readonly newPassword: string },
+): Promise<{ readonly moved: readonly OtherPurpose[]; readonly left: readonly OtherPurpose[] }> {
+  const moved: OtherPurpose[] = [];
+  const left: OtherPurpose[] = [];
+  for (const purpose of ['sign', 'notes'] as const) {
+    const here = await context.recordHere(account, purpose).catch(() => undefined);
+    if (!here) continue;
+    try {
+      if (here.scheme === 'retrieve') throw new RoamingKeyError('unsupported', 'this key needs a new kit');
+      await (await context.open(account, purpose)).changePassword(passwords);
+      moved.push(purpose);
+    } catch (error) {
+      if (!isRoamingKeyError(error)) console.error(error);
+      left.push(purpose);
+    }
+  }
+  if (moved.length > 0 && context.has('records')) await keepMoved(context, account).catch(() => {});
+  return { moved, left };
+}
+
+/** What fails here is told by the next pickup: it brings no record that does not work. */
+async function keepMoved(context: Context, account: string): Promise<void> {
+  const service = new RecordServiceClient(context.roam, context.transport);
+  if (await service.stored()) await keepOthers(context, account);
 }
 
 async function works(device: Device, password: string): Promise<boolean> {

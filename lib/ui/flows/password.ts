@@ -16,6 +16,9 @@ export interface PasswordState extends FlowState {
   readonly isOldRetired?: boolean;
   /** Whether the kit stays good: keys that are shared with the assistant keep theirs. */
   readonly isKitGood?: boolean;
+  /** Other keys of the account that are here, in words: those that have the new password too, and those that keep theirs. */
+  readonly moved?: string;
+  readonly left?: string;
 }
 
 class PasswordFlow extends AppFlow<PasswordState> {
@@ -61,15 +64,20 @@ class PasswordFlow extends AppFlow<PasswordState> {
       return this.fail({ newPassword: context.say(weak.word, weak.n === undefined ? {} : { n: weak.n }) });
     const isKitGood = device.record.scheme !== 'retrieve';
     const changed = await this.attempt(
-      () =>
-        device.changePassword({
+      async () => {
+        // Loaded first: what fails later must not look as if nothing had changed.
+        const { listOf, moveOthers } = await import('./other-keys.ts');
+        const { isOldRetired } = await device.changePassword({
           password,
           newPassword,
           ...(!isKitGood && {
             relyingParties: [context.party('keys', account)],
             saveKit: (kit: DisablingKit) => this.#showKit(kit),
           }),
-        } as ChangePasswordOptions),
+        } as ChangePasswordOptions);
+        const { moved, left } = await moveOthers(context, account, { password, newPassword });
+        return { isOldRetired, moved: listOf(context, moved), left: listOf(context, left) };
+      },
       {
         onFailure: (error) =>
           isRoamingKeyError(error, 'unsupported')
@@ -79,7 +87,7 @@ class PasswordFlow extends AppFlow<PasswordState> {
     );
     if (!changed) return this.set({ step: 'ask', sheet: undefined });
     this.#old = changed.isOldRetired ? '' : password;
-    this.set({ step: 'done', sheet: undefined, isOldRetired: changed.isOldRetired, isKitGood });
+    this.set({ step: 'done', sheet: undefined, isKitGood, ...changed });
   }
 
   /** Tries again to have the assistant stop the old password. */

@@ -10,6 +10,8 @@ export const PASSWORD_WORDS = {
   'password.done.open.submit': 'Try again to stop it',
   'password.done.kit': 'Your kit stays good.',
   'password.done.new-kit': 'The old kit can still switch your key off: shred it, and keep the new one.',
+  'password.done.moved': 'The new password is also that of your other keys here: {list}.',
+  'password.done.left': 'Still with their own password: {list}.',
   'password.done.others':
     'On other devices, bring the key over once more. A pickup code that you have made stays good.',
   'password.elsewhere': 'Your key is not kept on this device.',

@@ -2,7 +2,6 @@
  * The patent's claims that key retrieval covers, in our own words and over real HTTP. The browser's part of claims 2, 12
  * and 13 is shown where browsers are driven.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createPrivateKey, createPublicKey, type JsonWebKey, sign, verify } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,6 +30,8 @@ import {
   post,
   random,
 } from './attacks/support.ts';
+import { compiledModules } from './support/builds.ts';
+import { type AssistantProcess, outputOf, startAssistantProcess } from './support/processes.ts';
 import { type AssistantWorld, argon2idOnce, CHEAP_KDF, PASSWORD, startAssistant } from './support/world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -330,27 +331,9 @@ describe('the assistant', () => {
 
 describe('assistant and device as two processes', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'rk-process-'));
-  let child: ChildProcess | undefined;
+  let assistant: AssistantProcess;
   let url: string;
 
-  const startProcess = (port = '0') =>
-    new Promise<string>((resolve, reject) => {
-      const script = new URL('./attacks/assistant-process.ts', import.meta.url).pathname;
-      child = spawn(process.execPath, ['--import', 'tsx', script, folder, port], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      child.once('exit', () => reject(new Error('the assistant has ended')));
-      child.stdout?.once('data', (data: Buffer) => resolve(data.toString().trim()));
-    });
-  const kill = () =>
-    new Promise<void>((resolve) => {
-      child?.once('exit', () => resolve());
-      child?.kill('SIGKILL');
-    });
-  const restart = async () => {
-    await kill();
-    expect(await startProcess(new URL(url).port)).toBe(url);
-  };
   const enrolment = () => ({
     scheme: 'retrieve' as const,
     assistant: url,
@@ -360,10 +343,11 @@ describe('assistant and device as two processes', () => {
   });
 
   beforeAll(async () => {
-    url = await startProcess();
+    assistant = await startAssistantProcess(folder);
+    ({ url } = assistant);
   }, 60_000);
   afterAll(async () => {
-    await kill();
+    await assistant.kill();
     rmSync(folder, { recursive: true });
   });
 
@@ -377,20 +361,11 @@ describe('assistant and device as two processes', () => {
   it('claim 13: processor and memory do it: a fresh process with nothing but the stored record and the password', async () => {
     const { record } = await enroll(enrolment());
     const code = `
-      import { Device } from ${JSON.stringify(new URL('../lib/device/device.ts', import.meta.url).href)};
+      import { Device } from '${await compiledModules()}device/device.js';
       const { record, password } = JSON.parse(process.env.TASK);
       const { jwk, failedSince } = await new Device(record, { assistant: record.assistant.url }).unlock(password);
       console.log(JSON.stringify({ jwk, failedSince }));`;
-    const env = { ...process.env, TASK: JSON.stringify({ record, password: PASSWORD }) };
-    const args = ['--import', 'tsx', '--input-type=module', '--eval', code];
-    const output = await new Promise<string>((resolve) => {
-      const run = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
-      let text = '';
-      run.stdout.on('data', (data: Buffer) => {
-        text += data.toString();
-      });
-      run.once('exit', () => resolve(text));
-    });
+    const output = await outputOf(code, { TASK: JSON.stringify({ record, password: PASSWORD }) });
     expect(JSON.parse(output)).toEqual({ jwk: record.jwk, failedSince: { count: 0, last: null } });
   });
 
@@ -400,7 +375,7 @@ describe('assistant and device as two processes', () => {
     for (const attemptsLeft of [4, 3]) {
       await expect(device.unlock('wrong')).rejects.toMatchObject({ code: 'wrong_password', attemptsLeft });
     }
-    await restart();
+    await assistant.restart();
     await expect(device.unlock('wrong')).rejects.toMatchObject({ code: 'wrong_password', attemptsLeft: 2 });
     expect((await device.unlock(PASSWORD)).failedSince.count).toBe(3);
   });
@@ -410,7 +385,7 @@ describe('assistant and device as two processes', () => {
     const device = new Device(record, { assistant: url, argon2id: argon2idOnce });
     await device.unlock(PASSWORD);
     await disable(kit);
-    await restart();
+    await assistant.restart();
     await expect(device.unlock(PASSWORD)).rejects.toMatchObject({ code: 'disabled' });
     const feed = (await (await fetch(`${url}/disabled`)).json()) as { disabled: string[] };
     expect(feed.disabled).toContain(kit.t);

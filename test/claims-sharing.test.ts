@@ -2,7 +2,7 @@
  * The patent's claims that function sharing covers, in our own words and over real HTTP. The browser's part of claims
  * 16, 32 and 33 is shown where browsers are driven.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   constants,
   createECDH,
@@ -62,6 +62,8 @@ import {
   useRealArgon2id,
 } from './sharing/support.ts';
 import { isAbsent } from './support/binaries.ts';
+import { compiledModules } from './support/builds.ts';
+import { type AssistantProcess, outputOf, startAssistantProcess } from './support/processes.ts';
 import { type AssistantWorld, CHEAP_KDF, PASSWORD, startAssistant } from './support/world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -507,23 +509,9 @@ describe('the assistant', () => {
 
 describe('assistant and device as two processes', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'rk-sharing-process-'));
-  let child: ChildProcess | undefined;
+  let assistant: AssistantProcess;
   let url: string;
 
-  const startProcess = (port = '0') =>
-    new Promise<string>((resolve, reject) => {
-      const script = new URL('./attacks/assistant-process.ts', import.meta.url).pathname;
-      child = spawn(process.execPath, ['--import', 'tsx', script, folder, port], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      child.once('exit', () => reject(new Error('the assistant has ended')));
-      child.stdout?.once('data', (line: Buffer) => resolve(line.toString().trim()));
-    });
-  const kill = () =>
-    new Promise<void>((resolve) => {
-      child?.once('exit', () => resolve());
-      child?.kill('SIGKILL');
-    });
   const remote = () => ({
     url,
     fetch: globalThis.fetch,
@@ -531,10 +519,11 @@ describe('assistant and device as two processes', () => {
   });
 
   beforeAll(async () => {
-    url = await startProcess();
+    assistant = await startAssistantProcess(folder);
+    ({ url } = assistant);
   }, 60_000);
   afterAll(async () => {
-    await kill();
+    await assistant.kill();
     rmSync(folder, { recursive: true });
   });
 
@@ -552,13 +541,12 @@ describe('assistant and device as two processes', () => {
   it('claim 33: processor and memory do it: a fresh process with nothing but the stored record and the password', async () => {
     const { record } = await enrolRsa(remote());
     const code = `
-      import { Device } from ${JSON.stringify(new URL('../lib/device/device.ts', import.meta.url).href)};
+      import { Device } from '${await compiledModules()}device/device.js';
       const { record, password } = JSON.parse(process.env.TASK);
       const device = new Device(record, { assistant: record.assistant.url, purposes: ['sign'] });
       const data = new TextEncoder().encode('a document');
       console.log(Buffer.from(await device.sign(data, { alg: 'RS256', password })).toString('base64url'));`;
-    const run = (task: object) =>
-      spawnOutput(['--import', 'tsx', '--input-type=module', '--eval', code], JSON.stringify(task));
+    const run = (task: object) => outputOf(code, { TASK: JSON.stringify(task) });
     const [done, refused] = await Promise.all([
       run({ record, password: PASSWORD }),
       run({ record, password: 'wrong' }),
@@ -577,25 +565,9 @@ describe('assistant and device as two processes', () => {
     const jwe = await messageTo(reader.jwk);
     await device.sign(data, { password: PASSWORD });
     for (const { kit } of [signing, reading]) await disable(kit);
-    await kill();
-    expect(await startProcess(new URL(url).port)).toBe(url);
+    await assistant.restart();
     await expect(device.sign(data, { password: PASSWORD })).rejects.toMatchObject({ code: 'disabled' });
     await expect(reader.decrypt(jwe, { password: PASSWORD })).rejects.toMatchObject({ code: 'disabled' });
     expect(await deviceOf(world, other.record).sign(data, { password: PASSWORD })).toHaveLength(256);
   });
 });
-
-/** What a Node process prints. */
-function spawnOutput(args: readonly string[], task: string): Promise<string> {
-  return new Promise((resolve) => {
-    const run = spawn(process.execPath, args, {
-      env: { ...process.env, TASK: task },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    let text = '';
-    run.stdout.on('data', (part: Buffer) => {
-      text += part.toString();
-    });
-    run.once('exit', () => resolve(text.trim()));
-  });
-}

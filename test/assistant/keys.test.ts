@@ -9,6 +9,7 @@ import { type AssistantKeyType, KeySet } from '../../lib/assistant/keys.ts';
 import type { AssistantJwk } from '../../lib/crypto/jwe/jwe.ts';
 import { localUnwrap, type Unwrap } from '../../lib/crypto/jwe/jwe-node.ts';
 import { assist, makeRequest, makeTicket, random } from '../attacks/support.ts';
+import { compiledModules } from '../support/builds.ts';
 import { startAssistant } from '../support/world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -97,15 +98,14 @@ describe('the file', () => {
   });
 
   it('of two processes that start at once has the keys that both get', async () => {
-    const url = new URL('../../lib/assistant/keys.ts', import.meta.url).href;
-    const code = `import { KeySet } from ${JSON.stringify(url)};
+    const code = `import { KeySet } from '${await compiledModules()}assistant/keys.js';
       process.stdin.once('data', async () => {
         console.log((await KeySet.file(${JSON.stringify(file)})).active.jwk.kid);
         process.exit();
       });
       console.log('ready');`;
     const start = () => {
-      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], {
+      const child = spawn(process.execPath, ['--input-type=module', '--eval', code], {
         env: { ...process.env, NODE_NO_WARNINGS: '1' },
       });
       const lines: string[] = [];

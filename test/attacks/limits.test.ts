@@ -1,5 +1,4 @@
-/** Attacks on the limits per address: by going to another process, by many addresses, by a store that fails. */
-import { spawn } from 'node:child_process';
+/** Attacks on the limits per address: by many addresses, by pages of strangers, by a store that fails. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,10 +13,17 @@ import { MemoryStore } from '../../lib/store/memory.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
 import type { CountAnswer, CountRequest, Store } from '../../lib/store/store.ts';
 import { challenge } from '../../lib/strategy/challenge.ts';
-import { type EngineName, isMissing, startEngine } from '../cluster/engines.ts';
-import { programOf } from '../support/builds.ts';
-import { type AssistantWorld, startAssistant } from '../support/world.ts';
-import { assist, countedSince, makeDisabling, makeRequest, makeTicket, post, random } from './support.ts';
+import { type AssistantWorld, listen, startAssistant } from '../support/world.ts';
+import {
+  assist,
+  countedSince,
+  makeDisabling,
+  makeRequest,
+  makeTicket,
+  post,
+  random,
+  tally,
+} from './support.ts';
 
 const SECRET = 'a secret of at least thirty-two bytes';
 
@@ -39,75 +45,6 @@ const challenger = (store: Partial<Store>, { perMinute = 60, audience = 'https:/
   }),
   ((_req, res) => void res.json({})) as RequestHandler,
 ];
-
-const tally = (statuses: readonly number[]) =>
-  Object.fromEntries(
-    [...new Set(statuses)].map((status) => [status, statuses.filter((one) => one === status).length]),
-  );
-
-describe.each(['sqlite', 'redis', 'postgres'] as const)(
-  'four processes on one store in %s',
-  (name: EngineName) => {
-    const LIMIT = 15;
-
-    async function start(folder: string, url: string): Promise<string> {
-      const program = await programOf(path.join(import.meta.dirname, 'limited-process.ts'));
-      const args = [program, path.join(folder, 'keys.json'), url, `${LIMIT}`];
-      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-      onTestFinished(() => void child.kill('SIGKILL'));
-      return new Promise((ready, fail) => {
-        child.once('exit', () => fail(new Error('the process ended')));
-        child.stdout.once('data', (data: Buffer) => ready(data.toString().trim()));
-      });
-    }
-
-    it.skipIf(isMissing(name))(
-      'give an address as many requests and disablings as one process',
-      async () => {
-        const folder = temporaryFolder();
-        const engine = await startEngine(name);
-        onTestFinished(() => engine.stop());
-        const keys = await KeySet.file(path.join(folder, 'keys.json'));
-        const urls = await Promise.all(Array.from({ length: 4 }, () => start(folder, engine.url)));
-        const ask = async (url: string, address: string, body: object) => {
-          const headers = { 'content-type': 'application/json', 'x-forwarded-for': address };
-          const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
-          await response.arrayBuffer();
-          return response.status;
-        };
-        const burst = async (to: string, address: string, body: object) =>
-          tally(
-            await Promise.all(Array.from({ length: 80 }, (_, i) => ask(urls[i % 4] + to, address, body))),
-          );
-        const expected = { 200: LIMIT, 429: 80 - LIMIT };
-        expect(await burst('/login/challenge', '192.0.2.1', {})).toEqual(expected);
-        expect(await burst('/login/challenge', '2001:db8:1:200::1', {})).toEqual(expected);
-        for (const url of urls) {
-          expect(await ask(`${url}/login/challenge`, '2001:db8:1:2ff::2', {})).toBe(429);
-          expect(await ask(`${url}/login/challenge`, '2001:db8:2::1', {})).toBe(200);
-        }
-        // Disablings beyond the limit wait, and of all processes together one passes in a second.
-        const { jwk } = keys.active;
-        const bodies = await Promise.all(
-          Array.from({ length: LIMIT + 4 }, async () => (await makeDisabling(jwk)).body),
-        );
-        const started = Date.now();
-        const statuses = await Promise.all(
-          bodies.map((body, i) => ask(`${urls[i % 4]}/assistant/disable`, '192.0.2.1', body)),
-        );
-        expect(tally(statuses)).toEqual({ 200: LIMIT + 4 });
-        expect(Date.now() - started).toBeGreaterThan(2000);
-        // What is disabled already costs nothing, nor does another address wait.
-        for (const url of urls)
-          expect(await ask(`${url}/assistant/disable`, '192.0.2.1', bodies[0] as object)).toBe(200);
-        expect(await ask(`${urls[0]}/assistant/disable`, '192.0.2.2', (await makeDisabling(jwk)).body)).toBe(
-          200,
-        );
-      },
-      120_000,
-    );
-  },
-);
 
 describe('two assistants on one store', () => {
   /** Asks with a wrong password and a ticket that nobody has seen. */
@@ -258,10 +195,10 @@ describe('a flood', () => {
     let now = 1_800_000_000;
     const store = new SqliteStore(file, { now: () => now });
     onTestFinished(() => store.close());
-    const app = express().set('trust proxy', 1).post('/', challenger(store));
+    const url = await listen(express().set('trust proxy', 1).post('/', challenger(store)));
     for (let i = 0; i < 1200; i++) {
       const address = `2001:db8:${i.toString(16)}::1`;
-      expect((await request(app).post('/').set('x-forwarded-for', address)).status).toBe(200);
+      expect((await request(url).post('/').set('x-forwarded-for', address)).status).toBe(200);
       if (i % 5 === 0) now += 1;
     }
     const handle = await openSqlite(file);
@@ -275,9 +212,9 @@ describe('a flood', () => {
   it('from one address costs the store no more than its limit', async () => {
     const store = new MemoryStore();
     const count = vi.spyOn(store, 'count');
-    const app = express().post('/', challenger(store, { perMinute: 3 }));
+    const url = await listen(express().post('/', challenger(store, { perMinute: 3 })));
     const statuses = [];
-    for (let i = 0; i < 200; i++) statuses.push((await request(app).post('/')).status);
+    for (let i = 0; i < 200; i++) statuses.push((await request(url).post('/')).status);
     expect(tally(statuses)).toEqual({ 200: 3, 429: 197 });
     expect(count).toHaveBeenCalledTimes(3);
   });

@@ -224,3 +224,10 @@ export function intercepting(
 export function forgedProblem(code: string, status: number, more: object = {}): Response {
   return Response.json({ code, status, title: code, ...more }, { status });
 }
+
+/** How often each status came. */
+export function tally(statuses: readonly number[]): Record<string, number> {
+  return Object.fromEntries(
+    [...new Set(statuses)].map((status) => [status, statuses.filter((one) => one === status).length]),
+  );
+}

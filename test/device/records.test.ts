@@ -18,6 +18,7 @@ import { fileRecords, readKitFile, writeKitFile } from '../../lib/device/node.ts
 import { memoryRecords, type Records } from '../../lib/device/records.ts';
 import type { DisablingKit } from '../../lib/protocol/disabling.ts';
 import { type DeviceRecord, parseRecord } from '../../lib/protocol/record.ts';
+import { programOf } from '../support/builds.ts';
 import { vectors } from '../support/vectors.ts';
 
 const record: DeviceRecord = parseRecord({
@@ -251,9 +252,9 @@ describe('record files', () => {
 
   it('are replaced by several processes at once, and no replacement is lost', async () => {
     await records.save('ada', { ...record, ticket: '0' });
-    const worker = path.join(import.meta.dirname, 'replace-worker.ts');
+    const program = await programOf(path.join(import.meta.dirname, 'replace-worker.ts'));
     const children = Array.from({ length: 2 }, () =>
-      spawn(process.execPath, ['--import', 'tsx', worker, folder, '15'], {
+      spawn(process.execPath, [program, folder, '15'], {
         stdio: ['pipe', 'pipe', 'inherit'],
       }),
     );

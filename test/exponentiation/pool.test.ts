@@ -37,6 +37,7 @@ import {
   readRsaShare,
   splitRsaKey,
 } from '../../lib/protocol/schemes/rsa-signing.ts';
+import { compiledModules } from '../support/builds.ts';
 
 const unavailable = expect.objectContaining({ code: 'unavailable' });
 const random = (length: number) => new Uint8Array(randomBytes(length));
@@ -369,16 +370,15 @@ describe('the bounds of a pool', () => {
   });
 
   it('let the process end when the pool is idle', async () => {
-    const workers = new URL('../../lib/exponentiation/pool.ts', import.meta.url).href;
     const script = `
-      import { ExponentiationPool } from '${workers}';
+      import { ExponentiationPool } from '${await compiledModules()}exponentiation/pool.js';
       const pool = new ExponentiationPool({ size: 2 });
       const nu = await pool.power({
         modulus: new Uint8Array(256).fill(255), base: new Uint8Array(256).fill(1), exponent: new Uint8Array(256).fill(2),
       });
       console.log(nu.length);
     `;
-    const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
+    const args = ['--input-type=module', '--eval', script];
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 20_000 });
     expect(stdout.trim()).toBe('256');
   }, 30_000);

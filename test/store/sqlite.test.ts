@@ -9,6 +9,7 @@ import { SqliteRecordStore } from '../../lib/roaming/stores/sqlite.ts';
 import { storeContract } from '../../lib/store/contract.ts';
 import { DEFAULT_GUESS_POLICY } from '../../lib/store/guess-policy.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
+import { programOf } from '../support/builds.ts';
 
 const FAR = 4_000_000_000;
 
@@ -539,10 +540,9 @@ describe('counters', () => {
 });
 
 describe('several processes', () => {
-  const worker = path.join(import.meta.dirname, 'sqlite-worker.ts');
-
   async function start(mode: string, name: string) {
-    const child = spawn(process.execPath, ['--import', 'tsx', worker, file, mode, name], {
+    const program = await programOf(path.join(import.meta.dirname, 'sqlite-worker.ts'));
+    const child = spawn(process.execPath, [program, file, mode, name], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     children.push(child);

@@ -11,8 +11,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build, type Plugin } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** After which time, in milliseconds, a lock is one of a process that has died. */
@@ -55,12 +55,26 @@ export async function packageBuild(): Promise<string> {
   return folder;
 }
 
+/** The compiled package's modules, as the beginning of their URLs. */
+export async function compiledModules(): Promise<string> {
+  return pathToFileURL(path.join(await packageBuild(), 'dist/')).href;
+}
+
 /**
- * A program as one file, which starts fast.
+ * A program of the tests as one file on the compiled package, which starts fast.
  *
  * @param entry its source, as a path
  */
 export async function programOf(entry: string): Promise<string> {
+  const modules = path.join(await packageBuild(), 'dist/');
+  const compiled: Plugin = {
+    name: 'compiled',
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /\/lib\/.*\.ts$/ }, ({ path: source }) => ({
+        path: source.replace(/^.*\/lib\//, modules).replace(/\.ts$/, '.js'),
+        external: true,
+      })),
+  };
   const { outputFiles } = await build({
     entryPoints: [entry],
     write: false,
@@ -68,6 +82,7 @@ export async function programOf(entry: string): Promise<string> {
     platform: 'node',
     format: 'esm',
     packages: 'external',
+    plugins: [compiled],
     logLevel: 'error',
   });
   // Below node_modules, so that it finds its packages.

@@ -25,6 +25,8 @@ import { assistantJwk, bentRecord, chosen, enrolment } from './keys.ts';
 import { sealBytes } from './messages.ts';
 
 const URL_OF_ASSISTANT = 'https://assistant.example';
+/** Seconds. A server that is busy is asked again for as long. */
+const PATIENCE = { timeout: 0.5 };
 const STATUSES = [200, 200, 200, 400, 401, 403, 404, 413, 429, 500, 503, 299];
 
 /** Whatever server: the first octet chooses its status, the others are its body. */
@@ -189,7 +191,7 @@ export const answers: readonly FuzzTarget[] = [
     from: 'an assistant',
     seeds: async () => [chosen(0, JSON.stringify({ response: 'a.b.c.d.e' })), ...PROBLEMS],
     async run(input) {
-      const client = new AssistantClient(URL_OF_ASSISTANT, { fetch: server(input) });
+      const client = new AssistantClient(URL_OF_ASSISTANT, { ...PATIENCE, fetch: server(input) });
       const record = await ownRecord();
       const answer = await unless(CODES, () => client.ask(record, K, retrieve.exchange, () => ({})));
       must(answer === undefined, 'an answer that nobody can have given');
@@ -207,7 +209,7 @@ export const answers: readonly FuzzTarget[] = [
       chosen(3, JSON.stringify({ v: 1, op: 'retrieve', jti: 'JTI', code: 'stale_request', now: 1 })),
     ],
     async run(input) {
-      const client = new AssistantClient(URL_OF_ASSISTANT, { fetch: await genuine(input) });
+      const client = new AssistantClient(URL_OF_ASSISTANT, { ...PATIENCE, fetch: await genuine(input) });
       const record = await ownRecord();
       const answer = await unless([...CODES, ...GENUINE], () =>
         client.ask(record, K, retrieve.exchange, () => ({})),
@@ -223,7 +225,7 @@ export const answers: readonly FuzzTarget[] = [
       let isDone = true;
       await unless(CODES, async () => {
         isDone = false;
-        await disable((await enrolment()).kit, { fetch: await genuine(input) });
+        await disable((await enrolment()).kit, { ...PATIENCE, fetch: await genuine(input) });
         isDone = true;
       });
       const { v, op, disabled, now } = (asJson(input.subarray(1)) ?? {}) as Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** An assistant as a process of its own: `node --import tsx assistant-process.ts folder port`. Prints its URL. */
+/** An assistant as a process of its own; arguments: folder, port. Prints its URL. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';

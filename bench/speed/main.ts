@@ -34,7 +34,7 @@ if (values.help) {
   process.exit(0);
 }
 const { json, quick } = values;
-const rounds = quick ? 2 : Number(values.rounds);
+const rounds = quick ? 1 : Number(values.rounds);
 if (!Number.isSafeInteger(rounds) || rounds < 1) {
   console.error(HELP);
   process.exit(2);

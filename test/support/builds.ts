@@ -69,8 +69,8 @@ export async function programOf(entry: string): Promise<string> {
   const modules = path.join(await packageBuild(), 'dist/');
   const compiled: Plugin = {
     name: 'compiled',
-    setup: ({ onResolve }) =>
-      onResolve({ filter: /\/lib\/.*\.ts$/ }, ({ path: source }) => ({
+    setup: (bundler) =>
+      bundler.onResolve({ filter: /\/lib\/.*\.ts$/ }, ({ path: source }) => ({
         path: source.replace(/^.*\/lib\//, modules).replace(/\.ts$/, '.js'),
         external: true,
       })),

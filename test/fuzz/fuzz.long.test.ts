@@ -11,7 +11,7 @@ const module = (name: string) => path.join(import.meta.dirname, name);
 
 async function explore(file: string, names: readonly string[], seconds: number): Promise<Report[]> {
   const reports: Report[] = [];
-  const options = { module: module(file), seconds, seed: 1, maxWait: 3000 };
+  const options = { module: module(file), seconds, seed: 1, maxWait: 10_000 };
   for await (const report of campaign(names, options)) reports.push(report);
   return reports;
 }
@@ -44,17 +44,18 @@ describe('whatever comes from outside', () => {
 });
 
 describe('the explorer', () => {
+  // Each is over when its fault is found, which takes as long as the machine is slow.
   it('finds faults that were planted, a hang among them', async () => {
     const names = ['behind-four-branches', 'inside-base64-and-json', 'endless', 'left-over'];
-    const reports = await explore('planted.ts', names, 15);
+    const reports = await explore('planted.ts', names, 120);
     expect(reports.map(({ name, finding }) => [name, finding?.what])).toEqual([
       ['behind-four-branches', 'RangeError: found'],
       ['inside-base64-and-json', 'Finding: a type that is null'],
-      ['endless', 'took longer than 3 s'],
+      ['endless', 'took longer than 10 s'],
       ['left-over', 'left over: Error: nobody waits for this'],
     ]);
     expect(Buffer.from(reports[0]?.finding?.input ?? []).toString()).toBe('RK-1');
-  }, 120_000);
+  }, 600_000);
 
   it('finds nothing where there is no fault', async () => {
     const [report] = await explore('planted.ts', ['sound'], 1);

@@ -51,7 +51,7 @@ export async function measureOtherRoute({
     say(`another route under ${scheme}, round ${round + 1} of ${rounds}`);
     const idle = await probe(server, milliseconds);
     // Made beforehand: while it makes requests, the client would not notice answers.
-    const load = new Load(server, await signatures(Math.ceil(milliseconds / 1.5)));
+    const load = new Load(server, await signatures(2 * milliseconds));
     await sleep(200);
     const before = load.done;
     const loaded = await probe(server, milliseconds);

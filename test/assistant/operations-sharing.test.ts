@@ -52,7 +52,8 @@ describe('the posts of an independent implementation', () => {
       keys: await KeySet.of({ jwk: jwk as AssistantJwk, unwrap }),
       store: new MemoryStore({ now: clock }),
       now: clock,
-      workers: { size: 1 },
+      // A worker may take long to start on a busy machine.
+      workers: { size: 1, timeLimit: 29_000 },
       onEvent: (event) => void events.push(event),
     });
     onTestFinished(() => assistant.close());

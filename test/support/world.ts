@@ -85,6 +85,8 @@ export async function startAssistant(options: Partial<AssistantRouterOptions> = 
     onError: () => {},
     onEvent: (event) => void events.push(event),
     ...options,
+    // A worker may take long to start on a busy machine.
+    ...(!options.policy && { workers: { timeLimit: 29_000, ...options.workers } }),
     keys,
     store,
   });

@@ -17,6 +17,8 @@ const TESTS = [
   'test/exponentiation/pool.test.ts',
   'test/store/sqlite.test.ts',
   'test/crypto/jwe.test.ts',
+  'test/assistant/router.test.ts',
+  'test/strategy/login.test.ts',
 ];
 
 if (process.platform !== 'linux' || process.arch !== 'x64') {

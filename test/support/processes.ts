@@ -33,7 +33,8 @@ export async function startAssistantProcess(folder: string): Promise<AssistantPr
     kill,
     async restart() {
       await kill();
-      await start(new URL(url).port);
+      const again = await start(new URL(url).port);
+      if (again !== url) throw new Error(`the assistant was at ${url}, and is at ${again}`);
     },
   };
 }

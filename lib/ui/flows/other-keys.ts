@@ -6,11 +6,12 @@ import {
   isRoamingKeyError,
   type OtherPurpose,
   RecordServiceClient,
-  RoamingKeyError,
 } from '../../device/index.ts';
 import type { Context } from './context.ts';
 import { hold } from './hold.ts';
 import { isSameKey, keepRecord, thumbprintOf } from './keep-record.ts';
+
+const OTHERS: readonly OtherPurpose[] = ['sign', 'notes'];
 
 /** What has come to this device, and what has not. */
 export interface Brought {
@@ -26,7 +27,7 @@ export interface Brought {
 export async function keepOthers(context: Context, account: string): Promise<OtherPurpose[]> {
   const service = new RecordServiceClient(context.roam, context.transport);
   const left: OtherPurpose[] = [];
-  for (const purpose of ['sign', 'notes'] as const) {
+  for (const purpose of OTHERS) {
     const record = await context.recordHere(account, purpose).catch(() => undefined);
     try {
       if (record) await service.storeOther(purpose, record);
@@ -86,17 +87,22 @@ export async function moveOthers(
 ): Promise<{ readonly moved: readonly OtherPurpose[]; readonly left: readonly OtherPurpose[] }> {
   const moved: OtherPurpose[] = [];
   const left: OtherPurpose[] = [];
-  for (const purpose of ['sign', 'notes'] as const) {
+  for (const purpose of OTHERS) {
     const here = await context.recordHere(account, purpose).catch(() => undefined);
     if (!here) continue;
-    try {
-      if (here.scheme === 'retrieve') throw new RoamingKeyError('unsupported', 'this key needs a new kit');
-      await (await context.open(account, purpose)).changePassword(passwords);
-      moved.push(purpose);
-    } catch (error) {
-      if (!isRoamingKeyError(error)) console.error(error);
-      left.push(purpose);
-    }
+    const isMoved =
+      here.scheme !== 'retrieve' &&
+      (await context
+        .open(account, purpose)
+        .then((device) => device.changePassword(passwords))
+        .then(
+          () => true,
+          (error: unknown) => {
+            if (!isRoamingKeyError(error)) console.error(error);
+            return false;
+          },
+        ));
+    (isMoved ? moved : left).push(purpose);
   }
   if (moved.length > 0 && context.has('records')) await keepMoved(context, account).catch(() => {});
   return { moved, left };

@@ -2,7 +2,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isAbsent } from '../support/binaries.ts';
-import { CHEAP, sandbox, serveAssistant } from './support.ts';
+import { CHEAP, cleanUp, sandbox, serveAssistant } from './support.ts';
+
+cleanUp();
 
 const missing = ['ssh-keygen', 'ssh-add'].filter(isAbsent);
 

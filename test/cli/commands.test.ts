@@ -6,7 +6,9 @@ import { Device } from '../../lib/device/device.ts';
 import { parseRecord } from '../../lib/protocol/record.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
 import { PASSWORD, startRelyingParty } from '../support/world.ts';
-import { CHEAP, sandbox, serveAssistant } from './support.ts';
+import { CHEAP, cleanUp, sandbox, serveAssistant } from './support.ts';
+
+cleanUp();
 
 const bytes = (base64url: unknown) => Buffer.from(base64url as string, 'base64url');
 

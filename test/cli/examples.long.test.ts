@@ -4,7 +4,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { startApp } from '../../examples/support/start.ts';
 import { program } from '../../lib/cli/program.ts';
 import { isAbsent } from '../support/binaries.ts';
-import { CHEAP, type Started, sandbox } from './support.ts';
+import { CHEAP, cleanUp, type Started, sandbox } from './support.ts';
+
+cleanUp();
 
 /** Every command with its full name, such as `keys list`, groups first. */
 function commands(of: Command = program(), name = 'roaming-key'): [name: string, command: Command][] {

@@ -17,7 +17,9 @@ import { localTime } from '../../lib/cli/output.ts';
 import { Device } from '../../lib/device/device.ts';
 import { parseRecord } from '../../lib/protocol/record.ts';
 import { listen } from '../support/world.ts';
-import { CHEAP, sandbox, serveAssistant } from './support.ts';
+import { CHEAP, cleanUp, sandbox, serveAssistant } from './support.ts';
+
+cleanUp();
 
 const NOBODY = 'http://127.0.0.1:9';
 

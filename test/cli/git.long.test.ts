@@ -2,7 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isAbsent } from '../support/binaries.ts';
-import { CHEAP, sandbox, serveAssistant } from './support.ts';
+import { CHEAP, cleanUp, sandbox, serveAssistant } from './support.ts';
+
+cleanUp();
 
 const missing = ['git', 'ssh-keygen', 'ssh-add'].filter(isAbsent);
 

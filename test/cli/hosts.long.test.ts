@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readKeyLines } from '../../lib/cli/hosts/key-lines.ts';
 import { isAbsent } from '../support/binaries.ts';
 import { missing, startSshd } from './sshd.ts';
-import { CHEAP, type Sandbox, type Started, sandbox, serveAssistant } from './support.ts';
+import { CHEAP, cleanUp, type Sandbox, type Started, sandbox, serveAssistant } from './support.ts';
+
+cleanUp();
 
 const WAIT = { timeout: 60_000 };
 

@@ -4,7 +4,9 @@ import express from 'express';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { listen } from '../support/world.ts';
-import { CHEAP, type Sandbox, type Started, sandbox, serveAssistant } from './support.ts';
+import { CHEAP, cleanUp, type Sandbox, type Started, sandbox, serveAssistant } from './support.ts';
+
+cleanUp();
 
 describe('pins', { timeout: 120_000 }, () => {
   const box = sandbox();

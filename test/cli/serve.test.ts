@@ -1,7 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { describe, expect, it, vi } from 'vitest';
-import { CHEAP, sandbox, serveAssistant } from './support.ts';
+import { CHEAP, cleanUp, sandbox, serveAssistant } from './support.ts';
+
+cleanUp();
 
 /** A Node in which the optional package is not found, as where it was never installed. */
 const WITHOUT_PROM_CLIENT = `data:text/javascript,${encodeURIComponent(`

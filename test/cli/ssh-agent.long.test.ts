@@ -15,7 +15,9 @@ import { watchForSuspend } from '../../lib/cli/agent/suspend.ts';
 import { serviceUnit } from '../../lib/cli/agent/unit.ts';
 import { isAbsent } from '../support/binaries.ts';
 import { PASSWORD } from '../support/world.ts';
-import { askpass, CHEAP, type Started, sandbox, serveAssistant } from './support.ts';
+import { askpass, CHEAP, cleanUp, type Started, sandbox, serveAssistant } from './support.ts';
+
+cleanUp();
 
 const missing = ['ssh-add', 'ssh-keygen'].filter(isAbsent);
 const isRoot = process.getuid?.() === 0;

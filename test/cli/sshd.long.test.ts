@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { isAbsent } from '../support/binaries.ts';
 import { PASSWORD } from '../support/world.ts';
 import { missing, type Sshd, startSshd } from './sshd.ts';
-import { askpass, CHEAP, sandbox, serveAssistant } from './support.ts';
+import { askpass, CHEAP, cleanUp, sandbox, serveAssistant } from './support.ts';
+
+cleanUp();
 
 const KEYS = [
   ['ed25519', 'Ed25519'],

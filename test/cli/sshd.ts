@@ -4,19 +4,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
-import { afterAll } from 'vitest';
 import { isAbsent } from '../support/binaries.ts';
-import type { Ended, Sandbox } from './support.ts';
+import { atEnd, type Ended, type Sandbox } from './support.ts';
 
 const SSHD = '/usr/sbin/sshd';
 
 /** Programs that tests with a server need and this machine lacks. */
 export const missing = [SSHD, 'ssh', 'ssh-add', 'ssh-keygen', 'sftp'].filter(isAbsent);
-
-const stops: (() => void)[] = [];
-afterAll(() => {
-  for (const stop of stops) stop();
-});
 
 export interface Sshd {
   readonly port: number;
@@ -37,7 +31,7 @@ export interface Sshd {
  */
 export async function startSshd(box: Sandbox, config: readonly string[]): Promise<Sshd> {
   const folder = mkdtempSync(path.join(tmpdir(), 'sshd-'));
-  stops.push(() => rmSync(folder, { recursive: true, force: true }));
+  atEnd(() => rmSync(folder, { recursive: true, force: true }));
   const file = (name: string) => path.join(folder, name);
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true });
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file('host')]);
@@ -61,7 +55,7 @@ export async function startSshd(box: Sandbox, config: readonly string[]): Promis
   ];
   writeFileSync(file('config'), `${lines.join('\n')}\n`);
   const child = spawn(SSHD, ['-D', '-e', '-f', file('config')], { stdio: ['ignore', 'ignore', 'pipe'] });
-  stops.push(() => child.kill());
+  atEnd(() => child.kill());
   let log = '';
   await new Promise<void>((ready, fail) => {
     child.once('exit', () => fail(new Error(`sshd ended: ${log}`)));

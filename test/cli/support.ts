@@ -9,10 +9,23 @@ import { CHEAP_KDF, PASSWORD } from '../support/world.ts';
 const COMMAND = [process.execPath, path.join(await packageBuild(), 'dist', 'cli', 'main.js')];
 
 /** What is to be undone when a file's tests are over, last things first. */
-const undo: (() => unknown)[] = [];
-afterAll(async () => {
-  for (const step of undo.reverse()) await step();
-}, 60_000);
+let undo: (() => unknown)[] | undefined;
+
+/** Undoes it; for the top of a test file, since files share this module. */
+export function cleanUp(): void {
+  undo = [];
+  afterAll(async () => {
+    const steps = undo ?? [];
+    undo = undefined;
+    for (const step of steps.reverse()) await step();
+  }, 60_000);
+}
+
+/** Leaves something to be done when the file's tests are over. */
+export function atEnd(step: () => unknown): void {
+  if (!undo) throw new Error('call cleanUp() at the top of the test file');
+  undo.push(step);
+}
 
 /** The cheapest enrolment, as options. */
 export const CHEAP = [
@@ -63,7 +76,7 @@ export interface Started {
 /** Makes a sandbox that is removed when the file's tests are over. */
 export function sandbox(base: Readonly<Record<string, string>> = {}): Sandbox {
   const folder = mkdtempSync(path.join(tmpdir(), 'roaming-key-cli-'));
-  undo.push(() => rmSync(folder, { recursive: true, force: true }));
+  atEnd(() => rmSync(folder, { recursive: true, force: true }));
   const file = (...names: string[]) => path.join(folder, ...names);
   mkdirSync(file('bin'));
   writeFileSync(file('bin', 'roaming-key'), `#!/bin/sh\nexec ${COMMAND.map(quote).join(' ')} "$@"\n`);
@@ -110,7 +123,7 @@ export function sandbox(base: Readonly<Record<string, string>> = {}): Sandbox {
     shell: (line, options = {}) => begin('/bin/sh', ['-c', line], options).ended,
     start(line) {
       const started = begin('/bin/sh', ['-c', `exec ${line}`], {});
-      undo.push(() => {
+      atEnd(() => {
         started.child.kill('SIGTERM');
         return started.ended;
       });

@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isAbsent } from '../support/binaries.ts';
-import { CHEAP, onTerminal, sandbox, serveAssistant } from './support.ts';
+import { CHEAP, cleanUp, onTerminal, sandbox, serveAssistant } from './support.ts';
+
+cleanUp();
 
 describe.skipIf(isAbsent('script'))('on a terminal', { timeout: 300_000 }, () => {
   const box = sandbox();

@@ -2,7 +2,6 @@
 import type { Express } from 'express';
 import type { PassportStatic } from 'passport';
 import { Passport } from 'passport';
-import { vi } from 'vitest';
 import { Device } from '../../lib/device/device.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
@@ -14,9 +13,6 @@ import { registration } from '../../lib/strategy/registration.ts';
 import type { RelyingPartyOptions } from '../../lib/strategy/relying-party.ts';
 import { RoamingKeyStrategy } from '../../lib/strategy/strategy.ts';
 import { argon2idOnce, PASSWORD, startAssistant } from '../support/world.ts';
-
-// Argon2id on a machine that is busy with other tests takes its time.
-vi.setConfig({ testTimeout: 30_000 });
 
 export const SECRET = 'a secret of at least thirty-two bytes, for apps';
 

@@ -2,9 +2,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
-import { CHEAP, type Sandbox, sandbox, serveAssistant } from '../cli/support.ts';
+import { CHEAP, cleanUp, type Sandbox, sandbox, serveAssistant } from '../cli/support.ts';
 import { failureOf, peerDevice } from './parties.ts';
 import { type CaseAnswers, isGenuineToOpenssl, isSkipped, startPeers, wrongAnswers } from './support.ts';
+
+cleanUp();
 
 const DATA = 'the contents of a file\n';
 const WRONG = { env: { ROAMING_KEY_PASSWORD: 'another horse' } };

@@ -13,7 +13,10 @@ import {
   submit,
   switchOff,
   typeAccount,
+  usePages,
 } from './support.ts';
+
+usePages();
 
 describe('a page is never dead', () => {
   it('without JavaScript', async () => {

@@ -15,7 +15,10 @@ import {
   submit,
   switchOff,
   typeAccount,
+  usePages,
 } from './support.ts';
+
+usePages();
 
 describe('an account', () => {
   it('is made when its kit is kept; nothing secret is sent; leaving with the kit shown is warned of', async () => {

@@ -1,28 +1,29 @@
-/** The smallest app with the pages, and a Chromium, for the test file that imports this. */
+/** The smallest app with the pages, and a Chromium. */
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { type RunningApp, startApp } from '../../examples/support/start.ts';
 import { startBrowser } from '../support/browser.ts';
 import { browserBuild } from '../support/builds.ts';
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 });
 
 export const PASSWORD = 'tram ochre violin kettle';
 let app: RunningApp;
 let browser: Browser;
 const contexts: BrowserContext[] = [];
 
-beforeAll(async () => {
-  await browserBuild();
-  [app, browser] = await Promise.all([startApp('pages.ts', { DEMO_KDF: 'test' }), startBrowser()]);
-});
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-});
-afterAll(async () => {
-  await browser.close();
-  expect(await app.stop()).toBe(0);
-});
+/** Starts both for the tests of a file, which calls this at its top: files share this module. */
+export function usePages(): void {
+  beforeAll(async () => {
+    await browserBuild();
+    [app, browser] = await Promise.all([startApp('pages.ts', { DEMO_KDF: 'test' }), startBrowser()]);
+  });
+  afterEach(async () => {
+    await Promise.all(contexts.splice(0).map((context) => context.close()));
+  });
+  afterAll(async () => {
+    await browser.close();
+    expect(await app.stop()).toBe(0);
+  });
+}
 
 /** Where the app is. */
 export const origin = () => app.origin;

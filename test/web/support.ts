@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
-import { afterEach, expect, vi } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import { type RunningApp, startApp } from '../../examples/support/start.ts';
 import { startBrowser } from '../support/browser.ts';
 
@@ -17,9 +17,6 @@ export interface Demo {
   device(options?: BrowserContextOptions): Promise<Page>;
   stop(): Promise<void>;
 }
-
-// A machine that runs everything else at the same time takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 });
 
 /** Waits until something is so, in a browser that may be slow. */
 export const eventually: typeof expect.poll = (read, options) =>

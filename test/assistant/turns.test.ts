@@ -43,6 +43,28 @@ describe('turns of the event loop', () => {
     expect(seen.slice(seen.indexOf('1'), seen.indexOf('29'))).toContain('other');
   });
 
+  it('are over when all of a piece has taken its time, however often it awaits what is there already', async () => {
+    const turns = start();
+    let [count, others] = [0, 0];
+    const other = () => {
+      others += 1;
+      if (count < 50) setImmediate(other);
+    };
+    setImmediate(other);
+    const steps = async () => {
+      const turn = turns.take({ address: 'a' });
+      if (turn) await turn;
+      for (let i = 0; i < 20; i++) {
+        work(0.1);
+        await undefined;
+      }
+      count++;
+    };
+    await Promise.all(Array.from({ length: 50 }, steps));
+    // One in a turn on an idle machine; where only the beginnings of pieces counted, fifty would take three turns.
+    expect(others).toBeGreaterThan(6);
+  });
+
   it('are as long as what else the process does, which so starves nothing', async () => {
     const turns = start();
     let [count, others] = [0, 0];

@@ -11,6 +11,7 @@ import { toBase64url, wipe } from '../base/bytes.ts';
 import { epochSeconds } from '../base/clock.ts';
 import { type ErrorCode, isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
 import { readPayload } from '../base/json.ts';
+import { checkFunctions, checkOptions, wholeNumber, wrongOption } from '../base/options.ts';
 import { inTime } from '../base/time-limit.ts';
 import { matchesKey, parseSealed, type SealedJwe, seal } from '../crypto/jwe/jwe.ts';
 import { openSealed, sealResponse } from '../crypto/jwe/jwe-node.ts';
@@ -137,6 +138,27 @@ const POOL_STEPS = {
   groupPowers: { name: 'exponentiate', scheme: 'elgamal' },
 } as const;
 
+const OPTIONS = {
+  keys: true,
+  store: true,
+  policy: true,
+  serve: true,
+  workers: true,
+  allow: true,
+  onEvent: true,
+  instrument: true,
+  newIdsPerHour: true,
+  disablesPerMinute: true,
+  storeTimeout: true,
+  now: true,
+} as const satisfies Record<keyof AssistantOptions, true>;
+const WORKER_OPTIONS = {
+  size: true,
+  queue: true,
+  timeLimit: true,
+  now: true,
+} as const satisfies Record<keyof ExponentiationPoolOptions, true>;
+
 const REJECTED: ReadonlySet<string> = new Set<ErrorCode>([
   'invalid_request',
   'unknown_key',
@@ -171,23 +193,20 @@ export class Assistant {
   readonly #now: () => number;
 
   constructor(options: AssistantOptions) {
-    const { keys } = options ?? {};
+    checkOptions(options, OPTIONS);
+    checkOptions(options.workers ?? {}, WORKER_OPTIONS, 'workers');
+    const { keys } = options;
     const isPromise = typeof (keys as Partial<Promise<KeySet>> | undefined)?.then === 'function';
     if (!isPromise) assertKeys(keys);
     if (typeof options.store?.reserve !== 'function' || typeof options.store.count !== 'function')
-      throw new TypeError('store must be a Store');
-    for (const name of ['allow', 'onEvent', 'now'] as const) {
-      if (options[name] !== undefined && typeof options[name] !== 'function') {
-        throw new TypeError(`${name} must be a function`);
-      }
-    }
+      throw wrongOption('store', 'a Store', options.store);
+    checkFunctions(options, ['allow', 'onEvent', 'now']);
     if (!isPromise) this.#keys = keys as KeySet;
     this.#loading = isPromise ? this.#load(keys as Promise<KeySet>) : Promise.resolve();
     const { store, storeTimeout = 10, disablesPerMinute = 60 } = options;
     if (!Number.isFinite(storeTimeout) || storeTimeout <= 0)
-      throw new TypeError('storeTimeout must be a number above 0');
-    if (!Number.isSafeInteger(disablesPerMinute) || disablesPerMinute < 1)
-      throw new TypeError('disablesPerMinute must be a whole number from 1');
+      throw wrongOption('storeTimeout', 'a number of seconds above 0', storeTimeout);
+    wholeNumber('disablesPerMinute', disablesPerMinute, 1);
     this.#init = () => store.init();
     const observe = observer(options.instrument);
     this.#observe = observe;
@@ -623,7 +642,7 @@ export class Assistant {
 
 function assertKeys(keys: unknown): asserts keys is KeySet {
   if (typeof (keys as Partial<KeySet> | undefined)?.find !== 'function')
-    throw new TypeError('keys must be a KeySet, or a promise of one');
+    throw wrongOption('keys', 'a KeySet (`await KeySet.file(…)`), or a promise of one', keys);
 }
 
 /** How long a job may wait, and again run: both together less than a reservation lives. */

@@ -47,7 +47,7 @@ const KEYS_MAX_AGE = 300;
  * app.use('/assistant', assistant({ keys: await KeySet.file('data/keys.json'), store: new SqliteStore('data/rk.db') }))
  */
 export function assistant(options: AssistantRouterOptions): AssistantRouter {
-  const { cors: origins, onError, ...rest } = options;
+  const { cors: origins, onError, ...rest } = options ?? {};
   const core = new Assistant(rest);
   if (noteUse(options.store, 'assistant')) emitWarning(ONE_OPERATOR);
   const problems: ProblemOptions = { ...(onError && { onError }), ...(rest.now && { clock: rest.now }) };

@@ -78,7 +78,7 @@ export class RoamingKeyError extends Error {
   override readonly name = 'RoamingKeyError';
   /** A stable name for what went wrong. */
   readonly code: ErrorCode;
-  /** The HTTP status that goes with the code; 0 for findings of the device. */
+  /** The HTTP status that goes with the code; 0 for codes that only devices have. */
   readonly status: number;
   /** When it is worth trying again, in seconds since the epoch. */
   readonly retryAt: number | undefined;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { RoamingKeyError } from '../base/errors.ts';
+import { wrongOption } from '../base/options.ts';
 import { sharedRun } from '../base/shared-run.ts';
 import { Bound, type BoundOptions, type CheckOptions, report } from './bounded.ts';
 
@@ -92,8 +93,7 @@ export class PostgresDatabase {
   /** @throws TypeError naming the option that is wrong */
   constructor(options: PostgresOptions, plan: PostgresPlan) {
     const { pool, schema = plan.schema, owned = false } = options;
-    if (typeof pool?.connect !== 'function')
-      throw new TypeError('pool must be a Pool of npm pg 8.7 or later');
+    if (typeof pool?.connect !== 'function') throw wrongOption('pool', 'a Pool of npm pg 8.7 or later', pool);
     if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema))
       throw new TypeError('schema must be 1 to 63 small letters, digits and underscores');
     this.#pool = pool;

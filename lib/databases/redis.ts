@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { RoamingKeyError } from '../base/errors.ts';
+import { wrongOption } from '../base/options.ts';
 import { Bound, type BoundOptions, type CheckOptions, report } from './bounded.ts';
 
 interface EvalOptions {
@@ -82,7 +83,7 @@ export class RedisDatabase {
       typeof client?.evalSha === 'function' &&
       typeof (client.close ?? client.quit) === 'function' &&
       typeof (client.destroy ?? client.disconnect) === 'function';
-    if (!isClient) throw new TypeError('client must be a client of npm redis 4, 5 or 6');
+    if (!isClient) throw wrongOption('client', 'a client of npm redis 4, 5 or 6', client);
     if (!/^[\w.:-]{1,64}$/.test(prefix)) {
       throw new TypeError('prefix must be 1 to 64 letters, digits, dots, colons, dashes, underscores');
     }

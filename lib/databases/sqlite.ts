@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
+import { wrongOption } from '../base/options.ts';
 import { sharedRun } from '../base/shared-run.ts';
 import { openSqlite, patiently, type SqliteHandle } from './sqlite-driver.ts';
 
@@ -72,13 +73,13 @@ export class SqliteDatabase<S> {
   /** @throws TypeError naming the option that is wrong */
   constructor(database: string | SqliteHandle, { busyTimeout = 5000 }: SqliteOptions, plan: SqlitePlan<S>) {
     if (typeof database === 'string' ? database === '' : typeof database?.prepare !== 'function') {
-      throw new TypeError('database must be a file name or an open handle');
+      throw wrongOption('database', 'a file name or an open handle', database);
     }
     if (typeof database === 'string' && /^file:/i.test(database)) {
       throw new TypeError('database must be the name of a file, not a file: URI');
     }
     if (!(busyTimeout >= 0 && busyTimeout <= 60_000))
-      throw new TypeError('busyTimeout must be from 0 to 60000 ms');
+      throw wrongOption('busyTimeout', 'from 0 to 60000 ms', busyTimeout);
     this.#database = database;
     this.#busyTimeout = busyTimeout;
     this.#plan = plan;

@@ -1,5 +1,6 @@
 import { chmod, mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { wrongOption } from '../base/options.ts';
 import { syncFolder } from '../files/atomic.ts';
 import { withFileLock } from '../files/lock.ts';
 import { type DeviceRecord, parseRecord } from '../protocol/record.ts';
@@ -27,7 +28,7 @@ const LOCK = '.lock';
  * await records.save('alice@example.org', record);
  */
 export function fileRecords(folder: string): Records {
-  if (typeof folder !== 'string' || folder === '') throw new TypeError('folder must be a path');
+  if (typeof folder !== 'string' || folder === '') throw wrongOption('folder', 'a path', folder);
   const root = path.resolve(folder);
   const lock = path.join(root, LOCK);
   return {

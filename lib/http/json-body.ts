@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request, RequestHandler } from 'express';
 import { RoamingKeyError } from '../base/errors.ts';
+import { wholeNumber } from '../base/options.ts';
 
 const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
 
@@ -28,7 +29,7 @@ export function declaresJson(req: IncomingMessage): boolean {
  * Express's own parser would do, at a tenth of an unlock's cost; it also takes text that is not UTF-8.
  */
 export function jsonBody({ limit }: JsonBodyOptions): RequestHandler {
-  if (!Number.isSafeInteger(limit) || limit < 1) throw new TypeError('limit must be a whole number from 1');
+  wholeNumber('limit', limit, 1);
   return (req, res, next) => {
     // Promises keep the app's AsyncLocalStorage, which a stream's events do not.
     readBody(req, limit)

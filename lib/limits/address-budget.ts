@@ -1,3 +1,4 @@
+import { wholeNumber } from '../base/options.ts';
 import { AddressCounter, type Counting } from './address-counter.ts';
 
 /** How much addresses may do, and where it is counted. */
@@ -23,8 +24,7 @@ export class AddressBudget {
   readonly #counter: AddressCounter;
 
   constructor({ limit, store, now }: AddressBudgetOptions) {
-    if (!Number.isSafeInteger(limit) || limit < 1)
-      throw new TypeError('newIdsPerHour must be a whole number from 1');
+    wholeNumber('newIdsPerHour', limit, 1);
     this.#counter = new AddressCounter({ purpose: 'new-ids', limit, seconds: 3600, store, clock: now });
   }
 

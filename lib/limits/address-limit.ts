@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import { epochSeconds } from '../base/clock.ts';
 import { RoamingKeyError } from '../base/errors.ts';
+import { wholeNumber } from '../base/options.ts';
 import { inTime } from '../base/time-limit.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
 import { AddressCounter, type Counting } from './address-counter.ts';
@@ -30,9 +31,8 @@ export interface AddressLimitOptions extends ProblemOptions {
 export function addressLimit(options: AddressLimitOptions): RequestHandler {
   const { limit, windowSeconds, purpose, realm, store, storeTimeout = 10, ...problem } = options;
   const { clock = epochSeconds } = problem;
-  if (!Number.isSafeInteger(limit) || limit < 1) throw new TypeError('limit must be a whole number from 1');
-  if (!Number.isSafeInteger(windowSeconds) || windowSeconds < 1 || windowSeconds > 86_400)
-    throw new TypeError('windowSeconds must be a whole number from 1 to 86400');
+  wholeNumber('limit', limit, 1);
+  wholeNumber('windowSeconds', windowSeconds, 1, 86_400);
   const counter = new AddressCounter({
     purpose,
     realm,

@@ -2,7 +2,9 @@
  * Instrumentation hook: servers report each step here; metrics and tracing are built on it. A hook learns which step it was
  * and how it ended, never what went in or came out.
  */
+
 import { isRoamingKeyError, isWireErrorCode, type WireErrorCode } from '../base/errors.ts';
+import { checkFunction } from '../base/options.ts';
 import type { Operation, SchemeName } from '../protocol/schemes/index.ts';
 
 /** Which of the three servers something belongs to. */
@@ -71,7 +73,7 @@ export type Observe = <T>(step: Step, run: () => Promise<T>, outcomeOf?: (value:
  */
 export function observer(instrument: Instrument | undefined): Observe {
   if (instrument === undefined) return (_step, run) => run();
-  if (typeof instrument !== 'function') throw new TypeError('instrument must be a function');
+  checkFunction('instrument', instrument);
   return <T>(step: Step, run: () => Promise<T>, outcomeOf: (value: T) => Outcome = () => 'ok') => {
     let work: Promise<T> | undefined;
     void runWithin(instrument, step, () => {

@@ -1,8 +1,10 @@
 /** Pages for login, sign-up, kit, lost device, pickup, devices and password, with all that they ask of the app. */
+
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Authenticator } from 'passport';
 import { fromBase64url, toBase64url } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
+import { checkFunction, checkOptions, wrongOption } from '../base/options.ts';
 import { answerJson } from '../http/answer.ts';
 import { handler } from '../http/handler.ts';
 import { jsonBody } from '../http/json-body.ts';
@@ -44,8 +46,9 @@ export interface RoamingKeyPagesOptions {
   readonly records?: Omit<RoamingRecordsOptions, 'audience' | 'accountOf' | 'assistant' | 'relyingParty'>;
   readonly site: Site | string;
   /**
-   * Stores a key. With `isNew` the account is new, and a name that is taken by now must be refused, in the same step:
-   * `throw new RoamingKeyError('refused', 'this name is taken')`.
+   * Stores a key. With `isNew` the account must be made, and a name that any account has must be refused, in the same step:
+   * `throw new RoamingKeyError('refused', 'this name is taken')`. The router sees only names that have keys: to it, an account
+   * with a password alone is free, and without this check the first stranger who asks takes it over.
    */
   readonly save: (req: Request, registration: Registration, about: { readonly isNew: boolean }) => unknown;
   /** Which names accounts may have, besides those that are refused because they look like others. Default: all. */
@@ -92,6 +95,24 @@ const PAGES: Readonly<Record<PageId, string>> = {
   kit: 'roaming-key-kit',
 };
 const MAX_CODES = 10;
+const OPTIONS = {
+  rp: true,
+  passport: true,
+  assistant: true,
+  records: true,
+  site: true,
+  save: true,
+  isName: true,
+  accountNamed: true,
+  otherKeys: true,
+  layout: true,
+  headers: true,
+  csp: true,
+  kit: true,
+  kdf: true,
+  perMinute: true,
+  assets: true,
+} as const satisfies Record<keyof RoamingKeyPagesOptions, true>;
 
 /**
  * An Express router with every page that users need around their keys, and the routes behind them. Mount it after sessions
@@ -99,18 +120,20 @@ const MAX_CODES = 10;
  *
  * @throws TypeError naming the option that is missing or wrong
  * @example
- * app.use('/account', roamingKeyPages({ rp, passport, assistant, site: 'Inkwell', save: (req, key) => db.addKey(key) }));
+ * app.use('/account', roamingKeyPages({ rp, passport, assistant, site: 'Inkwell', save: (req, key, { isNew }) => db.saveKey(key, { mustBeNew: isNew }) }));
  */
 export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPages {
+  checkOptions(options, OPTIONS);
   const { passport, assistant, save, perMinute = 60 } = options;
   const rp = relyingParty(options.rp);
   if (typeof passport?.authenticate !== 'function')
-    throw new TypeError('passport must be an instance of Passport');
+    throw wrongOption('passport', 'an instance of Passport', passport);
   if (typeof assistant !== 'string' || !URL.canParse(assistant))
-    throw new TypeError('assistant must be the URL of the assistant');
-  if (typeof save !== 'function') throw new TypeError('save must be a function');
+    throw wrongOption('assistant', 'the URL of the assistant', assistant);
+  checkFunction('save', save);
   const site: Site = typeof options.site === 'string' ? { name: options.site } : options.site;
-  if (typeof site?.name !== 'string' || site.name === '') throw new TypeError('site must have a name');
+  if (typeof site?.name !== 'string' || site.name === '')
+    throw wrongOption('site', 'a name, or an object with one', options.site);
   const assets = options.assets ?? browserAssets();
 
   const router = Router();

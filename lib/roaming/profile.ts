@@ -39,7 +39,9 @@ export interface RecordProfile {
 export function recordProfile(assistant: string, options: RecordProfileOptions = {}): RecordProfile {
   const url = typeof assistant === 'string' ? readSecureUrl(assistant) : undefined;
   if (url === undefined)
-    throw new TypeError('assistant must be an https URL, or http on the loopback, without query');
+    throw new TypeError(
+      `assistant must be an https URL, or http on the loopback, without query, got ${String(assistant)}`,
+    );
   const { scheme = 'ed25519' } = options;
   if (!Object.hasOwn(ROAMING_KEYS, scheme))
     throw new TypeError(

@@ -13,6 +13,7 @@ import * as v from 'valibot';
 import { equalBytes, utf8 } from '../base/bytes.ts';
 import { epochSeconds } from '../base/clock.ts';
 import { isRoamingKeyError, isWireErrorCode, RoamingKeyError } from '../base/errors.ts';
+import { checkFunctions, wrongOption } from '../base/options.ts';
 import { readSecureUrl } from '../base/url.ts';
 import type { AssistantJwk } from '../crypto/jwe/jwe.ts';
 import { type Instrument, type Observe, observed, observer, storeSteps } from '../observe/instrument.ts';
@@ -135,15 +136,13 @@ export class RecordService {
 
   constructor(options: RecordServiceOptions) {
     const { secret, disabled, withoutPickupCode, now = epochSeconds } = options;
-    if (typeof options.store?.fetch !== 'function') throw new TypeError('store must be a RecordStore');
+    if (typeof options.store?.fetch !== 'function')
+      throw wrongOption('store', 'a RecordStore', options.store);
     if (disabled !== undefined && typeof disabled.isDisabled !== 'function')
-      throw new TypeError('disabled must have isDisabled');
+      throw wrongOption('disabled', 'a store or feed, with isDisabled', disabled);
     if (withoutPickupCode !== undefined && withoutPickupCode !== WITHOUT_CODE)
       throw new TypeError(`withoutPickupCode must be left out, or be '${WITHOUT_CODE}'`);
-    for (const name of ['assistantKeys', 'accountName', 'onEvent', 'fetch', 'now'] as const) {
-      if (options[name] !== undefined && typeof options[name] !== 'function')
-        throw new TypeError(`${name} must be a function`);
-    }
+    checkFunctions(options, ['assistantKeys', 'accountName', 'onEvent', 'fetch', 'now']);
     whole('sweepEvery', options.sweepEvery ?? 300, 86_400);
     this.#options = options;
     this.#emit = options.onEvent ? safeListener(options.onEvent) : () => {};

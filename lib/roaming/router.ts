@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Request, type RequestHandler, Router } from 'express';
 import { epochSeconds } from '../base/clock.ts';
 import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
-import { wholeNumber } from '../base/options.ts';
+import { checkFunction, wholeNumber, wrongOption } from '../base/options.ts';
 import { isSecureOrigin } from '../base/url.ts';
 import { crossOrigin, readOrigins } from '../http/cross-origin.ts';
 import { handler } from '../http/handler.ts';
@@ -104,21 +104,24 @@ export function roamingRecords(options: RoamingRecordsOptions): RoamingRecordsRo
     now = epochSeconds,
   } = options;
   if (!isSecureOrigin(audience))
-    throw new TypeError('audience must be an origin like https://app.example (http only on loopback)');
-  if (typeof accountOf !== 'function') throw new TypeError('accountOf must be a function');
+    throw new TypeError(
+      `audience must be an origin like https://app.example (http only on loopback), got ${String(audience)}`,
+    );
+  checkFunction('accountOf', accountOf);
   const rp = options.relyingParty === SELF_JUDGED ? undefined : relyingPartyOf(options.relyingParty);
-  if (!allowedOrigins.every(isSecureOrigin)) throw new TypeError('allowedOrigins must be origins');
+  if (!allowedOrigins.every(isSecureOrigin))
+    throw new TypeError(`allowedOrigins must be origins, got ${String(allowedOrigins)}`);
   const fetchers = readOrigins(others);
   const counters = options.counters ?? countingStore(options.relyingParty);
   if (counters !== undefined && typeof counters.count !== 'function')
-    throw new TypeError('counters must have count');
+    throw wrongOption('counters', 'a store, with count', counters);
   const records = new RecordService(options);
   const isShared = noteUse(options.store, 'records');
   if (isShared || new URL(records.profile.assistant).origin === audience) onWarning(ONE_OPERATOR);
 
   const problems: ProblemOptions = { ...(onError && { onError }), clock: now };
   const shared = { realm: audience, seconds: 60, store: counters, now };
-  wholeNumber('fetchesPerMinute', fetchesPerMinute, 1, Number.MAX_SAFE_INTEGER);
+  wholeNumber('fetchesPerMinute', fetchesPerMinute, 1);
   const fetches = new SharedAttempts({ purpose: 'fetch', limit: fetchesPerMinute, ...shared });
   const mostFetches = FETCHES_PER_WRONG * fetchesPerMinute;
   const allFetches = new AddressCounter({

@@ -1,4 +1,4 @@
-import { wholeNumber } from '../base/options.ts';
+import { checkOptions, wholeNumber } from '../base/options.ts';
 
 /**
  * How many wrong passwords a key's owner, or a thief, may try (docs/protocol.md section 7; NIST SP 800-63B 5.2.2).
@@ -111,9 +111,9 @@ export function nextGuessAt(state: GuessState, now: number, policy: GuessPolicy)
  * @throws RangeError where the members contradict each other
  */
 export function guessPolicy(options: Partial<GuessPolicy> = {}): GuessPolicy {
+  checkOptions(options, DEFAULT_GUESS_POLICY, 'policy');
   const policy = { ...DEFAULT_GUESS_POLICY, ...options };
   for (const [name, value] of Object.entries(policy)) {
-    if (!Object.hasOwn(DEFAULT_GUESS_POLICY, name)) throw new TypeError(`unknown option policy.${name}`);
     wholeNumber(`policy.${name}`, value, name === 'knownFor' ? 0 : 1);
   }
   if (policy.limit > MAX_LIMIT) throw new RangeError(`policy.limit must not be above ${MAX_LIMIT}`);

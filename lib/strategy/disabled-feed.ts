@@ -10,7 +10,7 @@ import * as v from 'valibot';
 import { fromBase64url, toBase64url } from '../base/bytes.ts';
 import { epochSeconds } from '../base/clock.ts';
 import { RoamingKeyError } from '../base/errors.ts';
-import { checkNames } from '../base/options.ts';
+import { checkFunctions, checkNames } from '../base/options.ts';
 import { inTime } from '../base/time-limit.ts';
 import { readSecureUrl } from '../base/url.ts';
 import { safeListener } from '../observe/listeners.ts';
@@ -105,8 +105,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
   const maxStale = positive('maxStale', options.maxStale ?? 300);
   const timeout = positive('timeout', options.timeout ?? 10);
   const maxEntries = positive('maxEntries', options.maxEntries ?? 10_000_000);
-  if (options.onEvent !== undefined && typeof options.onEvent !== 'function')
-    throw new TypeError('onEvent must be a function');
+  checkFunctions(options, ['onEvent']);
   const tell = options.onEvent && safeListener(options.onEvent);
   const marks = options.marks
     ? marksIn(options.marks, now)

@@ -2,8 +2,10 @@
  * Ending the sessions of a disabled key (docs/protocol.md section 6). A thief who logged in before the owner disabled the
  * key must not stay logged in, so a session remembers which key opened it, and every request asks anew.
  */
+
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
+import { checkFunctions } from '../base/options.ts';
 import { asWireError, type ProblemOptions, sendProblem } from '../http/problem.ts';
 import { unavailable } from './registered-key.ts';
 import { type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
@@ -47,8 +49,7 @@ export function rememberKey(): RequestHandler {
 export function requireLiveKey(options: LiveKeyOptions): RequestHandler {
   const rp = relyingParty(options);
   const { onEnded, onError } = options;
-  if (onEnded !== undefined && typeof onEnded !== 'function')
-    throw new TypeError('onEnded must be a function');
+  checkFunctions(options, ['onEnded']);
   const problem = { clock: rp.now, ...(onError ? { onError } : {}) };
   return (req, res, next) => {
     const refuse = (error: unknown) => {

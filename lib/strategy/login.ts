@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Authenticator } from 'passport';
 import { isRoamingKeyError, RoamingKeyError } from '../base/errors.ts';
+import { checkOptions, wrongOption } from '../base/options.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { type ProblemOptions, sendProblem } from '../http/problem.ts';
 import { run } from '../http/run.ts';
@@ -20,6 +21,14 @@ export interface LoginOptions extends ProblemOptions {
   readonly keepSessionInfo?: boolean;
 }
 
+const OPTIONS = {
+  strategy: true,
+  session: true,
+  keepSessionInfo: true,
+  onError: true,
+  clock: true,
+} as const satisfies Record<keyof LoginOptions, true>;
+
 /**
  * Express handler for `POST {login}`: reads the body, has Passport check the proof, opens a session and remembers in it
  * which key opened it, and goes on with `req.user` and `req.authInfo`. Failures are answered as problem+json with
@@ -32,6 +41,9 @@ export function login(
   passport: Pick<Authenticator, 'authenticate'>,
   options: LoginOptions = {},
 ): RequestHandler {
+  if (typeof passport?.authenticate !== 'function')
+    throw wrongOption('passport', 'an instance of Passport', passport);
+  checkOptions(options, OPTIONS);
   const { strategy = 'roaming-key', session = true, keepSessionInfo = false, ...problem } = options;
   const read = jsonBody({ limit: PROOF_BODY_LIMIT });
   const remember = rememberKey();

@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import { RoamingKeyError } from '../base/errors.ts';
+import { checkFunction } from '../base/options.ts';
 import { answerJson } from '../http/answer.ts';
 import { jsonBody } from '../http/json-body.ts';
 import { asWireError, type ProblemOptions, sendProblem } from '../http/problem.ts';
@@ -41,8 +42,8 @@ export interface RegistrationOptions extends RelyingPartyOptions, Pick<ProblemOp
 export function registration(options: RegistrationOptions): RequestHandler {
   const rp = relyingParty(options);
   const { account, save, onError } = options;
-  if (typeof account !== 'function') throw new TypeError('account must be a function');
-  if (typeof save !== 'function') throw new TypeError('save must be a function');
+  checkFunction('account', account);
+  checkFunction('save', save);
   const problem = { clock: rp.now, ...(onError ? { onError } : {}) };
   const read = jsonBody({ limit: PROOF_BODY_LIMIT });
   const { observe, tell } = rp;

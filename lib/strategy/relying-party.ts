@@ -3,6 +3,7 @@ import type { Request } from 'express';
 import { randomBytes } from '../base/bytes.ts';
 import { epochSeconds } from '../base/clock.ts';
 import { RoamingKeyError } from '../base/errors.ts';
+import { checkFunction, checkFunctions, checkOptions, wholeNumber, wrongOption } from '../base/options.ts';
 import { isLoopback, parseUrl } from '../base/url.ts';
 import { declaresJson } from '../http/json-body.ts';
 import { clientAddress } from '../limits/client-address.ts';
@@ -99,26 +100,24 @@ const DISABLED_STEPS = storeSteps('relyingParty', 'isDisabled');
  * @throws TypeError naming the option that is missing or wrong
  */
 export function relyingParty(options: RelyingPartyOptions): RelyingParty {
-  const unknown = Object.keys(options).find((name) => !KNOWN_OPTIONS.has(name));
-  if (unknown !== undefined) throw new TypeError(`unknown option ${unknown}`);
+  checkOptions(options, KNOWN_OPTIONS);
   const { store, keysOf, updateKeys, vouchFor = VOUCH_FOR } = options;
   const { challengeSeconds = 120, now = epochSeconds, random = randomBytes } = options;
   if (!isOrigin(options.audience))
     throw new TypeError(
       `audience must be an origin like https://app.example (http only on loopback), got ${options.audience}`,
     );
-  if (typeof store?.claimOnce !== 'function') throw new TypeError('store must have claimOnce');
-  if (updateKeys !== undefined && typeof updateKeys !== 'function')
-    throw new TypeError('updateKeys must be a function');
-  if (!Number.isSafeInteger(vouchFor) || vouchFor < 0)
-    throw new TypeError(`vouchFor must be a whole number of seconds from 0, got ${vouchFor}`);
-  if (typeof keysOf !== 'function') throw new TypeError('keysOf must be a function');
+  if (typeof store?.claimOnce !== 'function') throw wrongOption('store', 'a Store, with claimOnce', store);
+  checkFunctions(options, ['updateKeys', 'onEvent']);
+  wholeNumber('vouchFor', vouchFor, 0);
+  checkFunction('keysOf', keysOf);
   const disabled = options.disabled ?? store;
-  if (!canTellDisabled(disabled)) throw new TypeError('disabled must have isDisabled, since store has not');
+  if (!canTellDisabled(disabled))
+    throw wrongOption('disabled', 'a store or feed, with isDisabled, since store has none', options.disabled);
   const allowedOrigins = [...(options.allowedOrigins ?? [options.audience])];
-  if (!allowedOrigins.every(isOrigin)) throw new TypeError('allowedOrigins must be origins');
-  if (!Number.isSafeInteger(challengeSeconds) || challengeSeconds < 10 || challengeSeconds > 600)
-    throw new TypeError('challengeSeconds must be a whole number from 10 to 600');
+  if (!allowedOrigins.every(isOrigin))
+    throw new TypeError(`allowedOrigins must be origins, got ${String(allowedOrigins)}`);
+  wholeNumber('challengeSeconds', challengeSeconds, 10, 600);
   const { withoutKey = 'refuse' } = options;
   if (withoutKey !== 'allow' && withoutKey !== 'refuse')
     throw new TypeError(`withoutKey must be 'allow' or 'refuse', got ${JSON.stringify(withoutKey)}`);
@@ -158,33 +157,32 @@ function once(warn: (origin: string) => void): (claimed: string) => void {
 }
 
 /** Options of everything that takes a relying party's: apps give one object to all. */
-const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
-  'audience',
-  'secret',
-  'store',
-  'keysOf',
-  'updateKeys',
-  'vouchFor',
-  'disabled',
-  'allowedOrigins',
-  'challengeSeconds',
-  'withoutKey',
-  'onEvent',
-  'instrument',
-  'now',
-  'random',
-  'passReqToCallback',
-  'account',
-  'save',
-  'onEnded',
-  'onError',
-  // Of the time when challenges were limited.
-  'perMinute',
-]);
+const KNOWN_OPTIONS = {
+  audience: true,
+  secret: true,
+  store: true,
+  keysOf: true,
+  updateKeys: true,
+  vouchFor: true,
+  disabled: true,
+  allowedOrigins: true,
+  challengeSeconds: true,
+  withoutKey: true,
+  onEvent: true,
+  instrument: true,
+  now: true,
+  random: true,
+  passReqToCallback: true,
+  account: true,
+  save: true,
+  onEnded: true,
+  onError: true,
+  /** Ignored: configurations of before still start. */
+  perMinute: true,
+} as const;
 
 function teller(onEvent: RelyingPartyListener | undefined): RelyingParty['tell'] {
   if (onEvent === undefined) return undefined;
-  if (typeof onEvent !== 'function') throw new TypeError('onEvent must be a function');
   const listener = safeListener(onEvent);
   return (event, req) => listener({ ...event, address: clientAddress(req) });
 }

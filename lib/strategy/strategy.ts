@@ -2,9 +2,11 @@
  * The Passport strategy `roaming-key` (docs/protocol.md section 8): it authenticates a user who proves, for
  * this origin and this minute, possession of one of the account's keys that is not disabled.
  */
+
 import type { Request } from 'express';
 import CustomStrategy from 'passport-custom';
 import { isRoamingKeyError, type RoamingKeyError } from '../base/errors.ts';
+import { checkFunction } from '../base/options.ts';
 import { keyOf } from './events.ts';
 import { type OnProven, type ProvenLogin, verifyLogin } from './proof.ts';
 import { assertOwnPage, type RelyingParty, type RelyingPartyOptions, relyingParty } from './relying-party.ts';
@@ -80,7 +82,7 @@ export class RoamingKeyStrategy extends Custom {
   );
   constructor(options: StrategyOptions & { readonly passReqToCallback?: false }, verify: VerifyLogin);
   constructor(options: StrategyOptions, verify: VerifyLogin | VerifyLoginWithRequest) {
-    if (typeof verify !== 'function') throw new TypeError('verify must be a function');
+    checkFunction('verify', verify);
     const rp = relyingParty(options);
     const ask =
       options.passReqToCallback === true

@@ -1,6 +1,8 @@
 /** Prometheus metrics: the entry `passport-roaming-key/metrics`, which needs the peer `prom-client`. */
+
 import { Counter, Gauge, Histogram, type Registry, type RegistryContentType } from 'prom-client';
 import type { Assistant } from '../assistant/assistant.ts';
+import { wrongOption } from '../base/options.ts';
 import type { Instrument, Outcome, Step } from '../observe/instrument.ts';
 import { SCHEME_NAMES } from '../protocol/schemes/index.ts';
 import type { DisabledFeed } from '../strategy/disabled-feed.ts';
@@ -58,7 +60,7 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
  * metrics.watchAssistant(router.assistant);
  */
 export function prometheusMetrics({ registry, name = 'default' }: MetricsOptions): Metrics {
-  if (typeof registry?.registerMetric !== 'function') throw new TypeError('registry must be a Registry');
+  if (typeof registry?.registerMetric !== 'function') throw wrongOption('registry', 'a Registry', registry);
   if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name))
     throw new TypeError('name must be 1 to 64 letters, digits, dots and dashes');
   const known = registered.get(registry) ?? register(registry);

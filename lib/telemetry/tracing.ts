@@ -1,4 +1,5 @@
 /** Spans by OpenTelemetry: the entry `passport-roaming-key/tracing`, which needs the peer `@opentelemetry/api`. */
+
 import {
   type Attributes,
   type Span,
@@ -8,6 +9,7 @@ import {
   type TracerProvider,
   trace,
 } from '@opentelemetry/api';
+import { wrongOption } from '../base/options.ts';
 import type { Instrument, Outcome, Step } from '../observe/instrument.ts';
 
 export interface TracingOptions {
@@ -44,7 +46,7 @@ const SPANS: Readonly<Record<Exclude<Step['name'], 'request'>, string>> = {
  */
 export function openTelemetry({ provider }: TracingOptions = {}): Instrument {
   if (provider !== undefined && typeof provider.getTracer !== 'function')
-    throw new TypeError('provider must be a TracerProvider');
+    throw wrongOption('provider', 'a TracerProvider', provider);
   const tracer: Tracer = (provider ?? trace).getTracer(TRACER);
   return (step, run) => {
     if (step.name === 'request') return run();

@@ -1,5 +1,6 @@
 import { epochSeconds } from '../../base/clock.ts';
 import { RoamingKeyError } from '../../base/errors.ts';
+import { wholeNumber } from '../../base/options.ts';
 import {
   FETCHES_KEPT,
   type FetchRequest,
@@ -41,10 +42,8 @@ export class MemoryRecordStore implements RecordStore {
   readonly #fetches = new Map<string, RecordFetch[]>();
 
   constructor({ now = epochSeconds, maxRecords = 100_000 }: MemoryRecordStoreOptions = {}) {
-    if (!Number.isSafeInteger(maxRecords) || maxRecords < 1)
-      throw new TypeError('maxRecords must be a whole number from 1');
     this.#now = now;
-    this.#max = maxRecords;
+    this.#max = wholeNumber('maxRecords', maxRecords, 1);
   }
 
   async init(): Promise<void> {}

@@ -79,7 +79,7 @@ export async function reissue(
   }
 }
 
-/** A reissue that was answered `unavailable`, which other requests are as well. */
+/** A reissue that was answered `unavailable`, told apart from other requests that may be. */
 class ReissueUnavailable extends Error {}
 
 function unwrapped(error: unknown): unknown {

@@ -207,7 +207,7 @@ export class Device {
   }
 
   /**
-   * Recovers the private key and holds it for a while (claim 8).
+   * Recovers the private key and holds it for a while.
    *
    * @throws RoamingKeyError `unsupported` for a shared key, which cannot be recovered: see `unlockShared`
    * @source docs/protocol.md sections 4 and 5

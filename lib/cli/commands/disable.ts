@@ -22,10 +22,10 @@ for not disabled and try again. Says which assistant that was. Without --kit and
   options: [
     new Option('--kit <file>', 'the disabling kit').conflicts('code'),
     new Option('--code <code>', 'the code of 32 characters (earlier ones have 29); goes with --assistant'),
-    assistantOption('the assistant, which a code does not name'),
+    assistantOption('the assistant: a code only shows whether it is the right one'),
     new Option(
       '--moved',
-      'the assistant has moved: send it to the one of --assistant, whatever the code or kit names',
+      'the assistant has moved: send it to the one of --assistant, whichever the code or kit was made for',
     ),
     timeoutOption(),
   ],

@@ -103,7 +103,7 @@ class LostFlow extends AppFlow<LostState> {
     }
     this.#isOldCode = typed.replace(/[^0-9a-z]/gi, '').length === 29;
     this.#before = await this.attempt(async () => (await this.#ask(false)) ?? []);
-    // An app that does not answer does not keep anybody from switching a key off.
+    // A key can be switched off also while the app does not answer.
     const before = this.#before;
     this.tell(undefined, {
       step: 'check',

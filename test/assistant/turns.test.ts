@@ -56,7 +56,7 @@ describe('turns of the event loop', () => {
       if (turn) await turn;
       for (let i = 0; i < 20; i++) {
         work(0.1);
-        await undefined;
+        await Promise.resolve();
       }
       count++;
     };

@@ -14,7 +14,7 @@ export interface TurnRequest {
 
 /**
  * Shares the event loop with the rest of the process: pieces of work that would keep a turn of the loop busy for longer than a
- * millisecond, or than all else in that turn took, wait for another turn, so that other routes are served between them and none
+ * millisecond, or than all else took in each of the last two turns, wait for another turn, so that other routes are served between them and none
  * starves the other. Pieces that wait are served in turn by address.
  */
 export class Turns {
@@ -24,6 +24,8 @@ export class Turns {
   #share = SHARE;
   /** When the last piece ended: what came since is not ours. */
   #ended = 0;
+  /** What all else took in the turn before. */
+  #elseBefore = 0;
   readonly #now: () => number;
 
   /** @param now whole seconds since the epoch */
@@ -40,6 +42,7 @@ export class Turns {
   take({ address, patience }: TurnRequest): Promise<void> | undefined {
     if (this.#began === undefined) {
       this.#ended = performance.now();
+      this.#elseBefore = 0;
       this.#begin(SHARE);
       return undefined;
     }
@@ -71,7 +74,10 @@ export class Turns {
         this.#began = undefined;
         return;
       }
-      this.#begin(Math.max(SHARE, performance.now() - this.#ended));
+      // A single long turn is a garbage collection, after which others have waited for long enough.
+      const elsewhere = performance.now() - this.#ended;
+      this.#begin(Math.max(SHARE, Math.min(elsewhere, this.#elseBefore)));
+      this.#elseBefore = elsewhere;
       this.#run();
     });
   }

@@ -14,8 +14,8 @@ export interface TurnRequest {
 
 /**
  * Shares the event loop with the rest of the process: pieces of work that would keep a turn of the loop busy for longer than a
- * millisecond, or than all else took in each of the last two turns, wait for another turn, so that other routes are served between them and none
- * starves the other. Pieces that wait are served in turn by address.
+ * millisecond, or than all else took in each of the last two turns, wait for another turn, so that other routes are served between
+ * them and none starves the other. Pieces that wait are served in turn by address.
  */
 export class Turns {
   readonly #waiting = new FairQueue<() => void>();

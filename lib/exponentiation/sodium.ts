@@ -5,7 +5,7 @@
  * It is called below its wrappers, whose copies and allocations are a third of the time, and in one region of its memory,
  * which is wiped after every operation. 2 MB of WebAssembly: loaded when the first ticket needs it.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Ed25519Group } from '../math/ed25519-group.ts';
 
 /** What is used of libsodium's WebAssembly: pointers in, 0 for success. */
@@ -65,7 +65,7 @@ function sodiumGroup(engine: Engine): Ed25519Group {
   };
 
   return {
-    sha512: (bytes) => createHash('sha512').update(bytes).digest(),
+    sha512: (bytes) => hash('sha512', bytes, 'buffer'),
     isElement: (bytes) => {
       if (bytes.length !== SIZE) return false;
       return run(() => 1 - engine._crypto_core_ed25519_is_valid_point(first), bytes) !== undefined;

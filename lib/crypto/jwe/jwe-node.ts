@@ -7,14 +7,14 @@ import {
   createCipheriv,
   createDecipheriv,
   createECDH,
-  createHash,
   createPublicKey,
   diffieHellman,
+  hash,
   type KeyObject,
   privateDecrypt,
   randomBytes,
 } from 'node:crypto';
-import { toBase64url, utf8, wipe } from '../../base/bytes.ts';
+import { concat, toBase64url, utf8, wipe } from '../../base/bytes.ts';
 import { isRoamingKeyError } from '../../base/errors.ts';
 import type { EphemeralJwk, SealedJwe } from './jwe.ts';
 
@@ -73,16 +73,16 @@ const RESPONSE_HEADER = toBase64url(
 
 const RESPONSE_AAD = utf8(RESPONSE_HEADER);
 
-/** The context of the Concat KDF for direct agreement on an A256GCM key, without party information. */
+/** The first round of the Concat KDF, and its context for direct agreement on an A256GCM key, without party information. */
+const ROUND = Uint8Array.of(0, 0, 0, 1);
 const KDF_CONTEXT = Buffer.from([0, 0, 0, 7, ...utf8('A256GCM'), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
 
 /** Concat KDF (RFC 7518 section 4.6) for one key of 256 bits: a single round, done here without waiting. */
 function contentKey(z: Uint8Array): Buffer {
-  return createHash('sha256')
-    .update(Buffer.of(0, 0, 0, 1))
-    .update(z)
-    .update(KDF_CONTEXT)
-    .digest();
+  const input = concat(ROUND, z, KDF_CONTEXT);
+  const key = hash('sha256', input, 'buffer');
+  wipe(input);
+  return key;
 }
 
 /**

@@ -1,13 +1,8 @@
-import {
-  type Device,
-  type DeviceRecord,
-  enroll,
-  isRoamingKeyError,
-  RecordServiceClient,
-} from '../../device/index.ts';
+import { type DeviceRecord, enroll, isRoamingKeyError, RecordServiceClient } from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions, Session, SessionKey } from './context.ts';
 import { DEVICES_WORDS } from './english/devices.ts';
+import type { Notice } from './explain.ts';
 import type { FlowState } from './flow.ts';
 import { hold } from './hold.ts';
 import { thumbprintOf } from './keep-record.ts';
@@ -142,7 +137,7 @@ class DevicesFlow extends AppFlow<DevicesState> {
       const { keyFile, kitSheet } = await import('./keeping.ts');
       // A typo would lock the spare key under an unknown password: check it with the login key.
       const here = this.#login;
-      if (here) await tryPassword(context, here, password);
+      const alarm = here && (await tryPassword(context, here, password));
       const enrolment = await enroll({ ...context.transport, password });
       const device = context.deviceOn(enrolment.record);
       await hold(device, password);
@@ -150,9 +145,10 @@ class DevicesFlow extends AppFlow<DevicesState> {
       device.lock();
       const sheet = kitSheet(context, enrolment.kit, account, 'kit.what.spare');
       context.memory.setKitNumber(await thumbprintOf(enrolment.record.jwk), sheet.number);
-      return { sheet, file: keyFile(context, { account, purpose: 'login', record: device.record }, 'spare') };
+      const file = keyFile(context, { account, purpose: 'login', record: device.record }, 'spare');
+      return { alarm, made: { sheet, file } };
     });
-    if (made) this.set({ step: 'kit', ...made });
+    if (made) this.tell(made.alarm, { step: 'kit', ...made.made });
   }
 
   /** The kit of the spare key is kept. */
@@ -203,11 +199,18 @@ class DevicesFlow extends AppFlow<DevicesState> {
   }
 }
 
-/** Opens a key once, to see whether the password is its own. */
-async function tryPassword(context: Context, record: DeviceRecord, password: string): Promise<void> {
-  const device: Device = context.deviceOn(record);
-  await hold(device, password);
-  device.lock();
+/** Uses a key once, to see whether the password is its own: a shared key that is merely held asks no assistant. */
+async function tryPassword(
+  context: Context,
+  record: DeviceRecord,
+  password: string,
+): Promise<Notice | undefined> {
+  const [{ alarmOf, useKey }, { useOnce }] = await Promise.all([
+    import('./enter.ts'),
+    import('./other-keys.ts'),
+  ]);
+  const device = context.deviceOn(record, 'sign');
+  return alarmOf(context, await useKey(context, device, () => useOnce(device, password)));
 }
 
 export interface DevicesOptions {

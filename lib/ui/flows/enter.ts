@@ -1,9 +1,19 @@
-/** Logging in with a key that is at hand, and what the answer tells of its use by others. */
+/** Logging in with a key that is at hand, and what every use of a key tells of its use by others. */
+import { epochSeconds } from '../../base/clock.ts';
 import { type Device, isRoamingKeyError } from '../../device/index.ts';
 import type { Context } from './context.ts';
 import { ENTER_WORDS } from './english/enter.ts';
 import type { Notice } from './explain.ts';
-import { type EarlierUse, hold } from './hold.ts';
+import { hold } from './hold.ts';
+
+/** What the answer to a use of the key tells of earlier uses: each answer tells it once. */
+export interface EarlierUse {
+  readonly failedSince?: { readonly count: number; readonly last: number | null };
+  readonly lastUsed?: number | null;
+  readonly isReissuedElsewhere?: boolean;
+  /** Of the wrong passwords in `failedSince`, those that were not typed here. */
+  readonly strangers: number;
+}
 
 /** A login that succeeded. */
 export interface Entered extends EarlierUse {
@@ -12,7 +22,7 @@ export interface Entered extends EarlierUse {
   readonly body: unknown;
 }
 
-/** Unlocks and logs in, and forgets the key. Wrong passwords of this device are counted apart. */
+/** Unlocks and logs in, and forgets the key. */
 export async function enter(
   context: Context,
   device: Device,
@@ -20,34 +30,62 @@ export async function enter(
   password: string,
 ): Promise<Entered> {
   try {
-    const history = await hold(device, password);
-    const answer = await device.login(context.party('login', account));
-    const { body, ...more } = answer as typeof answer & EarlierUse;
-    return { ...history, ...more, account, body };
-  } catch (error) {
-    if (isRoamingKeyError(error, 'wrong_password'))
-      context.memory.setTries(account, context.memory.triesOf(account) + 1);
-    throw error;
+    const { value, ...earlier } = await useKey(context, device, async () => {
+      await hold(device, password);
+      return device.login(context.party('login', account));
+    });
+    return { ...earlier, account, body: value.body };
   } finally {
     device.lock();
   }
 }
 
-/** The notice after a login: strangers' tries first, then when the key was last used. */
-export function noticeOf(
+/** Has a key used, and keeps wrong passwords that were typed here apart from those of strangers. */
+export async function useKey<T>(
+  { memory }: Context,
+  device: Device,
+  use: () => Promise<T>,
+): Promise<EarlierUse & { readonly value: T }> {
+  const { u } = device.record;
+  let value: T;
+  try {
+    value = await use();
+  } catch (error) {
+    // By the assistant's clock, as it tells of uses. It says when the next try is answered: now, or after a wait.
+    if (isRoamingKeyError(error, 'wrong_password')) memory.noteTry(u, error.retryAt ?? epochSeconds());
+    throw error;
+  }
+  const { failedSince, lastUsed, isReissuedElsewhere } = device.lastUse ?? {};
+  const own = memory.triesOf(u, lastUsed ?? 0);
+  memory.forgetTries(u);
+  return {
+    value,
+    strangers: Math.max(0, (failedSince?.count ?? 0) - own),
+    ...(failedSince && { failedSince }),
+    ...(lastUsed !== undefined && { lastUsed }),
+    ...(isReissuedElsewhere && { isReissuedElsewhere }),
+  };
+}
+
+/** The notice of a use that was not the owner's; `undefined` where there was none. */
+export function alarmOf(
   context: Context,
-  { account, failedSince, lastUsed, isReissuedElsewhere }: Entered,
-): Notice {
+  { failedSince, isReissuedElsewhere, strangers }: EarlierUse,
+): Notice | undefined {
   context.learn(ENTER_WORDS);
-  const own = context.memory.triesOf(account);
-  context.memory.setTries(account, 0);
   if (isReissuedElsewhere) return context.notice('stop', 'login.reissued', 'login.reissued.text');
-  const strangers = (failedSince?.count ?? 0) - own;
-  if (strangers > 0)
-    return context.notice('warn', 'login.strangers', 'login.strangers.text', {
-      n: strangers,
-      when: failedSince?.last ? context.when(failedSince.last) : '',
-    });
+  if (strangers === 0) return undefined;
+  return context.notice('warn', 'login.strangers', 'login.strangers.text', {
+    n: strangers,
+    when: failedSince?.last ? context.when(failedSince.last) : '',
+  });
+}
+
+/** The notice after a login: strangers' tries first, then when the key was last used. */
+export function noticeOf(context: Context, entered: Entered): Notice {
+  const alarm = alarmOf(context, entered);
+  if (alarm) return alarm;
+  const { account, lastUsed } = entered;
   const title = context.say('login.done', { account });
   return {
     tone: 'done',

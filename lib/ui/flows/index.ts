@@ -17,11 +17,10 @@ export {
 } from './devices.ts';
 export { ENGLISH } from './english.ts';
 export { type EnrollFlow, type EnrollOptions, type EnrollState, enrollFlow } from './enroll.ts';
-export type { Entered } from './enter.ts';
+export type { EarlierUse, Entered } from './enter.ts';
 export { type ExplainOptions, explain, type Notice, type PageName, type Tone } from './explain.ts';
 export type { Flow, FlowState } from './flow.ts';
 export { GERMAN } from './german.ts';
-export type { EarlierUse } from './hold.ts';
 export { isSameKey, thumbprintOf } from './keep-record.ts';
 export { type CarriedKey, readKeyFile, writeKeyFile } from './key-file.ts';
 export { type KitFlow, type KitState, kitFlow } from './kit.ts';

@@ -8,6 +8,8 @@ import {
   RecordServiceClient,
 } from '../../device/index.ts';
 import type { Context } from './context.ts';
+import { alarmOf, type EarlierUse, useKey } from './enter.ts';
+import type { Notice } from './explain.ts';
 import { hold } from './hold.ts';
 import { isSameKey, keepRecord, thumbprintOf } from './keep-record.ts';
 
@@ -17,6 +19,8 @@ const OTHERS: readonly OtherPurpose[] = ['sign', 'notes'];
 export interface Brought {
   readonly came: readonly OtherPurpose[];
   readonly left: readonly OtherPurpose[];
+  /** What their use told of strangers. */
+  readonly alarm?: Notice | undefined;
 }
 
 /**
@@ -50,6 +54,7 @@ export async function bringOthers(context: Context, account: string, password: s
   const others = keys.filter(({ purpose, isDisabled }) => purpose !== 'login' && !isDisabled);
   const came: OtherPurpose[] = [];
   const left: OtherPurpose[] = [];
+  let alarm: Notice | undefined;
   if (others.length === 0) return { came, left };
   const service = new RecordServiceClient(context.roam, context.transport);
   const records: Partial<Record<OtherPurpose, DeviceRecord>> = await service
@@ -60,18 +65,17 @@ export async function bringOthers(context: Context, account: string, password: s
     const here = await context.recordHere(account, purpose).catch(() => undefined);
     // A record of the same key makes room where it is of an earlier password or retired.
     if (here && !(record && isSameKey(here, record) && here.ticket !== record.ticket)) continue;
-    if (here && !(await isOutdated(context.deviceOn(here, purpose), password))) continue;
+    if (here && !(await isOutdated(context, context.deviceOn(here, purpose), password))) continue;
     const print = record && (await thumbprintOf(record.jwk));
     const isOwn = others.some((key) => key.purpose === purpose && key.jkt === print);
     const device = record && isOwn && context.deviceOn(record, purpose);
-    const isKept =
-      device &&
-      (await works(device, password)) &&
-      (await keepRecord(context, { account, purpose, record: device.record })) === 'kept';
+    const use = device && (await useIfGood(context, device, password));
+    if (use) alarm ??= alarmOf(context, use);
+    const isKept = use && (await keepRecord(context, { account, purpose, record: device.record })) === 'kept';
     if (isKept) came.push(purpose);
     else if (!here) left.push(purpose);
   }
-  return { came, left };
+  return { came, left, alarm };
 }
 
 /**
@@ -114,21 +118,24 @@ async function keepMoved(context: Context, account: string): Promise<void> {
   if (await service.stored()) await keepOthers(context, account);
 }
 
-async function works(device: Device, password: string): Promise<boolean> {
-  return useOnce(device, password).then(
-    () => true,
-    (error: unknown) => {
-      if (isRoamingKeyError(error)) return false;
-      throw error;
-    },
-  );
+async function useIfGood(
+  context: Context,
+  device: Device,
+  password: string,
+): Promise<EarlierUse | undefined> {
+  try {
+    return await useKey(context, device, () => useOnce(device, password));
+  } catch (error) {
+    if (isRoamingKeyError(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Whether a record opens no longer: not where an assistant cannot answer. */
-async function isOutdated(device: Device, password: string): Promise<boolean> {
-  return useOnce(device, password).then(
+async function isOutdated(context: Context, device: Device, password: string): Promise<boolean> {
+  return useKey(context, device, () => useOnce(device, password)).then(
     () => false,
-    (error: unknown) => isRoamingKeyError(error, 'wrong_password', 'disabled', 'unknown_key'),
+    (error: unknown) => isRoamingKeyError(error, 'wrong_password', 'retired', 'disabled', 'unknown_key'),
   );
 }
 

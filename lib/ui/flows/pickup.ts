@@ -2,7 +2,8 @@ import { Device, isRoamingKeyError } from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions } from './context.ts';
 import { PICKUP_WORDS } from './english/pickup.ts';
-import { type Entered, enter, noticeOf } from './enter.ts';
+import { alarmOf, type Entered, enter, noticeOf, useKey } from './enter.ts';
+import type { Notice } from './explain.ts';
 import type { FlowState } from './flow.ts';
 import type { CarriedKey } from './key-file.ts';
 import { spellAccount } from './spell-account.ts';
@@ -30,7 +31,7 @@ const MAX_FILE = 1024 * 1024;
 
 class PickupFlow extends AppFlow<PickupState> {
   /** What is said of the account's other keys. */
-  #others = '';
+  #others: Told = { text: '' };
 
   constructor(options: FlowOptions | Context) {
     super(options, { step: 'ask', isBusy: false, errors: {}, account: '', code: '' });
@@ -141,14 +142,15 @@ class PickupFlow extends AppFlow<PickupState> {
           return this.#enter(device, found.account, typed.password, typed.keep, typed.replace);
         const { keepRecord } = await import('./keep-record.ts');
         const { useOnce } = await import('./other-keys.ts');
-        await useOnce(device, typed.password);
+        const use = await useKey(context, device, () => useOnce(device, typed.password));
         await keepRecord(context, { ...found, record: device.record }, typed.replace);
-        return 'kept' as const;
+        return { notice: alarmOf(context, use) ?? context.notice('done', 'pickup.kept') };
       },
       { refused: 'key' },
     );
-    if (done === 'kept') this.tell(context.notice('done', 'pickup.kept'), { step: 'done' });
-    else if (done) this.#done(done);
+    if (!done) return;
+    if ('notice' in done) this.tell(done.notice, { step: 'done' });
+    else this.#done(done);
   }
 
   async #enter(
@@ -177,25 +179,32 @@ class PickupFlow extends AppFlow<PickupState> {
       }
       // The session of this login has the account's other keys. The login counts without them.
       if (this.context.has('records'))
-        this.#others = await bringOthers(this.context, account, password).catch(() => '');
+        this.#others = await bringOthers(this.context, account, password).catch(() => ({ text: '' }));
     }
     return entered;
   }
 
   #done(entered: Entered): void {
     const told = this.state.notice ?? noticeOf(this.context, entered);
-    const others = this.#others;
+    const { text, alarm } = this.#others;
     // An alarm is not diluted.
-    const isCalm = told.tone === 'done' && others !== '';
-    const notice = isCalm ? { ...told, text: [others, told.text].filter(Boolean).join(' ') } : told;
+    const isCalm = told.tone === 'done';
+    const calm = text === '' ? told : { ...told, text: [text, told.text].filter(Boolean).join(' ') };
+    const notice = isCalm ? (alarm ?? calm) : told;
     this.tell(notice, { step: 'done', entered });
   }
 }
 
+interface Told {
+  readonly text: string;
+  readonly alarm?: Notice | undefined;
+}
+
 /** Keeps the account's other keys here, and says which came. */
-async function bringOthers(context: Context, account: string, password: string): Promise<string> {
+async function bringOthers(context: Context, account: string, password: string): Promise<Told> {
   const others = await import('./other-keys.ts');
-  return others.tellOthers(context, await others.bringOthers(context, account, password));
+  const brought = await others.bringOthers(context, account, password);
+  return { text: others.tellOthers(context, brought), alarm: brought.alarm };
 }
 
 export type { PickupFlow };

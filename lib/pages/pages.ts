@@ -4,7 +4,7 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import type { Authenticator } from 'passport';
 import { fromBase64url, toBase64url } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
-import { checkFunction, checkOptions, wrongOption } from '../base/options.ts';
+import { checkFunction, checkFunctions, checkOptions, wrongOption } from '../base/options.ts';
 import { answerJson } from '../http/answer.ts';
 import { handler } from '../http/handler.ts';
 import { jsonBody } from '../http/json-body.ts';
@@ -21,7 +21,7 @@ import { registration } from '../strategy/registration.ts';
 import { type RelyingPartyOptions, relyingParty } from '../strategy/relying-party.ts';
 import { fallWith } from '../strategy/standing.ts';
 import { isDeceptive, spellAccount } from '../ui/flows/names.ts';
-import { type AppKey, keysOfAccount } from './account-keys.ts';
+import { type AppKey, type AppKeyState, keysOfAccount } from './account-keys.ts';
 import { type BrowserAssets, browserAssets } from './browser-assets.ts';
 import { escapeHtml, type Page, type PageId, plainLayout } from './layout.ts';
 import { PAGE_WORDS } from './words.ts';
@@ -55,6 +55,11 @@ export interface RoamingKeyPagesOptions {
   readonly isName?: (account: string) => boolean;
   /** The account whose key bears this disabling name, so that a kit's page can say what it switches off. */
   readonly accountNamed?: (u: string) => string | undefined | Promise<string | undefined>;
+  /**
+   * The account of a session that no key opened, such as one that a password opened: it may make a key for the account as long
+   * as no key of the account is good. Needs `withoutKey: 'allow'`. Default: only keys let keys in.
+   */
+  readonly accountOf?: (req: Request) => string | undefined | Promise<string | undefined>;
   /** Keys of an account for other uses than login, to be shown beside the others. */
   readonly otherKeys?: (account: string) => readonly AppKey[] | Promise<readonly AppKey[]>;
   /** Frames a page, such as by `res.render`. Default: a plain page. */
@@ -104,6 +109,7 @@ const OPTIONS = {
   save: true,
   isName: true,
   accountNamed: true,
+  accountOf: true,
   otherKeys: true,
   layout: true,
   headers: true,
@@ -131,6 +137,9 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
   if (typeof assistant !== 'string' || !URL.canParse(assistant))
     throw wrongOption('assistant', 'the URL of the assistant', assistant);
   checkFunction('save', save);
+  checkFunctions(options, ['isName', 'accountNamed', 'accountOf', 'otherKeys', 'layout', 'headers']);
+  if (options.accountOf && rp.withoutKey !== 'allow')
+    throw new TypeError("accountOf needs rp.withoutKey to be 'allow': else sessions that no key opened are refused");
   const site: Site = typeof options.site === 'string' ? { name: options.site } : options.site;
   if (typeof site?.name !== 'string' || site.name === '')
     throw wrongOption('site', 'a name, or an object with one', options.site);
@@ -184,18 +193,18 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
   api.post(
     '/keys',
     limit('keys'),
-    registration({ ...options.rp, account: accountOf, save: (req, key) => save(req, key, { isNew: false }) }),
+    registration({ ...options.rp, account: ownerOf, save: (req, key) => save(req, key, { isNew: false }) }),
   );
   api.get(
     '/session',
     handler(async (req, res) => {
       const session = await liveSession(rp, req);
-      const account = session?.account ?? null;
+      const account = session?.account ?? (await options.accountOf?.(req)) ?? null;
       const keys = account === null ? [] : await keysOfAccount(options.rp, account, options.otherKeys);
       answerJson(res, 200, {
         account,
         now: rp.now(),
-        ...(session && { jkt: session.jkt }),
+        ...(session ? { jkt: session.jkt } : account !== null && !keys.some(mayLogIn) && { needsKey: true }),
         keys: keys.map(({ u: _u, by: _by, ...key }) => key),
       });
     }),
@@ -257,9 +266,21 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
   router.use('/api', api);
   return Object.assign(router, records && { records: records.records });
 
-  /** Whose session it is. */
+  /** Whose session it is, where a key opened it. */
   async function accountOf(req: Request): Promise<string | undefined> {
     return (await liveSession(rp, req))?.account;
+  }
+
+  /** For whose account a session may register a key. */
+  async function ownerOf(req: Request): Promise<string | undefined> {
+    const opened = await accountOf(req);
+    if (opened !== undefined) return opened;
+    const account = await options.accountOf?.(req);
+    if (account === undefined) return undefined;
+    // Else a password would do to get a key, and the key would be no better than the password.
+    if ((await keysOfAccount(options.rp, account, options.otherKeys)).some(mayLogIn))
+      throw new RoamingKeyError('refused', 'log in with a key to add another');
+    return account;
   }
 
   function mayBeName(account: string): boolean {
@@ -380,4 +401,9 @@ function text(body: unknown, name: string): string {
   if (typeof value !== 'string' || value.length > 512)
     throw new RoamingKeyError('invalid_request', `${name} must be text of at most 512 characters`);
   return value;
+}
+
+/** Whether a key is one to log in with, now or once it is confirmed. */
+function mayLogIn({ purpose, isDisabled }: AppKeyState): boolean {
+  return purpose === 'login' && !isDisabled;
 }

@@ -3,7 +3,7 @@ import { FlowElement, flash, tellTabs, type View } from '../element.ts';
 import type { Context } from '../flows/context.ts';
 import { type EnrollFlow, type EnrollState, enrollFlow } from '../flows/enroll.ts';
 
-/** `<roaming-key-enroll kit="first|later">`: a new account. */
+/** `<roaming-key-enroll kit="first|later">`: a new account, or the first key of the one that is logged in. */
 export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
   protected make(context: Context): EnrollFlow {
     this.loadKitView();
@@ -19,8 +19,8 @@ export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
     return this.flow.start();
   }
 
-  protected override viewOf({ step, code }: EnrollState): string {
-    return step === 'working' ? 'ask' : `${step}${code ?? ''}`;
+  protected override viewOf({ step, code, owner }: EnrollState): string {
+    return step === 'working' || step === 'ask' ? `ask${owner ?? ''}` : `${step}${code ?? ''}`;
   }
 
   protected override get isFragile(): boolean {
@@ -120,7 +120,7 @@ export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
     ];
   }
 
-  #account(label: string): HTMLElement {
+  #account(label: string, owner?: string): HTMLElement {
     return this.field({
       name: 'account',
       label,
@@ -128,26 +128,28 @@ export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
       autocapitalize: 'none',
       spellcheck: 'false',
       maxlength: '256',
+      ...(owner !== undefined && { value: owner, readonly: true }),
     });
   }
 
   #ask(): View {
     const { context } = this;
-    const account = this.#account(context.say('account'));
+    const { owner } = this.flow.state;
+    const account = this.#account(context.say('account'), owner);
     const password = this.newPassword('password', context.say('password'), () => [
       account.querySelector('input')?.value ?? '',
       context.site,
     ]);
     return [
-      h('h1', {}, context.say('enroll.title')),
+      h('h1', {}, context.say(owner === undefined ? 'enroll.title' : 'enroll.owner')),
       h('p', { class: 'rk-lead' }, context.say('enroll.lead')),
       this.form(
         (values) => this.flow.submit({ account: values.text('account'), password: values.text('password') }),
         account,
         password,
-        this.submitButton(context.say('enroll.submit')),
+        this.submitButton(context.say(owner === undefined ? 'enroll.submit' : 'enroll.owner.submit')),
       ),
-      this.link('login', context.say('enroll.login')),
+      owner === undefined && this.link('login', context.say('enroll.login')),
     ];
   }
 }

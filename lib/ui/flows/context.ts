@@ -62,6 +62,8 @@ export interface Session {
   readonly since?: number;
   /** The key that opened the session. */
   readonly jkt?: string;
+  /** Whether no key opened it, and the account may get one: none of its keys is good. */
+  readonly needsKey?: boolean;
   readonly keys: readonly SessionKey[];
 }
 

@@ -65,7 +65,10 @@ class DevicesFlow extends AppFlow<DevicesState> {
       this.#login = await context.recordHere(account).catch(() => undefined);
       const keys = await this.#keys(session);
       this.set({ step: 'ready', account, keys, isHere: this.#login !== undefined });
-      if (!this.#login && context.has('records')) {
+      if (session.needsKey) {
+        const action = { label: context.say('devices.none.make'), page: 'create' } as const;
+        this.tell({ ...context.notice('info', 'devices.none', 'devices.none.text'), action });
+      } else if (!this.#login && context.has('records')) {
         const action = { label: context.say('go.pickup'), page: 'pickup' } as const;
         this.tell({ ...context.notice('info', 'devices.elsewhere', 'devices.elsewhere.text'), action });
       }

@@ -21,6 +21,8 @@ export interface EnrollState extends FlowState {
    */
   readonly step: 'ask' | 'signed-in' | 'working' | 'kit' | 'taken' | 'again' | 'done';
   readonly account: string;
+  /** The account of a session without a key, which gets one: its name is not asked for. */
+  readonly owner?: string | undefined;
   readonly sheet?: KitSheet | undefined;
   /** Whether the key of `again` has to be opened with the password. */
   readonly needsPassword?: boolean;
@@ -86,11 +88,12 @@ class EnrollFlow extends AppFlow<EnrollState> {
     if (isOut) this.tell(undefined, { step: 'ask' });
   }
 
-  /** Makes a key for a new account; the session is asked for before the key is made. */
+  /** Makes a key, for a new account or for `owner`; the session is asked for before the key is made. */
   async submit(typed: { readonly account: string; readonly password: string }): Promise<void> {
     const { context } = this;
-    const account = spellAccount(typed.account);
-    const wrong = this.#nameError(account);
+    const { owner } = this.state;
+    const account = owner ?? spellAccount(typed.account);
+    const wrong = owner === undefined ? this.#nameError(account) : undefined;
     if (wrong) return this.fail({ account: wrong });
     const weak = weaknessOf(typed.password, [account, context.site]);
     if (weak)
@@ -98,7 +101,9 @@ class EnrollFlow extends AppFlow<EnrollState> {
     const sheet = await this.attempt(async () => {
       this.set({ step: 'working', account });
       if (await this.#isSignedIn()) return undefined;
-      const refused = await this.#refusedName(account);
+      // Somebody else has logged in meanwhile, or out: the form says for whom it is.
+      if (this.state.owner !== owner) return undefined;
+      const refused = owner === undefined ? await this.#refusedName(account) : undefined;
       if (refused) {
         this.set({ step: 'ask', errors: { account: refused } });
         return undefined;
@@ -149,13 +154,20 @@ class EnrollFlow extends AppFlow<EnrollState> {
       async () => {
         this.set({ account });
         if (password !== undefined) await hold(made.device, password, KIT_TIME);
+        const { owner } = this.state;
         const here = await context.recordHere(account).catch(() => undefined);
-        if (here && !isSameKey(here, record)) throw new ExistsError(await thumbprintOf(here.jwk));
+        // The owner's key that is here is off: the app has said that none is good.
+        if (owner === undefined && here && !isSameKey(here, record))
+          throw new ExistsError(await thumbprintOf(here.jwk));
         const jkt = await thumbprintOf(record.jwk);
         if (!(await this.#isRegistered(account, jkt)))
-          await made.device.register(context.party('register', account));
+          await made.device.register(context.party(owner === undefined ? 'register' : 'keys', account));
         // The account exists from here on, so the key is kept before anything else can fail.
-        const kept = await keepRecord(context, { account, purpose: 'login', record: made.device.record });
+        const kept = await keepRecord(
+          context,
+          { account, purpose: 'login', record: made.device.record },
+          owner !== undefined,
+        );
         context.memory.setKitNumber(jkt, kitSheet(context, kit, account).number);
         await made.device.login(context.party('login', account));
         return { isKept: kept === 'kept', record: made.device.record };
@@ -209,7 +221,7 @@ class EnrollFlow extends AppFlow<EnrollState> {
 
   /** A refused registration has one of two causes: the name was taken, or somebody is logged in. */
   async #explainRefusal(account: string): Promise<void> {
-    if (this.state.step !== 'again') return;
+    if (this.state.step !== 'again' || this.state.owner !== undefined) return;
     const { context } = this;
     try {
       const session = await context.session();
@@ -233,8 +245,10 @@ class EnrollFlow extends AppFlow<EnrollState> {
   }
 
   async #isSignedIn(): Promise<boolean> {
-    const { account } = await this.context.session();
-    if (account === null) return false;
+    const { account, needsKey } = await this.context.session();
+    const owner = account !== null && needsKey ? account : undefined;
+    if (owner !== this.state.owner) this.set({ owner });
+    if (account === null || owner !== undefined) return false;
     this.tell(this.context.notice('info', 'enroll.signed-in', 'enroll.signed-in.text', { account }), {
       step: 'signed-in',
     });
@@ -269,7 +283,7 @@ class ExistsError extends Error {}
 
 export type { EnrollFlow };
 
-/** Making an account: a key, its kit, a registration that may fail and be tried again. */
+/** Making an account, or the key of one that has none: a key, its kit, a registration that may fail and be tried again. */
 export function enrollFlow(options: FlowOptions | Context, more: EnrollOptions = {}): EnrollFlow {
   return new EnrollFlow(options, more);
 }

@@ -162,6 +162,8 @@ export const GERMAN: Words = {
   'enroll.lead':
     'Ihr Browser macht einen Schlüssel und verschließt ihn mit Ihrem Passwort. Beide werden niemandem gesendet.',
   'enroll.submit': 'Konto anlegen',
+  'enroll.owner': 'Ihren Schlüssel erzeugen',
+  'enroll.owner.submit': 'Schlüssel erzeugen',
   'enroll.login': 'Sie haben ein Konto? Anmelden',
   'enroll.signed-in': 'Sie sind als {account} angemeldet.',
   'enroll.signed-in.text': 'Ein neues Konto ist für einen anderen Namen. Melden Sie sich erst ab.',
@@ -322,6 +324,9 @@ export const GERMAN: Words = {
   'devices.remove': 'Von {site} entfernen',
   'devices.removed': 'Entfernt.',
   'devices.removed.text': 'Der Abholcode gilt nicht mehr.',
+  'devices.none': 'Sie haben noch keinen Schlüssel.',
+  'devices.none.text': 'Mit einem Schlüssel wird beim Anmelden kein Passwort gesendet.',
+  'devices.none.make': 'Schlüssel erzeugen',
   'devices.elsewhere': 'Ihr Schlüssel ist nicht auf diesem Gerät.',
   'devices.elsewhere.text':
     'Machen Sie Abholcodes dort, wo er ist. Oder holen Sie ihn hierher und behalten ihn.',

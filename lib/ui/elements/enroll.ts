@@ -147,7 +147,7 @@ export class EnrollElement extends FlowElement<EnrollState, EnrollFlow> {
         (values) => this.flow.submit({ account: values.text('account'), password: values.text('password') }),
         account,
         password,
-        this.submitButton(context.say(owner === undefined ? 'enroll.submit' : 'enroll.owner.submit')),
+        this.submitButton(context.say(owner === undefined ? 'enroll.submit' : 'enroll.owner')),
       ),
       owner === undefined && this.link('login', context.say('enroll.login')),
     ];

@@ -12,7 +12,6 @@ import type { FlowState } from './flow.ts';
 import { hold } from './hold.ts';
 import type { KitSheet } from './kit-sheet.ts';
 import { isDeceptive, spellAccount } from './names.ts';
-import { weaknessOf } from './strength.ts';
 
 export interface EnrollState extends FlowState {
   /**
@@ -95,10 +94,13 @@ class EnrollFlow extends AppFlow<EnrollState> {
     const account = owner ?? spellAccount(typed.account);
     const wrong = owner === undefined ? this.#nameError(account) : undefined;
     if (wrong) return this.fail({ account: wrong });
-    const weak = weaknessOf(typed.password, [account, context.site]);
-    if (weak)
-      return this.fail({ password: context.say(weak.word, weak.n === undefined ? {} : { n: weak.n }) });
     const sheet = await this.attempt(async () => {
+      const { weaknessOf } = await import('./strength.ts');
+      const weak = weaknessOf(typed.password, [account, context.site]);
+      if (weak) {
+        this.set({ errors: { password: context.say(weak.word, weak.n === undefined ? {} : { n: weak.n }) } });
+        return undefined;
+      }
       this.set({ step: 'working', account });
       if (await this.#isSignedIn()) return undefined;
       // Somebody else has logged in meanwhile, or out: the form says for whom it is.

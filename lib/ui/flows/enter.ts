@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { ENTER_WORDS } from './english/enter.ts';
 import type { Notice } from './explain.ts';
 import { hold } from './hold.ts';
+import { forgetTries, noteTry, triesOf } from './tries.ts';
 
 /** What the answer to a use of the key tells of earlier uses: each answer tells it once. */
 export interface EarlierUse {
@@ -52,12 +53,12 @@ export async function useKey<T>(
     value = await use();
   } catch (error) {
     // By the assistant's clock, as it tells of uses. It says when the next try is answered: now, or after a wait.
-    if (isRoamingKeyError(error, 'wrong_password')) memory.noteTry(u, error.retryAt ?? epochSeconds());
+    if (isRoamingKeyError(error, 'wrong_password')) noteTry(memory, u, error.retryAt ?? epochSeconds());
     throw error;
   }
   const { failedSince, lastUsed, isReissuedElsewhere } = device.lastUse ?? {};
-  const own = memory.triesOf(u, lastUsed ?? 0);
-  memory.forgetTries(u);
+  const own = triesOf(memory, u, lastUsed ?? 0);
+  forgetTries(memory, u);
   return {
     value,
     strangers: Math.max(0, (failedSince?.count ?? 0) - own),

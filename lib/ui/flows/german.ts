@@ -162,8 +162,7 @@ export const GERMAN: Words = {
   'enroll.lead':
     'Ihr Browser macht einen Schlüssel und verschließt ihn mit Ihrem Passwort. Beide werden niemandem gesendet.',
   'enroll.submit': 'Konto anlegen',
-  'enroll.owner': 'Ihren Schlüssel erzeugen',
-  'enroll.owner.submit': 'Schlüssel erzeugen',
+  'enroll.owner': 'Schlüssel erzeugen',
   'enroll.login': 'Sie haben ein Konto? Anmelden',
   'enroll.signed-in': 'Sie sind als {account} angemeldet.',
   'enroll.signed-in.text': 'Ein neues Konto ist für einen anderen Namen. Melden Sie sich erst ab.',

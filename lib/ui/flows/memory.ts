@@ -5,8 +5,6 @@ import type { DisablingKit } from '../../device/index.ts';
 export type TextStore = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 
 const PREFIX = 'roaming-key:';
-/** As many as an assistant answers for one key in a month. */
-const MAX_TRIES = 100;
 
 /** Remembers what happened on this device, as far as the browser lets it. */
 export class Memory {
@@ -37,22 +35,13 @@ export class Memory {
     }
   }
 
-  /**
-   * How many wrong passwords were typed here on a key after a time.
-   *
-   * @param u the key's disabling name: account names and pickup codes may be mistyped, too, and then it is another key
-   * @param since by the assistant's clock, in seconds since the epoch
-   */
-  triesOf(u: string, since: number): number {
-    return this.#tries().filter(([name, at]) => name === u && at > since).length;
+  /** Wrong passwords that were typed here: see `tries.ts`. */
+  get tries(): string | undefined {
+    return this.#read('tries');
   }
 
-  noteTry(u: string, at: number): void {
-    this.#setTries([...this.#tries(), [u, at]]);
-  }
-
-  forgetTries(u: string): void {
-    this.#setTries(this.#tries().filter(([name]) => name !== u));
+  set tries(text: string | undefined) {
+    this.#write('tries', text);
   }
 
   /** The number on the sheet of the kit that belongs to a key: the first characters of its code. */
@@ -75,19 +64,6 @@ export class Memory {
 
   setPendingKit(account: string, kit: DisablingKit | undefined): void {
     this.#write(`kit:${account}`, kit && JSON.stringify(kit));
-  }
-
-  #tries(): (readonly [u: string, at: number])[] {
-    try {
-      const tries = JSON.parse(this.#read('tries') ?? '[]');
-      return Array.isArray(tries) ? tries.filter((one): one is [string, number] => Array.isArray(one)) : [];
-    } catch {
-      return [];
-    }
-  }
-
-  #setTries(tries: readonly (readonly [u: string, at: number])[]): void {
-    this.#write('tries', tries.length === 0 ? undefined : JSON.stringify(tries.slice(-MAX_TRIES)));
   }
 
   #read(name: string): string | undefined {

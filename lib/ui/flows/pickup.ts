@@ -2,7 +2,7 @@ import { Device, isRoamingKeyError } from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions } from './context.ts';
 import { PICKUP_WORDS } from './english/pickup.ts';
-import { alarmOf, type Entered, enter, noticeOf, useKey } from './enter.ts';
+import type { Entered } from './enter.ts';
 import type { Notice } from './explain.ts';
 import type { FlowState } from './flow.ts';
 import type { CarriedKey } from './key-file.ts';
@@ -141,7 +141,10 @@ class PickupFlow extends AppFlow<PickupState> {
         if (found.purpose === 'login')
           return this.#enter(device, found.account, typed.password, typed.keep, typed.replace);
         const { keepRecord } = await import('./keep-record.ts');
-        const { useOnce } = await import('./other-keys.ts');
+        const [{ alarmOf, useKey }, { useOnce }] = await Promise.all([
+          import('./enter.ts'),
+          import('./other-keys.ts'),
+        ]);
         const use = await useKey(context, device, () => useOnce(device, typed.password));
         await keepRecord(context, { ...found, record: device.record }, typed.replace);
         return { notice: alarmOf(context, use) ?? context.notice('done', 'pickup.kept') };
@@ -159,8 +162,11 @@ class PickupFlow extends AppFlow<PickupState> {
     password: string,
     keep: boolean,
     replace = false,
-  ): Promise<Entered> {
-    const { keepRecord, thumbprintOf } = await import('./keep-record.ts');
+  ): Promise<{ entered: Entered; told: Notice }> {
+    const [{ keepRecord, thumbprintOf }, { enter, noticeOf }] = await Promise.all([
+      import('./keep-record.ts'),
+      import('./enter.ts'),
+    ]);
     // A picked-up record whose key opened is the account's own: the app has let it in under this name.
     const entered = await enter(this.context, device, account, password);
     if (keep) {
@@ -181,11 +187,10 @@ class PickupFlow extends AppFlow<PickupState> {
       if (this.context.has('records'))
         this.#others = await bringOthers(this.context, account, password).catch(() => ({ text: '' }));
     }
-    return entered;
+    return { entered, told: this.state.notice ?? noticeOf(this.context, entered) };
   }
 
-  #done(entered: Entered): void {
-    const told = this.state.notice ?? noticeOf(this.context, entered);
+  #done({ entered, told }: { entered: Entered; told: Notice }): void {
     const { text, alarm } = this.#others;
     // An alarm is not diluted.
     const isCalm = told.tone === 'done';

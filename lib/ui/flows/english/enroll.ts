@@ -5,7 +5,6 @@ export const ENROLL_WORDS = {
   'enroll.submit': 'Create account',
   'enroll.login': 'Have an account? Log in',
   'enroll.owner': 'Make your key',
-  'enroll.owner.submit': 'Make the key',
   'enroll.signed-in': 'You are logged in as {account}.',
   'enroll.signed-in.text': 'Log out first to make another account.',
   'enroll.taken': '“{account}” was taken meanwhile.',

@@ -62,7 +62,10 @@ export interface DisabledFeed extends Pick<Store, 'isDisabled'> {
   start(): void;
   /** Ends that. What is known stays known. */
   stop(): void;
-  /** Reads up to the list's end; calls at the same time share one reading. Rejects with `unavailable`. */
+  /**
+   * Reads up to the list's end, beginning after the call; calls at the same time share one reading. Rejects with
+   * `unavailable`.
+   */
   refresh(): Promise<void>;
   /**
    * Whether any of the names is disabled. Where no reading is good, waits at most one `timeout` for one.
@@ -119,6 +122,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
   let readAt: number | undefined;
   let triedAt: number | undefined;
   let reading: Promise<void> | undefined;
+  let following: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let running = false;
   let isUnfinished = false;
@@ -152,7 +156,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
     }
   }
 
-  function refresh(): Promise<void> {
+  function read(): Promise<void> {
     reading ??= readOn()
       .catch((error: unknown) => {
         tell?.({ type: 'feedFailed', error });
@@ -167,12 +171,23 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
     return reading;
   }
 
+  /** A reading in flight may be past the place where the caller's entry is: the next one is shared. */
+  function refresh(): Promise<void> {
+    following ??= (reading ?? Promise.resolve())
+      .catch(() => {})
+      .then(() => {
+        following = undefined;
+        return read();
+      });
+    return following;
+  }
+
   // A clock that was set back must not make an old reading look new, hence the distance and not the difference.
   const isWithin = (span: number, since: number | undefined) =>
     since !== undefined && Math.abs(now() - since) <= span;
 
   function loop(): void {
-    refresh()
+    read()
       .catch(() => {})
       .finally(() => {
         if (!running) return;
@@ -198,7 +213,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
     async isDisabled(names) {
       checkNames(names);
       if (!isWithin(maxStale, readAt) && (reading || !isWithin(every, triedAt)))
-        await inTime(refresh(), timeout).catch(() => {});
+        await inTime(read(), timeout).catch(() => {});
       if (await marks.has(names)) return true;
       if (whenStale === 'closed' && !isWithin(maxStale, readAt))
         throw new RoamingKeyError('unavailable', 'the list of disabled keys was not read for too long');

@@ -142,6 +142,30 @@ describe('the list of disabled keys', () => {
     expect(paths).toHaveLength(1);
   });
 
+  it('is read to what was on it when `refresh` was called, also while an older reading is in flight', async () => {
+    const disabled = feed();
+    let release = () => {};
+    let reading: Promise<unknown> = Promise.resolve();
+    await new Promise<void>((isSeen) => {
+      answer = async (_req, res) => {
+        // The page is made before the key is disabled, and arrives after.
+        const page = JSON.stringify(await store.feed({ limit: pageSize }));
+        release = () => void res.setHeader('Content-Type', 'application/json').end(page);
+        isSeen();
+      };
+      reading = disabled.refresh();
+    });
+    await store.disable(FIRST);
+    answer = serveFeed;
+    const both = Promise.all([disabled.refresh(), disabled.refresh()]);
+    release();
+    await reading;
+    expect(await disabled.isDisabled([FIRST.u])).toBe(false);
+    await both;
+    expect(await disabled.isDisabled([FIRST.u])).toBe(true);
+    expect(paths).toHaveLength(2);
+  });
+
   it('is read in the background once started, until it is stopped', async () => {
     const disabled = feed({ every: 1 });
     disabled.start();

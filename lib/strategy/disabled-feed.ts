@@ -270,7 +270,12 @@ function marksInMemory(maxEntries: number, names: DisabledFeedOptions['names'], 
   const isKept = (name: Uint8Array) => marked.size < maxEntries || known.has(name);
   /** Before the first entry is dropped. Where the app's names cannot be read, the reading fails, and goes on here later. */
   async function fill() {
-    for await (const name of (await names?.()) ?? []) known.add(bytesOf(name));
+    let count = 0;
+    for await (const name of (await names?.()) ?? []) {
+      known.add(bytesOf(name));
+      // Millions of names in one turn would stop the process for seconds.
+      if (++count % PAGE_SIZE === 0) await new Promise(setImmediate);
+    }
     isFull = true;
     onFull();
   }

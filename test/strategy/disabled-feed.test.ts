@@ -424,6 +424,29 @@ describe('strangers who disable without end', () => {
     expect(await disabled.isDisabled([FIRST.u])).toBe(false);
   });
 
+  it('beyond it, have the app’s names read in many turns: others are served meanwhile', async () => {
+    let turn = 0;
+    const count = () => {
+      turn++;
+      counting = setImmediate(count);
+    };
+    let counting = setImmediate(count);
+    const turns = new Set<number>();
+    const disabled = feed({
+      maxEntries: 1,
+      *names() {
+        for (let i = 0; i < 10_000; i++) {
+          turns.add(turn);
+          yield NOBODY;
+        }
+      },
+    });
+    await fill(2);
+    await disabled.refresh();
+    clearImmediate(counting);
+    expect(turns.size).toBeGreaterThanOrEqual(9);
+  });
+
   it('up to it, have the app’s names never asked for', async () => {
     await fill(10);
     const disabled = feed({ maxEntries: 10, names: () => Promise.reject(new Error('down')) });

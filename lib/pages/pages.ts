@@ -5,6 +5,7 @@ import type { Authenticator } from 'passport';
 import { fromBase64url, toBase64url } from '../base/bytes.ts';
 import { RoamingKeyError } from '../base/errors.ts';
 import { checkFunction, checkFunctions, checkOptions, wrongOption } from '../base/options.ts';
+import { inTime } from '../base/time-limit.ts';
 import { answerJson } from '../http/answer.ts';
 import { handler } from '../http/handler.ts';
 import { jsonBody } from '../http/json-body.ts';
@@ -100,6 +101,8 @@ const PAGES: Readonly<Record<PageId, string>> = {
   kit: 'roaming-key-kit',
 };
 const MAX_CODES = 10;
+/** Pages wait 20 seconds for an answer. */
+const REFRESH_SECONDS = 10;
 const OPTIONS = {
   rp: true,
   passport: true,
@@ -139,7 +142,9 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
   checkFunction('save', save);
   checkFunctions(options, ['isName', 'accountNamed', 'accountOf', 'otherKeys', 'layout', 'headers']);
   if (options.accountOf && rp.withoutKey !== 'allow')
-    throw new TypeError("accountOf needs rp.withoutKey to be 'allow': else sessions that no key opened are refused");
+    throw new TypeError(
+      "accountOf needs rp.withoutKey to be 'allow': else sessions that no key opened are refused",
+    );
   const site: Site = typeof options.site === 'string' ? { name: options.site } : options.site;
   if (typeof site?.name !== 'string' || site.name === '')
     throw wrongOption('site', 'a name, or an object with one', options.site);
@@ -242,9 +247,15 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
       const { codes, isDone } = req.body as { codes?: unknown; isDone?: unknown };
       if (!Array.isArray(codes) || codes.length > MAX_CODES)
         throw new RoamingKeyError('invalid_request', `codes must be an array of at most ${MAX_CODES}`);
-      const disabled = options.rp.disabled as { refresh?: () => Promise<unknown> } | undefined;
-      if (isDone === true) await disabled?.refresh?.();
-      answerJson(res, 200, { keys: options.accountNamed ? await Promise.all(codes.map(killed)) : null });
+      const look = async () => (options.accountNamed ? Promise.all(codes.map(killed)) : null);
+      let keys = await look();
+      // A code may be public before it is known here: a name is told by the list as it is now, or not at all.
+      const isNamed = (key: object) => 'account' in key;
+      if (isDone === true || keys?.some(isNamed))
+        keys = (await isUpToDate())
+          ? await look()
+          : (keys?.map((key) => (isNamed(key) ? { isKnown: true, isDisabled: false } : key)) ?? null);
+      answerJson(res, 200, { keys });
     }),
   );
   const records =
@@ -299,6 +310,16 @@ export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPage
   async function requireFree(account: string): Promise<void> {
     if (!mayBeName(account)) throw new RoamingKeyError('refused', 'an account cannot have this name');
     if (await isTaken(account)) throw new RoamingKeyError('refused', 'this name is taken');
+  }
+
+  /** Reads what is public of disabled keys by now; false where that fails or takes too long. */
+  async function isUpToDate(): Promise<boolean> {
+    try {
+      await inTime(Promise.resolve(options.rp.disabled?.refresh?.()), REFRESH_SECONDS);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /**

@@ -38,10 +38,15 @@ export interface DisabledFeedOptions {
    */
   readonly marks?: Pick<Store, 'disable' | 'isDisabled'> & Partial<Pick<Store, 'importMarks'>>;
   /**
-   * Entries that are kept in memory at most, 30 bytes each. Beyond, the names that this process has been asked about go
-   * on, and new ones are `unavailable`. Default 10 000 000.
+   * Entries that are kept in memory at most, 30 bytes each. Beyond, the app's own names go on: those of `names`, and those
+   * that this process has been asked about. New ones are `unavailable`. Default 10 000 000.
    */
   readonly maxEntries?: number;
+  /**
+   * The disabling names of all keys that the app has. Called once, when the list is longer than `maxEntries`: from there on
+   * entries of other names are dropped. Without it, and without `marks`, a process that starts then accepts no key.
+   */
+  readonly names?: () => Iterable<string> | AsyncIterable<string> | Promise<Iterable<string>>;
   /** Where to go on: the cursor of an earlier feed whose marks are in `marks`. Default: at the beginning. */
   readonly since?: string | undefined;
   /** How long one page may take, and how long a check waits for a reading. Default 10. */
@@ -62,7 +67,10 @@ export interface DisabledFeed extends Pick<Store, 'isDisabled'> {
   start(): void;
   /** Ends that. What is known stays known. */
   stop(): void;
-  /** Reads up to the list's end; calls at the same time share one reading. Rejects with `unavailable`. */
+  /**
+   * Reads up to the list's end, beginning after the call; calls at the same time share one reading. Rejects with
+   * `unavailable`.
+   */
   refresh(): Promise<void>;
   /**
    * Whether any of the names is disabled. Where no reading is good, waits at most one `timeout` for one.
@@ -105,20 +113,24 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
   const maxStale = positive('maxStale', options.maxStale ?? 300);
   const timeout = positive('timeout', options.timeout ?? 10);
   const maxEntries = positive('maxEntries', options.maxEntries ?? 10_000_000);
-  checkFunctions(options, ['onEvent']);
+  checkFunctions(options, ['onEvent', 'names']);
   const tell = options.onEvent && safeListener(options.onEvent);
   const marks = options.marks
     ? marksIn(options.marks, now)
-    : marksInMemory(maxEntries, () =>
+    : marksInMemory(maxEntries, options.names, () => {
+        const advice = options.names ? '' : ', and all keys after a restart: give names, or marks';
         onError?.(
-          new Error(`the list has more entries than maxEntries, ${maxEntries}: new keys are unavailable`),
-        ),
-      );
+          new Error(
+            `the list has more entries than maxEntries, ${maxEntries}: new keys are unavailable${advice}`,
+          ),
+        );
+      });
 
   let cursor = options.since;
   let readAt: number | undefined;
   let triedAt: number | undefined;
   let reading: Promise<void> | undefined;
+  let following: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let running = false;
   let isUnfinished = false;
@@ -152,7 +164,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
     }
   }
 
-  function refresh(): Promise<void> {
+  function read(): Promise<void> {
     reading ??= readOn()
       .catch((error: unknown) => {
         tell?.({ type: 'feedFailed', error });
@@ -167,12 +179,23 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
     return reading;
   }
 
+  /** A reading in flight may be past the place where the caller's entry is: the next one is shared. */
+  function refresh(): Promise<void> {
+    following ??= (reading ?? Promise.resolve())
+      .catch(() => {})
+      .then(() => {
+        following = undefined;
+        return read();
+      });
+    return following;
+  }
+
   // A clock that was set back must not make an old reading look new, hence the distance and not the difference.
   const isWithin = (span: number, since: number | undefined) =>
     since !== undefined && Math.abs(now() - since) <= span;
 
   function loop(): void {
-    refresh()
+    read()
       .catch(() => {})
       .finally(() => {
         if (!running) return;
@@ -198,7 +221,7 @@ export function disabledFeed(options: DisabledFeedOptions): DisabledFeed {
     async isDisabled(names) {
       checkNames(names);
       if (!isWithin(maxStale, readAt) && (reading || !isWithin(every, triedAt)))
-        await inTime(refresh(), timeout).catch(() => {});
+        await inTime(read(), timeout).catch(() => {});
       if (await marks.has(names)) return true;
       if (whenStale === 'closed' && !isWithin(maxStale, readAt))
         throw new RoamingKeyError('unavailable', 'the list of disabled keys was not read for too long');
@@ -234,38 +257,46 @@ function marksIn(store: NonNullable<DisabledFeedOptions['marks']>, now: () => nu
   };
 }
 
-function marksInMemory(maxEntries: number, onFull: () => void): Marks {
+function marksInMemory(maxEntries: number, names: DisabledFeedOptions['names'], onFull: () => void): Marks {
   const marked = new PackedNames();
-  // Names that were asked about before any entry was dropped: those that bear them are noticed on the way.
-  const asked = new PackedNames();
+  // Names that were known before any entry was dropped: no entry of theirs ever is.
+  const known = new PackedNames();
   let isFull = false;
   const bytesOf = (name: string) => {
     const bytes = fromBase64url(name);
     if (bytes?.length !== 32) throw new TypeError('a disabling name must be 32 bytes in base64url');
     return bytes;
   };
+  const isKept = (name: Uint8Array) => marked.size < maxEntries || known.has(name);
+  /** Before the first entry is dropped. Where the app's names cannot be read, the reading fails, and goes on here later. */
+  async function fill() {
+    let count = 0;
+    for await (const name of (await names?.()) ?? []) {
+      known.add(bytesOf(name));
+      // Millions of names in one turn would stop the process for seconds.
+      if (++count % PAGE_SIZE === 0) await new Promise(setImmediate);
+    }
+    isFull = true;
+    onFull();
+  }
   return {
     async add(page) {
       let count = 0;
       for (const t of page) {
         const name = disablingName(t);
-        if (marked.size < maxEntries || asked.has(name)) {
-          if (marked.add(name)) count++;
-        } else if (!marked.has(name) && !isFull) {
-          isFull = true;
-          onFull();
-        }
+        if (!isFull && !isKept(name) && !marked.has(name)) await fill();
+        if (isKept(name) && marked.add(name)) count++;
       }
       return count;
     },
-    async has(names) {
-      const all = names.map(bytesOf);
+    async has(asked) {
+      const all = asked.map(bytesOf);
       if (!isFull) {
-        for (const name of all) if (asked.size < maxEntries) asked.add(name);
+        for (const name of all) if (known.size < maxEntries) known.add(name);
       }
       return all.some((name) => marked.has(name));
     },
-    knows: (names) => !isFull || names.every((name) => asked.has(bytesOf(name))),
+    knows: (asked) => !isFull || asked.every((name) => known.has(bytesOf(name))),
   };
 }
 

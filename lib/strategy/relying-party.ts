@@ -46,8 +46,11 @@ export interface RelyingPartyOptions {
    * Default 30 days.
    */
   readonly vouchFor?: number;
-  /** Says which keys are disabled: a `disabledFeed`. Default: `store`, where it is shared with the assistant. */
-  readonly disabled?: Pick<Store, 'isDisabled'>;
+  /**
+   * Says which keys are disabled: a `disabledFeed`. Default: `store`, where it is shared with the assistant. `refresh` learns
+   * all that is public by now: pages call it before they name an account.
+   */
+  readonly disabled?: Pick<Store, 'isDisabled'> & { refresh?(): Promise<unknown> };
   /** Origins whose pages may send proofs. Default: `audience` alone. */
   readonly allowedOrigins?: readonly string[];
   /** How long a challenge may be used, in seconds, from 10 to 600. Default 120. */

@@ -20,6 +20,8 @@ interface Mark {
   readonly u: string;
 }
 const NOBODY = 'A'.repeat(43);
+/** The names of the keys that an app has. */
+const OWN = [FIRST.u, SECOND.u, THIRD.u];
 
 let now: number;
 let store: MemoryStore;
@@ -140,6 +142,30 @@ describe('the list of disabled keys', () => {
     const disabled = feed();
     await Promise.all(Array.from({ length: 50 }, () => disabled.isDisabled([NOBODY])));
     expect(paths).toHaveLength(1);
+  });
+
+  it('is read to what was on it when `refresh` was called, also while an older reading is in flight', async () => {
+    const disabled = feed();
+    let release = () => {};
+    let reading: Promise<unknown> = Promise.resolve();
+    await new Promise<void>((isSeen) => {
+      answer = async (_req, res) => {
+        // The page is made before the key is disabled, and arrives after.
+        const page = JSON.stringify(await store.feed({ limit: pageSize }));
+        release = () => void res.setHeader('Content-Type', 'application/json').end(page);
+        isSeen();
+      };
+      reading = disabled.refresh();
+    });
+    await store.disable(FIRST);
+    answer = serveFeed;
+    const both = Promise.all([disabled.refresh(), disabled.refresh()]);
+    release();
+    await reading;
+    expect(await disabled.isDisabled([FIRST.u])).toBe(false);
+    await both;
+    expect(await disabled.isDisabled([FIRST.u])).toBe(true);
+    expect(paths).toHaveLength(2);
   });
 
   it('is read in the background once started, until it is stopped', async () => {
@@ -340,6 +366,95 @@ describe('strangers who disable without end', () => {
     expect(errors).toEqual([expect.objectContaining({ message: expect.stringContaining('maxEntries') })]);
   });
 
+  it.each<[string, DisabledFeedOptions['names']]>([
+    ['an array', () => OWN],
+    ['a promise of a set', async () => new Set(OWN)],
+    [
+      'a database’s cursor',
+      async function* () {
+        for (const name of OWN) yield name;
+      },
+    ],
+  ])('beyond it, leave out none of the app’s own keys after a restart: names as %s', async (_what, names) => {
+    await store.disable(FIRST);
+    await fill(50);
+    await store.disable(SECOND);
+    let calls = 0;
+    const errors: unknown[] = [];
+    const disabled = feed({
+      maxEntries: 10,
+      onError: (error) => errors.push(error),
+      names: () => {
+        calls++;
+        return (names as () => string[])();
+      },
+    });
+    await disabled.refresh();
+    const state = async () =>
+      Promise.all(OWN.map((name) => disabled.isDisabled([name]).catch(({ code }) => code)));
+    expect(await state()).toEqual([true, true, false]);
+    await store.disable(THIRD);
+    await fill(50, 50);
+    await disabled.refresh();
+    expect(await state()).toEqual([true, true, true]);
+    expect(calls).toBe(1);
+    expect(errors).toEqual([
+      expect.objectContaining({ message: expect.stringMatching(/new keys are unavailable$/) }),
+    ]);
+    // What an unknown name would be is on the part of the list that was dropped.
+    await expect(disabled.isDisabled([NOBODY])).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(disabled.isDisabled([nameOf(secrets(1, 99)[0] as string)])).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+  });
+
+  it('beyond it, end no reading in which the app’s own names cannot be read: none is dropped unseen', async () => {
+    await fill(50);
+    await store.disable(SECOND);
+    let isDown = true;
+    const disabled = feed({
+      maxEntries: 10,
+      names: () => (isDown ? Promise.reject(new Error('down')) : OWN),
+    });
+    await expect(disabled.refresh()).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(disabled.isDisabled([SECOND.u])).rejects.toMatchObject({ code: 'unavailable' });
+    isDown = false;
+    await disabled.refresh();
+    expect(await disabled.isDisabled([SECOND.u])).toBe(true);
+    expect(await disabled.isDisabled([FIRST.u])).toBe(false);
+  });
+
+  it('beyond it, have the app’s names read in many turns: others are served meanwhile', async () => {
+    let turn = 0;
+    const count = () => {
+      turn++;
+      counting = setImmediate(count);
+    };
+    let counting = setImmediate(count);
+    const turns = new Set<number>();
+    const disabled = feed({
+      maxEntries: 1,
+      *names() {
+        for (let i = 0; i < 10_000; i++) {
+          turns.add(turn);
+          yield NOBODY;
+        }
+      },
+    });
+    await fill(2);
+    await disabled.refresh();
+    clearImmediate(counting);
+    expect(turns.size).toBeGreaterThanOrEqual(9);
+  });
+
+  it('up to it, have the app’s names never asked for', async () => {
+    await fill(10);
+    const disabled = feed({ maxEntries: 10, names: () => Promise.reject(new Error('down')) });
+    await disabled.refresh();
+    await disabled.refresh();
+    expect(await disabled.isDisabled([NOBODY])).toBe(false);
+  });
+
   it('are kept in the store of the relying party by one step for each page', async () => {
     const marks = new MemoryStore();
     const steps: string[] = [];
@@ -419,6 +534,7 @@ describe('its options', () => {
     ['maxStale', { maxStale: Number.POSITIVE_INFINITY }],
     ['timeout', { timeout: 0.5 }],
     ['maxEntries', { maxEntries: 0 }],
+    ['names', { names: [] as never }],
     ['whenStale', { whenStale: 'ajar' as 'open' }],
   ])('are refused at construction, by name: %s (%o)', (name, wrong) => {
     expect(() => feed(wrong)).toThrow(TypeError);

@@ -260,6 +260,9 @@ export const GERMAN: Words = {
     'Beim Assistenten bei {assistant} vorgemerkt, aber {site} hat keinen Schlüssel mit diesem Code.',
   'lost.noted.text':
     'Ist es das Blatt einer abgebrochenen Anmeldung oder einer anderen App? Der Schlüssel, den Sie meinen, funktioniert vielleicht noch.',
+  'lost.untold':
+    'Beim Assistenten bei {assistant} vorgemerkt, aber {site} konnte nicht sagen, ob es einen Schlüssel mit diesem Code hat.',
+  'lost.untold.text': 'Wenn ja, ist er abgeschaltet, auf jedem Gerät.',
   'lost.already': 'Der Schlüssel war schon abgeschaltet.',
   'lost.already.text': 'Es war nichts mehr zu tun.',
   'lost.old-code':

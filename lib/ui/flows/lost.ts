@@ -57,14 +57,12 @@ export interface LostOptions {
 }
 
 const MAX_FILE = 20 * 1024 * 1024;
-const NOT_OURS: KilledKey = { isKnown: false, isDisabled: false };
-/** What an app says that cannot look keys up by their codes. */
-const UNTOLD: KilledKey = { isKnown: true, isDisabled: false };
+type Word = Parameters<Context['say']>[0];
 
 class LostFlow extends AppFlow<LostState> {
   readonly #readPicture: LostOptions['readPicture'];
   #kits: readonly DisablingKit[] = [];
-  #before: readonly KilledKey[] | undefined;
+  #before: readonly KilledKey[] = [];
   #isOldCode = false;
 
   constructor(options: FlowOptions | Context, { readPicture }: LostOptions) {
@@ -102,12 +100,14 @@ class LostFlow extends AppFlow<LostState> {
       return this.fail({ [field]: `${title} ${text ?? ''}` });
     }
     this.#isOldCode = typed.replace(/[^0-9a-z]/gi, '').length === 29;
-    this.#before = await this.attempt(async () => (await this.#ask(false)) ?? []);
     // A key can be switched off also while the app does not answer.
-    const before = this.#before;
+    const before = await this.attempt(() => this.#ask(false));
+    this.#before = before ?? [];
     this.tell(undefined, {
       step: 'check',
-      verdicts: this.#kits.map((_kit, i) => this.#announce(before ? (before[i] ?? NOT_OURS) : undefined)),
+      verdicts: this.#kits.map((_kit, i) =>
+        before ? this.#announce(before[i]) : this.#verdict(undefined, 'info', 'lost.unasked'),
+      ),
     });
   }
 
@@ -129,66 +129,52 @@ class LostFlow extends AppFlow<LostState> {
       // The first request ends a session of the disabled key; the second one has no session.
       .catch((error: unknown) => (isRoamingKeyError(error, 'disabled') ? this.#ask(true) : undefined))
       .catch(() => undefined);
-    const verdicts = this.#kits.map((_kit, i) => this.#judge(this.#before?.[i] ?? NOT_OURS, after?.[i]));
-    const old = context.say('lost.old-code', { assistant: this.#assistant });
+    const verdicts = this.#kits.map((_kit, i) => this.#judge(this.#before[i], after?.[i]));
     this.tell(undefined, {
       step: 'done',
-      verdicts: this.#isOldCode ? [...verdicts, { tone: 'info', title: old, text: '' }] : verdicts,
+      verdicts: this.#isOldCode ? [...verdicts, this.#verdict(undefined, 'info', 'lost.old-code')] : verdicts,
       isOurs: verdicts.some(({ tone }) => tone !== 'warn'),
-      hasSpare: this.#before?.some(({ hasOther }) => hasOther === true) ?? false,
-      isSpareHeld: this.#before?.some(({ hasHeld }) => hasHeld === true) ?? false,
+      hasSpare: this.#before.some(({ hasOther }) => hasOther === true),
+      isSpareHeld: this.#before.some(({ hasHeld }) => hasHeld === true),
     });
   }
 
-  get #assistant(): string {
-    return new URL(this.context.options.assistant).host;
-  }
-
-  async #ask(isDone: boolean): Promise<readonly KilledKey[] | undefined> {
-    if (!this.context.has('killed')) return undefined;
+  /** What the app says of each code; nothing where it cannot look keys up. */
+  async #ask(isDone: boolean): Promise<readonly KilledKey[]> {
+    if (!this.context.has('killed')) return [];
     const codes = this.#kits.map(({ t }) => t);
-    return (await this.context.ask<KilledKeys>('killed', { codes, isDone })).keys ?? codes.map(() => UNTOLD);
-  }
-
-  /** Which keys they are, as one text and a number. */
-  #keys({ purposes = ['login'] }: KilledKey): { purpose: string; n: number } {
-    const list = new Intl.ListFormat(this.context.locale);
-    return {
-      purpose: list.format(purposes.map((name) => this.context.say(`purpose.${name}`))),
-      n: purposes.length,
-    };
+    return (await this.context.ask<KilledKeys>('killed', { codes, isDone })).keys ?? [];
   }
 
   #announce(key: KilledKey | undefined): Verdict {
-    const { context } = this;
-    if (!key) return { tone: 'info', title: context.say('lost.unasked'), text: '' };
-    if (key.isDisabled)
-      return { tone: 'info', title: context.say('lost.already'), text: context.say('lost.already.text') };
-    if (!key.isKnown) return { tone: 'warn', title: context.say('lost.unknown'), text: '' };
-    if (key.account === undefined) return { tone: 'info', title: context.say('lost.anonymous'), text: '' };
-    const values = { account: key.account, ...this.#keys(key) };
-    return { tone: 'info', title: context.say('lost.ours', values), text: '' };
+    if (key?.isDisabled) return this.#verdict(key, 'info', 'lost.already', 'lost.already.text');
+    if (key?.isKnown === false) return this.#verdict(key, 'warn', 'lost.unknown');
+    return this.#verdict(key, 'info', key?.account === undefined ? 'lost.anonymous' : 'lost.ours');
   }
 
-  #judge(before: KilledKey, after: KilledKey | undefined): Verdict {
+  /** What has become of a key, by what the app has said before and after; nothing where it could not say. */
+  #judge(before: KilledKey | undefined, after: KilledKey | undefined): Verdict {
+    if (!before && !after) return this.#verdict(before, 'warn', 'lost.untold', 'lost.untold.text');
+    if (before?.isDisabled) return this.#verdict(before, 'done', 'lost.already', 'lost.already.text');
+    if (!before?.isKnown && !after?.isKnown)
+      return this.#verdict(before, 'warn', 'lost.noted', 'lost.noted.text');
+    if (before?.account === undefined) return this.#verdict(before, 'done', 'lost.off.anonymous');
+    return after?.isDisabled
+      ? this.#verdict(before, 'done', 'lost.off', 'lost.off.text')
+      : this.#verdict(before, 'wait', 'lost.off', 'lost.off.later');
+  }
+
+  #verdict(key: KilledKey | undefined, tone: Verdict['tone'], title: Word, text?: Word): Verdict {
     const { context } = this;
+    const { account = '', purposes = ['login'] } = key ?? {};
+    const list = new Intl.ListFormat(context.locale);
     const values = {
-      account: before.account ?? '',
-      ...this.#keys(before),
-      assistant: this.#assistant,
+      account,
+      purpose: list.format(purposes.map((name) => context.say(`purpose.${name}`))),
+      n: purposes.length,
+      assistant: new URL(context.options.assistant).host,
     };
-    if (before.isDisabled)
-      return { tone: 'done', title: context.say('lost.already'), text: context.say('lost.already.text') };
-    if (!before.isKnown && !after?.isKnown)
-      return { tone: 'warn', title: context.say('lost.noted', values), text: context.say('lost.noted.text') };
-    if (before.account === undefined)
-      return { tone: 'done', title: context.say('lost.off.anonymous', values), text: '' };
-    const isOff = after?.isDisabled === true;
-    return {
-      tone: isOff ? 'done' : 'wait',
-      title: context.say('lost.off', values),
-      text: context.say(isOff ? 'lost.off.text' : 'lost.off.later', values),
-    };
+    return { tone, title: context.say(title, values), text: text ? context.say(text, values) : '' };
   }
 
   #readCode(typed: string): DisablingKit {
@@ -216,7 +202,7 @@ class LostFlow extends AppFlow<LostState> {
     return kit;
   }
 
-  #wrong(word: Parameters<Context['say']>[0], name = ''): FieldError {
+  #wrong(word: Word, name = ''): FieldError {
     return new FieldError(this.context.say(word, { name }));
   }
 }

@@ -35,6 +35,9 @@ export const LOST_WORDS = {
   'lost.noted': 'Noted by the assistant at {assistant}, but {site} has no key with this code.',
   'lost.noted.text':
     'Is it the sheet of a sign-up that was broken off, or of another app? The key you mean to stop may still work.',
+  'lost.untold':
+    'Noted by the assistant at {assistant}, but {site} could not say whether it has a key with this code.',
+  'lost.untold.text': 'If it has, that key is off, on every device.',
   'lost.already': 'The key was off already.',
   'lost.already.text': 'Nothing more had to be done.',
   'lost.old-code':

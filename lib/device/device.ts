@@ -406,8 +406,8 @@ export class Device {
    * record service and here, and retires the old ticket last.
    *
    * A crash at any point leaves records that work, at both places. The pickup code stays as it is, and so does the record of
-   * another key that the service keeps for the account. A change keeps out who learns the old password afterwards; who had record *and* password before may have a record of his own: use the
-   * kit and make a new key.
+   * another key that the service keeps for the account. A change keeps out who learns the old password afterwards; who had
+   * record *and* password before may have a record of his own: use the kit and make a new key.
    *
    * @throws RoamingKeyError also as `register` and `storeRecord`; then the old record is in force here, unchanged, and at
    *   the record service either of the two. `refused` after many changes that could not retire the old ticket: `retire` those

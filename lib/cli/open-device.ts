@@ -1,7 +1,7 @@
 import { RoamingKeyError } from '../base/errors.ts';
 import type { Device, Purpose } from '../device/device.ts';
 import type { AssistantOptions, RecordOptions } from './options.ts';
-import { recordSource } from './record-source.ts';
+import { placeForOld, recordSource } from './record-source.ts';
 
 /** What a device is opened with on a command line. */
 export interface OpenDeviceOptions extends RecordOptions, AssistantOptions {}
@@ -28,7 +28,7 @@ export async function openDevice(options: OpenDeviceOptions, purposes: readonly 
       // The pin first: a record whose key is not pinned could not be used.
       await joinPin(changed, replaced);
       // A change of password: the earlier record is kept until its ticket is retired, also over a crash.
-      if (changed.salt !== replaced.salt) await (await recordSource(source.old)).save(replaced);
+      if (changed.salt !== replaced.salt) await (await placeForOld(source, replaced)).save(replaced);
       await source.replace(replaced, changed);
     },
   });

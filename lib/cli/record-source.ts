@@ -44,6 +44,22 @@ export function recordsFolder(): string {
   return dataFolder('records');
 }
 
+/**
+ * Where the record of the password before goes. It is the only one by which its ticket can be retired, so that it is never
+ * overwritten; a copy of the record in force is what a change has left there that did not come to its end.
+ *
+ * @throws CommandLineError `exists`
+ */
+export async function placeForOld({ old }: RecordSource, { salt }: DeviceRecord): Promise<RecordSource> {
+  const place = await recordSource(old);
+  if ((await place.exists()) && (await place.load()).salt !== salt)
+    throw new CommandLineError(
+      'exists',
+      'the record of an earlier password is not retired yet: run `roaming-key retire --old` with that password first',
+    );
+  return place;
+}
+
 async function named(name: string): Promise<RecordSource> {
   const [{ fileRecords }, { replaceRecord }] = await Promise.all([
     import('../device/file-records.ts'),

@@ -62,6 +62,8 @@ export class Stretched {
   /** K, 32 bytes. */
   readonly k: Uint8Array;
   readonly record: DeviceRecord;
+  /** What the assistant's first answer said of how the key was used before. */
+  before: KeyHistory | undefined;
   readonly #owner: AssistedRecord;
 
   constructor(owner: AssistedRecord, record: DeviceRecord, k: Uint8Array) {
@@ -77,7 +79,7 @@ export class Stretched {
    * @throws RoamingKeyError as `AssistantClient.ask`
    */
   ask<X extends Exchange>(exchange: X, question: Question<X>): Promise<Answer<X>> {
-    return this.#owner.ask(this.record, this.k, exchange, question);
+    return this.#owner.ask(this, exchange, question);
   }
 
   /** f, the device's half of the key: `length` bytes, which the caller wipes. */
@@ -189,21 +191,22 @@ export class AssistedRecord {
   /**
    * Asks for help, one request at a time: the assistant lets few guesses at a ticket be open at once.
    *
-   * @param own the record that K was stretched for. Its renewed copy takes its place; the record of another password
-   *   does not, since the halves of two passwords do not fit together.
+   * @param stretched the renewed copy of its record takes its record's place; the record of another password does not, since
+   *   the halves of two passwords do not fit together
    */
   async ask<X extends Exchange>(
-    own: DeviceRecord,
-    k: Uint8Array,
+    stretched: Stretched,
     exchange: X,
     question: Question<X>,
   ): Promise<Answer<X>> {
+    const { record: own, k } = stretched;
     const record = own.a === this.#record.a && own.salt === this.#record.salt ? this.#record : own;
     await this.#requirePublished(record.assistant.jwk.kid);
     const asked = this.#turn.then(() => this.#client.ask(record, k, exchange, question));
     this.#turn = asked.catch(() => {});
     const answer = await asked;
     this.#lastUse = this.#judge(record, answer);
+    stretched.before ??= this.#lastUse;
     if (answer.renewed) await this.#renew(record, answer.renewed);
     return answer;
   }
@@ -213,13 +216,26 @@ export class AssistedRecord {
     return this.#lastUse;
   }
 
+  /**
+   * Makes several answers one use: what is told is what went before the first of them, and every change of password that the
+   * last one knows of.
+   */
+  tellFrom({ before }: Stretched): void {
+    const { reissues, isReissuedElsewhere = false } = this.#lastUse ?? {};
+    this.#lastUse = before && { ...before, ...(reissues && { reissues, isReissuedElsewhere }) };
+  }
+
   /** Remembers that this device has a ticket reissued from `record`, so that it does not take that for a thief's. */
   countReissue({ a }: DeviceRecord): void {
     this.#reissued.set(a, (this.#reissued.get(a) ?? 0) + 1);
   }
 
   #judge({ a }: DeviceRecord, { failedSince, lastUsed, reissues }: AnswerFrame): KeyHistory {
-    const isReissuedElsewhere = (reissues?.count ?? 0) > (this.#reissued.get(a) ?? 0);
+    const count = reissues?.count ?? 0;
+    const own = this.#reissued.get(a) ?? 0;
+    // One that may have been done, and was not.
+    if (own > count) this.#reissued.set(a, count);
+    const isReissuedElsewhere = count > own;
     if (isReissuedElsewhere)
       this.#warn(
         'reissued_elsewhere',

@@ -28,20 +28,32 @@ export interface ChangePasswordOptions {
   readonly kdf?: Partial<Omit<KdfParameters, 'name'>>;
   /** When the new ticket of a key that is recovered ends, in seconds since the epoch. Default never: the device cannot read the old one. */
   readonly expiresAt?: number;
+  /**
+   * Called with the new record once it is kept, here and at the record service, and before the old ticket is retired: for
+   * whatever else must have the new record first. What it returns is awaited. Where it throws, the password is changed and
+   * the old ticket still good (`isOldRetired: false`, with the error as `cause`); `retire` then calls it again.
+   */
+  readonly beforeRetire?: (record: DeviceRecord) => unknown;
 }
 
 /** What a change of password leaves. */
 export interface ChangedPassword {
   /**
-   * Whether the old ticket was retired, and the record service has the new record. If not, old password and old record
-   * still lead to the key: `retire(password)` with the old one finishes it, on this `Device` or on one of `old`.
+   * Whether the old ticket was retired, those of this `Device`'s changes before as well, and the record service has the new
+   * record where it had the old one. If not, old password and old record still lead to the key: `retire(password)` with the old
+   * one finishes it, on this `Device` or on one of `old`.
    */
   readonly isOldRetired: boolean;
-  /** The old record, where its ticket could not be retired. */
+  /** The old record, where its ticket could not be retired; else the latest of which that is so. */
   readonly old?: DeviceRecord;
+  /** What kept its ticket from being retired, where this change tried to: an error, also one of `beforeRetire`. */
+  readonly cause?: unknown;
   /** The new kit, for a key that is recovered. */
   readonly kit?: DisablingKit;
 }
+
+/** Errors after which it is not known whether the assistant has done what it was asked. */
+const UNDECIDED = ['unavailable', 'network', 'bad_response'] as const;
 
 /** How often a reissue is asked for that was `unavailable`. */
 const TRIES = 3;
@@ -97,14 +109,16 @@ async function ask(
   const [f, nextF, b] = [old.share(length), next.share(length), verifier(next.k)];
   const delta = change.delta(old.record, f, nextF);
   try {
-    // Before it is asked: it may be done although no answer comes.
-    record.countReissue(old.record);
     const { ticket, key } = await old
       .ask(REISSUE, () => ({ a, b, delta }))
       .catch((cause: unknown) => {
+        // It may be done although no answer came; what was refused is not, and must not cover a thief's reissue.
+        if (!isRoamingKeyError(cause) || isRoamingKeyError(cause, ...UNDECIDED))
+          record.countReissue(old.record);
         if (isRoamingKeyError(cause, 'unavailable')) throw new ReissueUnavailable('', { cause });
         throw isRoamingKeyError(cause, 'invalid_request') ? tooOld(cause) : cause;
       });
+    record.countReissue(old.record);
     const jwk = await readAssistantJwk(key);
     if (!jwk || parseSealed(ticket, 'rk-ticket+jwe')?.kid !== jwk.kid)
       throw new RoamingKeyError('bad_response', 'the assistant answered with a ticket under another key');

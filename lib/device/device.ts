@@ -92,12 +92,8 @@ export interface SignJwsOptions extends WithPassword {
 /** An app's answer to a login; with how the key was used before, where the assistant was asked for it. */
 export interface LoginAnswer extends RelyingPartyAnswer, Partial<KeyHistory> {}
 
-/** A ticket of an earlier password that is still to be retired. */
-interface OldTicket {
-  readonly record: DeviceRecord;
-  /** Whether the record service has the new record: else the old ticket must not go. */
-  isStored: boolean;
-}
+/** How many changes of password may have left their old tickets; each needs its own password. */
+const MAX_OLD = 8;
 
 const DEFAULT_ALG = { OKP: 'Ed25519', EC: 'ES256', RSA: 'PS256' } as const;
 const LOGIN_ALGS: readonly string[] = ['Ed25519', 'ES256', 'PS256', 'RS256'] satisfies LoginAlg[];
@@ -120,8 +116,14 @@ export class Device {
   readonly #held = new Held();
   /** The kid of the ticket that the record service is known to have. */
   #kidInStep: string | undefined;
-  /** What a change of password has left to do. */
-  #old: OldTicket | undefined;
+  /** Records of earlier passwords whose tickets are still to be retired, the latest last. */
+  #olds: readonly DeviceRecord[] = [];
+  /** Whether the record service has the new record, where it had an old one: else no old ticket must go. */
+  #isStored = true;
+  /** What the app does before one goes, until it is done. */
+  #beforeRetire: ChangePasswordOptions['beforeRetire'];
+  /** The names under which the record service may have this key: it may have taken a record although no answer came. */
+  readonly #names = new Set<string>();
 
   /**
    * @param record as `enroll` made it, or parsed from where it was kept
@@ -371,21 +373,27 @@ export class Device {
    * ticket (`isOldRetired: false`) it is that one, and `password` is the old one; else it is this record's. Keys
    * registered at apps stay as they are; to disable those, use the disabling kit.
    *
+   * @throws RoamingKeyError after several such changes also where some tickets are left, such as `wrong_password`: those of this
+   *   password are retired then, and the others need theirs. What `beforeRetire` throws comes through
    * @source docs/protocol.md section 5
    */
   async retire(password: string): Promise<void> {
-    const old = this.#old;
-    if (old) {
-      const stretched = await this.#record.stretchFor(old.record, password);
-      try {
-        await this.#finishChange(stretched, old);
-      } finally {
-        stretched.end();
-      }
+    if (this.#olds.length === 0) {
+      await this.#withStretched(password, retireTicket);
+      this.lock();
       return;
     }
-    await this.#withStretched(password, retireTicket);
-    this.lock();
+    await this.#prepareRetiring();
+    let left: unknown;
+    for (const old of [...this.#olds].reverse()) {
+      const stretched = await this.#record.stretchFor(old, password);
+      await this.#retireOld(stretched)
+        .catch((error: unknown) => {
+          left ??= error;
+        })
+        .finally(() => stretched.end());
+    }
+    if (left !== undefined) throw left;
   }
 
   /**
@@ -397,16 +405,22 @@ export class Device {
    * Of a key that is recovered the device makes a new record, ticket and kit, tells the apps, replaces the record at the
    * record service and here, and retires the old ticket last.
    *
-   * A crash at any point leaves records that work, at both places. The pickup code stays as it is. A change keeps out
-   * who learns the old password afterwards; who had record *and* password before may have a record of his own: use the
-   * kit and make a new key.
+   * A crash at any point leaves records that work, at both places. The pickup code stays as it is, and so does the record of
+   * another key that the service keeps for the account. A change keeps out who learns the old password afterwards; who had
+   * record *and* password before may have a record of his own: use the kit and make a new key.
    *
    * @throws RoamingKeyError also as `register` and `storeRecord`; then the old record is in force here, unchanged, and at
-   *   the record service either of the two. `unsupported` for a shared RSA key, and where the assistant cannot do it yet
+   *   the record service either of the two. `refused` after many changes that could not retire the old ticket: `retire` those
+   *   first. `unsupported` for a shared RSA key, and where the assistant cannot do it yet
    * @throws TypeError for a key that is recovered, without `saveKit`
    * @source docs/protocol.md section 6
    */
   async changePassword(options: ChangePasswordOptions): Promise<ChangedPassword> {
+    if (this.#olds.length >= MAX_OLD)
+      throw new RoamingKeyError(
+        'refused',
+        'too many tickets of earlier passwords are left: retire them first',
+      );
     const key = await sharedKey(this.record.scheme);
     if (!key) return this.#remake(options);
     const { change } = key;
@@ -422,7 +436,7 @@ export class Device {
       } finally {
         next.end();
       }
-      return this.#endChange(old, !this.#options.roam);
+      return this.#endChange(old, options, false);
     });
   }
 
@@ -433,34 +447,55 @@ export class Device {
       const { record, kit } = await this.#withKeyOf(old, (pkcs8) =>
         remake(old.record, pkcs8, this.#defaultAlg(), options, this.#options),
       );
-      if (this.#options.roam && (await this.#service().stored())) await this.#service().store(record, 'code');
+      await this.#replaceStored(record);
       await this.#record.replace(record);
-      return { ...(await this.#endChange(old, true)), kit };
+      return { ...(await this.#endChange(old, options, true)), kit };
     });
+  }
+
+  /** Brings the record service a new record of this key, if it keeps an earlier one: what it has of another key stays. */
+  async #replaceStored(record: DeviceRecord): Promise<void> {
+    if (!this.#options.roam) return;
+    this.#names.add(this.record.u).add(record.u);
+    const service = this.#service();
+    const kept = await service.stored();
+    if (kept && this.#names.has(kept.u)) await service.store(record, 'code');
   }
 
   /** Ends a change of password whose new record is kept here. What fails is left for `retire`. */
-  async #endChange(old: Stretched, isStored: boolean): Promise<ChangedPassword> {
+  async #endChange(
+    old: Stretched,
+    { beforeRetire }: ChangePasswordOptions,
+    isStored: boolean,
+  ): Promise<ChangedPassword> {
     // A half that is held belongs to the old ticket.
     if (this.#held.current?.stretched) this.lock();
-    this.#old = { record: old.record, isStored };
-    try {
-      await this.#finishChange(old, this.#old);
-      return { isOldRetired: true };
-    } catch (error) {
-      if (!isRoamingKeyError(error)) throw error;
-      return { isOldRetired: false, old: old.record };
-    }
+    this.#olds = [...this.#olds, old.record];
+    this.#isStored = isStored;
+    this.#beforeRetire = beforeRetire ?? this.#beforeRetire;
+    const cause = await this.#prepareRetiring()
+      .then(() => this.#retireOld(old))
+      .catch((error: unknown) => error);
+    // The answers to the change itself say that the key was used just now.
+    this.#record.tellFrom(old);
+    const left = this.#olds.at(-1);
+    if (!left) return { isOldRetired: true };
+    return { isOldRetired: false, old: left, ...(cause !== undefined && { cause }) };
   }
 
-  /** Brings the record service the new record, and retires the old ticket after that: one of both must work there. */
-  async #finishChange(stretched: Stretched, old: OldTicket): Promise<void> {
-    if (!old.isStored && (await this.#service().stored())) await this.#service().store(this.record, 'code');
-    old.isStored = true;
+  /** Does what comes before an old ticket goes: the new record must be at every place by then. */
+  async #prepareRetiring(): Promise<void> {
+    if (!this.#isStored) await this.#replaceStored(this.record);
+    this.#isStored = true;
+    await this.#beforeRetire?.(this.record);
+    this.#beforeRetire = undefined;
+  }
+
+  async #retireOld(stretched: Stretched): Promise<void> {
     await retireTicket(stretched).catch((error: unknown) => {
       if (!isRoamingKeyError(error, 'disabled')) throw error;
     });
-    if (this.#old === old) this.#old = undefined;
+    this.#olds = this.#olds.filter((old) => old !== stretched.record);
   }
 
   #service(): RecordServiceClient {

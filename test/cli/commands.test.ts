@@ -170,10 +170,41 @@ describe('a device on the command line', { timeout: 300_000 }, () => {
   it.concurrent('retires a record, and one that a change of password has left behind', async () => {
     const box = sandbox();
     await box.json(['enroll', '--assistant', url, '--record', 'r.json', ...CHEAP]);
-    writeFileSync(box.file('r.json.old'), readFileSync(box.file('r.json')), { mode: 0o600 });
+    const first = readFileSync(box.file('r.json'));
+    const keepOld = () => writeFileSync(box.file('r.json.old'), first, { mode: 0o600 });
+    const NEW_PASSWORD = 'another battery';
+    const change = (from: string, to: string) =>
+      [
+        ['change-password', '--record', 'r.json'],
+        { env: { ROAMING_KEY_PASSWORD: from, ROAMING_KEY_NEW_PASSWORD: to } },
+      ] as const;
+    // As a change leaves it that dies before it has replaced the record: the record in force must not go.
+    keepOld();
+    expect(await box.failure(['retire', '--record', 'r.json', '--old'])).toMatchObject({ code: 'not_found' });
+    const { stderr } = await box.run(['sign', '--record', 'r.json'], {
+      input: 'x',
+      env: { ROAMING_KEY_PASSWORD: 'wrong' },
+    });
+    expect(stderr).toContain('wrong');
+    const changed = await box.run(...change(PASSWORD, NEW_PASSWORD));
+    expect(changed).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining('wrong passwords tried on this key since its last use: 1') as unknown,
+    });
+    expect(existsSync(box.file('r.json.old'))).toBe(false);
+
+    // As a change leaves it that could not retire: it is the only copy, and stays.
+    keepOld();
+    expect(await box.failure(...change(NEW_PASSWORD, PASSWORD))).toMatchObject({
+      code: 'exists',
+      message: expect.stringContaining('retire --old') as unknown,
+    });
+    expect(readFileSync(box.file('r.json.old'))).toEqual(first);
     expect(await box.json(['retire', '--record', 'r.json', '--old'])).toEqual({ retired: true });
     expect(existsSync(box.file('r.json.old'))).toBe(false);
-    expect(await box.failure(['sign', '--record', 'r.json'], { input: 'x' })).toMatchObject({
+    const env = { ROAMING_KEY_PASSWORD: NEW_PASSWORD };
+    expect(await box.json(['retire', '--record', 'r.json'], { env })).toEqual({ retired: true });
+    expect(await box.failure(['sign', '--record', 'r.json'], { input: 'x', env })).toMatchObject({
       code: 'retired',
     });
   });

@@ -2,7 +2,10 @@
 import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { readKeyLines } from '../../lib/cli/hosts/key-lines.ts';
+import { utf8 } from '../../lib/base/bytes.ts';
+import { allowedSigners } from '../../lib/cli/hosts/allowed-signers.ts';
+import { disabledSince, readKeyLines } from '../../lib/cli/hosts/key-lines.ts';
+import { strings } from '../../lib/crypto/ssh/encoding.ts';
 import { isAbsent } from '../support/binaries.ts';
 import { missing, startSshd } from './sshd.ts';
 import { CHEAP, cleanUp, type Sandbox, type Started, sandbox, serveAssistant } from './support.ts';
@@ -52,6 +55,29 @@ describe('authorized-keys and revoked-keys', { timeout: 120_000 }, () => {
     });
     const [, type, base64] = /(ssh-\S+) (\S+)/.exec(lines[0] as string) ?? [];
     expect((await box.run(command('revoked-keys', ...fresh))).stdout).toBe(`${type} ${base64}\n`);
+
+    // The same key under the name that a change of password gave it, for which no code was used.
+    const renamed = `${type} ${base64} ada u=${'A'.repeat(43)}`;
+    writeFileSync(box.file('renamed'), `${renamed}\n${lines[0]}\n${lines[1]}\n`);
+    const several = ['--keys', 'renamed', '--feed', assistant.url];
+    expect(await box.json(['authorized-keys', ...several])).toEqual({
+      live: [lines[1]],
+      disabled: [renamed, lines[0]],
+    });
+    writeFileSync(
+      box.file('signers'),
+      `${renamed}\nada ${lines[0]}\n`.replace(/^.*(ssh-\S+ \S+) /gm, '$1 ada '),
+    );
+    const { signers } = (await box.json([
+      'allowed-signers',
+      '--keys',
+      'signers',
+      '--feed',
+      assistant.url,
+    ])) as {
+      signers: { disabledAt?: number }[];
+    };
+    expect(signers.map(({ disabledAt }) => disabledAt)).toEqual([expect.any(Number), signers[0]?.disabledAt]);
   });
 
   it.skipIf(isAbsent('ssh-keygen'))(
@@ -108,6 +134,37 @@ describe('authorized-keys and revoked-keys', { timeout: 120_000 }, () => {
     const watch = own.start(`roaming-key ${ask.join(' ')} --max-stale 1 --out live --watch`);
     await watch.until(/lets no key in/);
     await vi.waitFor(() => expect(readFileSync(own.file('live'), 'utf8')).toBe(''), WAIT);
+  });
+});
+
+describe('disabledSince', () => {
+  const key = strings(utf8('ssh-ed25519'), new Uint8Array(32).fill(1));
+  const other = strings(utf8('ssh-ed25519'), new Uint8Array(32).fill(2));
+  const certificate = strings(
+    utf8('ssh-ed25519-cert-v01@openssh.com'),
+    new Uint8Array(32),
+    new Uint8Array(32).fill(1),
+  );
+
+  it('takes the earliest time over all names, lines and certificates of a key', () => {
+    const lines = [
+      { blob: key, names: ['one'] },
+      { blob: certificate, names: ['two', 'three'] },
+      { blob: other, names: ['four'] },
+      { blob: key, names: ['five'] },
+    ];
+    const judge = (disabled: object) => lines.map(disabledSince(lines, new Map(Object.entries(disabled))));
+    expect(judge({})).toEqual([undefined, undefined, undefined, undefined]);
+    expect(judge({ one: 8 })).toEqual([8, 8, undefined, 8]);
+    expect(judge({ three: 7, five: 9 })).toEqual([7, 7, undefined, 7]);
+    expect(judge({ four: 6 })).toEqual([undefined, undefined, 6, undefined]);
+  });
+
+  it('keeps the earliest date that stands in a file of signers', () => {
+    const line = (date: string) => `ada namespaces="git",valid-before="${date}Z" ssh-ed25519 AAAAC3 c`;
+    const before = ['20260102000000', '20260101000000', '20260103000000'].map(line).join('\n');
+    const signer = { principal: 'ada', key: 'ssh-ed25519 AAAAC3', comment: 'c', disabledAt: undefined };
+    expect(allowedSigners([signer], ['git'], before)).toBe(`${line('20260101000000')}\n`);
   });
 });
 

@@ -47,6 +47,23 @@ async function use(device: Device, password: string): Promise<void> {
   expect(await device.decrypt(jwe, { password })).toEqual(utf8('x'));
 }
 
+/** A network on which one question to the assistant is lost, counted from `at`; or with `after`, its answer. */
+function cutting(fetch: typeof globalThis.fetch) {
+  let left = 0;
+  let isAnswerLost = false;
+  return {
+    at(question: number, when: 'before' | 'after' = 'before') {
+      left = question;
+      isAnswerLost = when === 'after';
+    },
+    fetch: intercepting(fetch, async ({ pathname }, ask) => {
+      if (!pathname.endsWith('/assist') || --left !== 0) return undefined;
+      if (isAnswerLost) await ask();
+      throw new TypeError('fetch failed');
+    }),
+  };
+}
+
 /** The operations that an assistant was asked for. */
 async function opsOf({ keys, traffic }: AssistantWorld): Promise<unknown[]> {
   const asked = traffic.filter(({ url }) => url.endsWith('/assist'));
@@ -185,6 +202,134 @@ describe.each(SCHEMES)('a change of password of scheme %s', (scheme) => {
       code: 'bad_password',
     });
     expect(device.record).toEqual(record);
+  });
+
+  it('by a thief is told to the owner who mistyped the old password first, but not one that only seemed to fail', async () => {
+    const { world, record, options } = await start(scheme);
+    const cut = cutting(world.fetch);
+    const thief = new Device(record, { ...options, fetch: cut.fetch });
+    cut.at(3);
+    await thief.changePassword(change);
+    const warnings: string[] = [];
+    const warned = { ...options, onWarning: ({ code }: { code: string }) => void warnings.push(code) };
+    const owner = new Device(record, warned);
+    await expect(owner.changePassword({ ...change, password: 'wrong' })).rejects.toMatchObject({
+      code: 'wrong_password',
+    });
+    expect(await owner.changePassword(change)).toEqual({ isOldRetired: true });
+    expect(warnings).toEqual(['reissued_elsewhere']);
+    expect(owner.lastUse).toMatchObject({ isReissuedElsewhere: true });
+
+    // An answer that is lost, after which the change is done anyhow, and a request that is lost.
+    for (const when of ['after', 'before'] as const) {
+      const other = await start(scheme, world);
+      const own = new Device(other.record, { ...warned, fetch: cut.fetch });
+      cut.at(1, when);
+      await expect(own.changePassword(change)).rejects.toMatchObject({ code: 'network' });
+      expect(await own.changePassword(change)).toEqual({ isOldRetired: true });
+      expect(own.lastUse).toMatchObject({
+        reissues: { count: when === 'after' ? 2 : 1 },
+        isReissuedElsewhere: false,
+      });
+    }
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('by a thief is not covered by a request of the owner that was lost', async () => {
+    const { world, record, options } = await start(scheme);
+    const cut = cutting(world.fetch);
+    const [thief, owner] = [0, 1].map(() => new Device(record, { ...options, fetch: cut.fetch }));
+    cut.at(1);
+    await expect(owner?.changePassword(change)).rejects.toMatchObject({ code: 'network' });
+    await use(owner as Device, PASSWORD);
+    cut.at(3);
+    await thief?.changePassword(change);
+    await use(owner as Device, PASSWORD);
+    expect(owner?.lastUse).toMatchObject({ isReissuedElsewhere: true });
+  });
+
+  it('tells what went before it: wrong passwords, and the last use', async () => {
+    const { device, record, options } = await start(scheme);
+    await use(device, PASSWORD);
+    await expect(use(new Device(record, options), 'wrong')).rejects.toMatchObject({ code: 'wrong_password' });
+    await device.changePassword(change);
+    expect(device.lastUse).toMatchObject({
+      failedSince: { count: 1 },
+      lastUsed: expect.any(Number) as unknown,
+    });
+  });
+
+  it('is not done before every earlier ticket is retired, each with its password', async () => {
+    const { world, record, options } = await start(scheme);
+    const cut = cutting(world.fetch);
+    const device = new Device(record, { ...options, fetch: cut.fetch });
+    cut.at(3);
+    expect(await device.changePassword(change)).toMatchObject({
+      isOldRetired: false,
+      old: record,
+      cause: { code: 'network' },
+    });
+    const { record: second } = device;
+    const third = { password: NEW_PASSWORD, newPassword: 'the third' };
+    expect(await device.changePassword(third)).toEqual({ isOldRetired: false, old: record });
+    await expect(use(new Device(second, options), NEW_PASSWORD)).rejects.toMatchObject({ code: 'retired' });
+    await use(new Device(record, options), PASSWORD);
+
+    cut.at(3);
+    const { record: latest } = device;
+    expect(await device.changePassword({ password: 'the third', newPassword: 'the last' })).toMatchObject({
+      old: latest,
+    });
+    await expect(device.retire('the third')).rejects.toMatchObject({ code: 'wrong_password' });
+    await expect(use(new Device(latest, options), 'the third')).rejects.toMatchObject({ code: 'retired' });
+    await device.retire(PASSWORD);
+    await expect(use(new Device(record, options), PASSWORD)).rejects.toMatchObject({ code: 'retired' });
+    await use(device, 'the last');
+    expect(await device.changePassword({ password: 'the last', newPassword: PASSWORD })).toEqual({
+      isOldRetired: true,
+    });
+  });
+
+  it('is refused where too many earlier tickets are left', async () => {
+    const { world, record, options } = await start(scheme);
+    const cut = cutting(world.fetch);
+    const device = new Device(record, { ...options, fetch: cut.fetch });
+    const same = { password: PASSWORD, newPassword: PASSWORD };
+    for (let i = 0; i < 8; i++) {
+      cut.at(3);
+      await device.changePassword(same);
+    }
+    await expect(device.changePassword(same)).rejects.toMatchObject({ code: 'refused' });
+    await device.retire(PASSWORD);
+    expect(await device.changePassword(same)).toEqual({ isOldRetired: true });
+  });
+
+  it('has beforeRetire called with the new record while both passwords work, and again where it failed', async () => {
+    const { record, options } = await start(scheme);
+    const saved: DeviceRecord[] = [];
+    const device = new Device(record, { ...options, save: async (next) => void saved.push(next) });
+    const failure = new Error('the app has it not');
+    const met: DeviceRecord[] = [];
+    let isFailing = true;
+    const beforeRetire = async (next: DeviceRecord) => {
+      expect(saved).toEqual([next]);
+      await use(new Device(next, options), NEW_PASSWORD);
+      await use(new Device(record, options), PASSWORD);
+      met.push(next);
+      if (isFailing) throw failure;
+    };
+    const changed = await device.changePassword({ ...change, beforeRetire });
+    expect(changed).toEqual({ isOldRetired: false, old: record, cause: failure });
+    await expect(device.retire(PASSWORD)).rejects.toBe(failure);
+    await use(new Device(record, options), PASSWORD);
+    isFailing = false;
+    await device.retire(PASSWORD);
+    expect(met).toEqual([device.record, device.record, device.record]);
+    await expect(use(new Device(record, options), PASSWORD)).rejects.toMatchObject({ code: 'retired' });
+
+    // Once done, it is not called at the next change.
+    await device.changePassword({ password: NEW_PASSWORD, newPassword: PASSWORD });
+    expect(met).toHaveLength(3);
   });
 
   it('that was unavailable is asked for again, with a fresh salt and a', async () => {

@@ -365,3 +365,59 @@ it('who stores a record anew gets a new code, and the old one leads to a decoy',
     code: 'wrong_password',
   });
 });
+
+it.each(['ed25519', 'retrieve'] as const)(
+  'a change of password of a spare %s key leaves the record of another key at the service',
+  async (scheme) => {
+    const { world, code, local } = await begin(scheme);
+    const { record } = await enroll({ ...world.assistant.enrolment, scheme, argon2id });
+    const roam = world.service.as('ada');
+    const spare = new Device(record, {
+      assistant: world.assistant.url,
+      argon2id,
+      roam,
+      save: async () => {},
+    });
+    const change = { password: PASSWORD, newPassword: NEW, saveKit: async () => {} };
+    expect(await spare.changePassword(change)).toMatchObject({ isOldRetired: true });
+    expect((await world.roam('ada', code, { argon2id })).record).toEqual(local);
+  },
+);
+
+it('a record that the service took although no answer came is replaced by the next try', async () => {
+  const life = await begin();
+  const { assistant, service, roam } = life.world;
+  let isLost = true;
+  const device = new Device(life.local, {
+    assistant: assistant.url,
+    argon2id,
+    roam: service.as('ada'),
+    async fetch(url, init) {
+      const answer = await fetch(url, init);
+      if (!isLost || init?.method !== 'PUT') return answer;
+      isLost = false;
+      throw new TypeError('fetch failed');
+    },
+  });
+  const change = { password: PASSWORD, newPassword: NEW, saveKit: async () => {} };
+  await expect(device.changePassword(change)).rejects.toMatchObject({ code: 'network' });
+  expect(await device.changePassword(change)).toMatchObject({ isOldRetired: true });
+  expect((await roam('ada', life.code, { argon2id })).record).toEqual(device.record);
+});
+
+it.each(['ed25519', 'retrieve'] as const)(
+  'a change of password of scheme %s calls beforeRetire when the service has the new record, before the old ticket goes',
+  async (scheme) => {
+    const life = await begin(scheme);
+    const process = new Process(1e9, 'after');
+    await deviceOf(life, process).changePassword({
+      password: PASSWORD,
+      newPassword: NEW,
+      saveKit: async () => {},
+      beforeRetire: (record) => process.effect(`beforeRetire ${record.a === life.local.a}`, async () => {}),
+    });
+    const steps = process.log.filter((step) => /assist$|^save$|^PUT|^before/.test(step));
+    const kept = scheme === 'ed25519' ? ['save', 'PUT /records/'] : ['PUT /records/', 'save'];
+    expect(steps.slice(-4)).toEqual([...kept, 'beforeRetire true', 'POST /assistant/assist']);
+  },
+);

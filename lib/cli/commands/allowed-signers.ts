@@ -69,9 +69,10 @@ stays. Signers choose the date of a commit: what was signed before the disabling
     const { out, namespace = ['git'], disabledAt } = options;
     if (!namespace.every((name) => /^[\w@.-]+$/.test(name)))
       throw new CommandLineError('usage', 'a namespace has letters, digits and @._- alone');
-    const [{ allowedSigners }, { disabledNames, defaultCache }] = await Promise.all([
+    const [{ allowedSigners }, { disabledNames, defaultCache }, { disabledSince }] = await Promise.all([
       import('../hosts/allowed-signers.ts'),
       import('../hosts/disabled-names.ts'),
+      import('../hosts/key-lines.ts'),
     ]);
     const { keys, feed, source } =
       options.keys === undefined ? await ofRecord(options) : await ofFile(options, options.keys);
@@ -86,14 +87,11 @@ stays. Signers choose the date of a commit: what was signed before the disabling
         json: options.json,
       },
     );
-    const signers = keys.map(({ principal, key, comment, names }): Signer => {
-      const found = names.map((name) => disabled.get(name)).filter((at) => at !== undefined);
-      return {
-        principal,
-        key,
-        comment,
-        disabledAt: found.length > 0 ? (disabledAt ?? Math.min(...found)) : undefined,
-      };
+    const since = disabledSince(keys, disabled);
+    const signers = keys.map((line): Signer => {
+      const { principal, key, comment } = line;
+      const at = since(line);
+      return { principal, key, comment, disabledAt: at === undefined ? at : (disabledAt ?? at) };
     });
     if (out === undefined || out === '-') {
       const json = signers.map(({ principal, key, disabledAt: at }) => ({
@@ -109,7 +107,7 @@ stays. Signers choose the date of a commit: what was signed before the disabling
   },
 });
 
-interface NamedKey extends Pick<KeyLine, 'key' | 'comment' | 'names'> {
+interface NamedKey extends Pick<KeyLine, 'key' | 'blob' | 'comment' | 'names'> {
   readonly principal: string;
 }
 
@@ -124,14 +122,20 @@ async function ofRecord(options: Options): Promise<Chosen> {
   const { principal } = options;
   if (principal === undefined || !/^[^\s,"*?!]+$/.test(principal))
     throw new CommandLineError('usage', 'give --principal, a name without blanks, or --keys');
-  const [{ sshPublicKey }, { load, place }] = await Promise.all([
+  const [{ sshPublicKey, sshPublicKeyBlob }, { load, place }] = await Promise.all([
     import('../../crypto/ssh/encoding.ts'),
     recordSource(options),
   ]);
   const { jwk, u, assistant } = await load();
   const comment = Object.values(place)[0] as string;
-  const keys = [{ principal, key: sshPublicKey(jwk), comment: comment.replace(/\s+/g, '-'), names: [u] }];
-  return { keys, feed: options.feed ?? assistant.url, source: u };
+  const key = {
+    principal,
+    key: sshPublicKey(jwk),
+    blob: sshPublicKeyBlob(jwk),
+    comment: comment.replace(/\s+/g, '-'),
+    names: [u],
+  };
+  return { keys: [key], feed: options.feed ?? assistant.url, source: u };
 }
 
 async function ofFile(options: Options & CommonOptions, file: string): Promise<Chosen> {

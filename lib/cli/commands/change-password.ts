@@ -4,6 +4,7 @@ import type { DisablingKit } from '../../protocol/disabling.ts';
 import { command } from '../command.ts';
 import { CommandLineError } from '../failure.ts';
 import { assertAbsent } from '../files.ts';
+import { noteHistory } from '../history.ts';
 import { type OpenDeviceOptions, openDevice } from '../open-device.ts';
 import {
   assistantOption,
@@ -18,7 +19,7 @@ import {
 } from '../options.ts';
 import { note, print, working } from '../output.ts';
 import { currentPassword, nextPassword, warnIfShort } from '../password.ts';
-import { recordSource } from '../record-source.ts';
+import { placeForOld, recordSource } from '../record-source.ts';
 import { relyingParty } from '../relying-party.ts';
 
 interface Options extends OpenDeviceOptions, PasswordOptions, KdfOptions {
@@ -36,8 +37,9 @@ export const changePassword = command<Options>({
 that is recovered this makes a new record around the same key, tells the apps where it is registered, and makes a new
 disabling code: from then on it alone stops the assistant, while the old one disables the key at apps that knew it
 before. A crash at any point leaves a record that works; where the old ticket could not be retired, \`roaming-key
-retire --old\` finishes that. A change keeps out who learns the old password afterwards: who had record and password
-before may have a record of his own, so use the kit and make a new key. Shared RSA keys keep their password.`,
+retire --old\` finishes that, and must before the next change. A change keeps out who learns the old password afterwards:
+who had record and password before may have a record of his own, so use the kit and make a new key. Shared RSA keys keep
+their password.`,
   options: [
     ...recordOptions(),
     assistantOption(),
@@ -67,7 +69,9 @@ before may have a record of his own, so use the kit and make a new key. Shared R
     const { kit } = options;
     await assertAbsent(kit, { advice: ' and may be the only kit of a key' });
     const source = await recordSource(options);
-    const { scheme } = await source.load();
+    const record = await source.load();
+    const old = await placeForOld(source, record);
+    const { scheme } = record;
     const isShared = scheme !== 'retrieve';
     if (isShared && (kit !== undefined || options.register)) {
       throw new CommandLineError(
@@ -97,7 +101,8 @@ before may have a record of his own, so use the kit and make a new key. Shared R
         kdf: kdfOf(options),
       }),
     );
-    if (isOldRetired) await (await recordSource(source.old)).remove();
+    noteHistory(device, options);
+    if (isOldRetired) await old.remove();
     else
       note(
         'the old record could not be retired: with the old password it still leads to the key, until `roaming-key retire --old`',

@@ -155,14 +155,16 @@ async function produce(given: Options & CommonOptions, product: Product): Promis
 }
 
 async function judge(given: Options & CommonOptions): Promise<Judged> {
-  const [{ disabledNames, defaultCache }, keys] = await Promise.all([
+  const [{ disabledNames, defaultCache }, { disabledSince }, keys] = await Promise.all([
     import('../hosts/disabled-names.ts'),
+    import('../hosts/key-lines.ts'),
     readKeys(given),
   ]);
   const { feed, keys: file, cache = defaultCache(feed, file), fresh, maxStale, timeout, json } = given;
   const names = [...new Set(keys.flatMap((line) => line.names))];
   const disabled = await disabledNames(names, { feed, cache, fresh, maxStale, timeout, json });
-  const isDead = (line: KeyLine) => line.names.some((name) => disabled.has(name));
+  const since = disabledSince(keys, disabled);
+  const isDead = (line: KeyLine) => since(line) !== undefined;
   return { live: keys.filter((line) => !isDead(line)), dead: keys.filter(isDead) };
 }
 

@@ -81,6 +81,7 @@ the machine. The app also learns under which name the key can be disabled.`,
     const party = await relyingParty(options);
     const password = await currentPassword(options);
     const { body } = await working('registering', () => device.register({ ...party, password }));
+    noteHistory(device, options);
     return { json: { account: options.account, answer: body }, text: `registered ${options.account}\n` };
   },
 });

@@ -1,5 +1,7 @@
 import { Option } from 'commander';
 import { command } from '../command.ts';
+import { CommandLineError } from '../failure.ts';
+import { noteHistory } from '../history.ts';
 import { type OpenDeviceOptions, openDevice } from '../open-device.ts';
 import {
   assistantOption,
@@ -33,14 +35,23 @@ old one. Where device and password may be in other hands, use \`roaming-key disa
   examples: [{ does: 'a record that is not needed any more', line: 'roaming-key retire --name mail' }],
   async run(options) {
     const { assistant, timeout, old } = options;
-    const chosen = old ? (await recordSource(options)).old : options;
+    const source = await recordSource(options);
+    const place = old ? await recordSource(source.old) : source;
+    // A change that did not come to its end leaves a copy of the record that is in force.
+    if (old && (await source.exists()) && (await source.load()).salt === (await place.load()).salt)
+      throw new CommandLineError(
+        'not_found',
+        'the password was not changed: no other record is to be retired',
+      );
+    const chosen = old ? source.old : options;
     const device = await openDevice(
       { ...chosen, ...(assistant && { assistant }), ...(timeout && { timeout }) },
       [],
     );
     const password = await currentPassword(options);
     await working('retiring', () => device.retire(password));
-    if (old) await (await recordSource(chosen)).remove();
+    noteHistory(device, options);
+    if (old) await place.remove();
     return { json: { retired: true }, text: 'the record is retired\n' };
   },
 });

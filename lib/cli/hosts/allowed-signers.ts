@@ -1,5 +1,6 @@
 /** Lines of `allowed_signers` (ssh-keygen(1)), where a disabled key is good for what it signed before. */
 import { epochSeconds } from '../../base/clock.ts';
+import { earlier } from './key-lines.ts';
 
 export interface Signer {
   /** Names that signatures are checked for, such as a mail address. */
@@ -37,11 +38,10 @@ export function allowedSigners(
 /** When each key of a file stopped being good. */
 function datesOf(text: string): ReadonlyMap<string, number> {
   const lines = text.matchAll(/^.*\bvalid-before="(\d{14})Z".* (\S+ AAAA[A-Za-z0-9+/=]+)/gm);
-  return new Map([...lines].map(([, date, key]) => [key as string, secondsOf(date as string)]));
-}
-
-function earlier(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
+  const dates = new Map<string, number>();
+  for (const [, date = '', key = ''] of lines)
+    dates.set(key, earlier(secondsOf(date), dates.get(key)) as number);
+  return dates;
 }
 
 /** A time in UTC, as OpenSSH 9.1 and later read it. */

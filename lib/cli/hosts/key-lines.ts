@@ -3,7 +3,8 @@
  * the words `u=NAME`, as `roaming-key record show --public ssh` prints them.
  */
 import { fromBase64url } from '../../base/bytes.ts';
-import { typeOf } from '../agent/wire-keys.ts';
+import { toBase64 } from '../../crypto/ssh/encoding.ts';
+import { plainKey, typeOf } from '../agent/wire-keys.ts';
 
 /** One key of a file. */
 export interface KeyLine {
@@ -38,6 +39,32 @@ export function readKeyLines(text: string): {
     else keys.push(read);
   }
   return { keys, complaints };
+}
+
+/**
+ * Finds out since when keys are disabled, by whatever name and on whatever line that stands: a key that has had several
+ * names, as after a change of password, may have a line for each (docs/protocol.md section 8). Certificates count as their key.
+ *
+ * @param disabled names, and since when
+ * @returns says it of a line: in the unit of `disabled`; `undefined` for a key that is not disabled
+ */
+export function disabledSince<L extends Pick<KeyLine, 'blob' | 'names'>>(
+  lines: readonly L[],
+  disabled: ReadonlyMap<string, number>,
+): (line: L) => number | undefined {
+  const keyOf = ({ blob }: L) => toBase64(plainKey(blob) ?? blob);
+  const since = new Map<string, number>();
+  for (const line of lines) {
+    const key = keyOf(line);
+    const at = line.names.map((name) => disabled.get(name)).reduce(earlier, since.get(key));
+    if (at !== undefined) since.set(key, at);
+  }
+  return (line) => since.get(keyOf(line));
+}
+
+/** The earlier of two times, where there are two. */
+export function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
 const KEY = /^([\w@.-]+)[ \t]+([A-Za-z0-9+/]+={0,2})(?:[ \t]+(.*))?$/;

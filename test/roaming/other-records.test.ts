@@ -211,7 +211,8 @@ it('are kept by the device that picks up once they have worked, and replace none
   expect(await here()).toEqual(stranger);
 });
 
-it('get the new password with the login key, here and at the app; one of another password keeps it', async () => {
+/** Ada's browser with a login key, one for notes, and one to sign under another password; the app keeps the first two. */
+async function startMoving(isCut: (url: string, init?: RequestInit) => boolean = () => false) {
   const assistant = await startAssistant();
   const profile = { scheme: 'ed25519', kdf: CHEAP_KDF } as const;
   const service = await startRecords(assistant.url, { disabled: assistant.store, profile });
@@ -229,10 +230,11 @@ it('get the new password with the login key, here and at the app; one of another
     headers: { 'x-account': 'ada' },
     records,
     kdf: CHEAP_KDF,
-    fetch: async (url: RequestInfo | URL, init?: RequestInit) =>
-      url === `${service.origin}/session`
-        ? Response.json({ account: 'ada', now: 0, keys: [] })
-        : fetch(url, init),
+    fetch: async (url: RequestInfo | URL, init?: RequestInit) => {
+      if (url === `${service.origin}/session`) return Response.json({ account: 'ada', now: 0, keys: [] });
+      if (isCut(`${url}`, init)) throw new TypeError('cut');
+      return fetch(url, init);
+    },
   } satisfies FlowOptions;
   const context = new Context(options);
   const client = new RecordServiceClient(service.as('ada'));
@@ -241,6 +243,11 @@ it('get the new password with the login key, here and at the app; one of another
   const flow = passwordFlow(options);
   onTestFinished(() => flow.end());
   await flow.start();
+  return { assistant, made, client, context, flow };
+}
+
+it('get the new password with the login key, here and at the app; one of another password keeps it', async () => {
+  const { assistant, made, client, context, flow } = await startMoving();
   const newPassword = 'slate tangle orbit mural';
   await flow.submit({ password: PASSWORD, newPassword });
   expect(flow.state).toMatchObject({ step: 'done', isOldRetired: true });
@@ -253,4 +260,46 @@ it('get the new password with the login key, here and at the app; one of another
   await expect(useOnce(context.deviceOn(made.notes.record, 'notes'), PASSWORD)).rejects.toMatchObject({
     code: 'retired',
   });
+});
+
+it('keep their old password working until the app has their new record, and the page says so', async () => {
+  let isOff = true;
+  const { assistant, made, client, context, flow } = await startMoving(
+    (url, init) => isOff && url.endsWith('/others') && init?.method === 'PUT',
+  );
+  const passwords = ['slate tangle orbit mural', 'plum cinder mosaic raft'] as const;
+  await flow.submit({ password: PASSWORD, newPassword: passwords[0] });
+  expect(flow.state).toMatchObject({ step: 'done', isOldRetired: false, moved: 'key for notes' });
+  const old = context.deviceOn(made.notes.record, 'notes');
+  await useOnce(old, PASSWORD);
+  expect((await client.others(assistant.url)).notes).toEqual(made.notes.record);
+  // A second change leaves a second old password.
+  await flow.submit({ password: passwords[0], newPassword: passwords[1] });
+  expect(flow.state).toMatchObject({ step: 'done', isOldRetired: false });
+  isOff = false;
+  await flow.retireOld();
+  expect(flow.state).toMatchObject({ isOldRetired: true });
+  expect(flow.state.notice).toBeUndefined();
+  expect((await client.others(assistant.url)).notes).toEqual(await context.recordHere('ada', 'notes'));
+  await useOnce(await context.open('ada', 'notes'), passwords[1]);
+  await expect(useOnce(old, PASSWORD)).rejects.toMatchObject({ code: 'retired' });
+});
+
+it('make room on another device once they were moved', async () => {
+  const { made, client, context, assistant, flow } = await startMoving();
+  const newPassword = 'slate tangle orbit mural';
+  await flow.submit({ password: PASSWORD, newPassword });
+  const records = memoryRecords();
+  await records.save('notes:ada', made.notes.record);
+  const jkt = await thumbprintOf(made.notes.record.jwk);
+  const other = new Context({
+    ...context.options,
+    records,
+    fetch: async (url, init) =>
+      `${url}`.endsWith('/session')
+        ? Response.json({ account: 'ada', now: 0, keys: [{ jkt, purpose: 'notes', isDisabled: false }] })
+        : fetch(url, init),
+  });
+  expect(await bringOthers(other, 'ada', newPassword)).toEqual({ came: ['notes'], left: [] });
+  expect(await other.recordHere('ada', 'notes')).toEqual((await client.others(assistant.url)).notes);
 });

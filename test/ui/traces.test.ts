@@ -7,6 +7,7 @@ import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { Context, type FlowOptions } from '../../lib/ui/flows/context.ts';
 import { devicesFlow } from '../../lib/ui/flows/devices.ts';
 import { enter, noticeOf } from '../../lib/ui/flows/enter.ts';
+import { passwordFlow } from '../../lib/ui/flows/password.ts';
 import { pickupFlow } from '../../lib/ui/flows/pickup.ts';
 import { startRecords } from '../roaming/support.ts';
 import { CHEAP_KDF, PASSWORD, startAssistant } from '../support/world.ts';
@@ -120,4 +121,48 @@ it('a spare key is made with the password of the login key, which tells of stran
     notice: { tone: 'warn', title: expect.stringContaining('1 wrong password') },
   });
   expect(registered()).toBe(1);
+});
+
+it('a change of password tells of strangers, and of a change that was not the owner’s', async () => {
+  const { assistant, options, record, thief } = await start();
+  await options.records.save('login:ada', record);
+  const change = async (newPassword: string, password = PASSWORD) => {
+    const flow = passwordFlow(options);
+    onTestFinished(() => flow.end());
+    await flow.start();
+    await flow.submit({ password: 'a typo', newPassword });
+    expect(flow.state.errors).toMatchObject({ password: expect.any(String) });
+    await flow.submit({ password, newPassword });
+    expect(flow.state.step).toBe('done');
+    return flow.state.notice;
+  };
+  await thief(2);
+  const first = 'slate tangle orbit mural';
+  expect(await change(first)).toMatchObject({
+    tone: 'warn',
+    title: expect.stringContaining('2 wrong passwords'),
+  });
+  // A typo within the second of the last use counts as a stranger's.
+  assistant.clock.offset += 10;
+  expect(await change('plum cinder mosaic raft', first)).toBeUndefined();
+  // One who has record and password takes a ticket of his own; that he cannot retire the owner's gives him away.
+  const current = (await options.records.load('login:ada')) as DeviceRecord;
+  let asked = 0;
+  const taker = new Device(current, {
+    assistant: assistant.url,
+    save: async () => {},
+    fetch: async (url, init) => {
+      if (`${url}`.endsWith('/assist') && ++asked > 2) throw new TypeError('cut');
+      return fetch(url, init);
+    },
+  });
+  await taker.changePassword({
+    password: 'plum cinder mosaic raft',
+    newPassword: 'what the thief likes',
+    kdf: CHEAP_KDF,
+  });
+  expect(await change('ember walnut quay sonnet', 'plum cinder mosaic raft')).toMatchObject({
+    tone: 'stop',
+    title: expect.stringContaining('does not remember'),
+  });
 });

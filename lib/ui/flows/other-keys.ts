@@ -6,6 +6,7 @@ import {
   isRoamingKeyError,
   type OtherPurpose,
   RecordServiceClient,
+  RoamingKeyError,
 } from '../../device/index.ts';
 import type { Context } from './context.ts';
 import { alarmOf, type EarlierUse, useKey } from './enter.ts';
@@ -78,44 +79,68 @@ export async function bringOthers(context: Context, account: string, password: s
   return { came, left, alarm };
 }
 
+/** What became of the other keys at a change of password. */
+export interface Moved {
+  readonly moved: readonly OtherPurpose[];
+  /** Those that keep their password: another than the login key's, or of a kind that would need a new kit. */
+  readonly left: readonly OtherPurpose[];
+  /** The keys of `moved`, and whether their old passwords are dead: else `retire` finishes. */
+  readonly changed: readonly (readonly [device: Device, isOldRetired: boolean])[];
+  /** What their use told of strangers. */
+  readonly alarm?: Notice | undefined;
+}
+
 /**
  * Gives the keys that are here the new password as well, once the login key has it. Where the app keeps the account's keys for
- * pickup, it gets their new records.
+ * pickup, it gets their new records before the old ones stop working.
  *
- * @returns `left`: those that keep their password: another than the login key's, or of a kind that would need a new kit
+ * @param devices those of earlier changes, which know what these have left to do
  */
 export async function moveOthers(
   context: Context,
   account: string,
   passwords: { readonly password: string; readonly newPassword: string },
-): Promise<{ readonly moved: readonly OtherPurpose[]; readonly left: readonly OtherPurpose[] }> {
+  devices: Map<OtherPurpose, Device>,
+): Promise<Moved> {
   const moved: OtherPurpose[] = [];
   const left: OtherPurpose[] = [];
+  const changed: [Device, boolean][] = [];
+  let alarm: Notice | undefined;
   for (const purpose of OTHERS) {
     const here = await context.recordHere(account, purpose).catch(() => undefined);
     if (!here) continue;
-    const isMoved =
-      here.scheme !== 'retrieve' &&
-      (await context
-        .open(account, purpose)
-        .then((device) => device.changePassword(passwords))
-        .then(
-          () => true,
-          (error: unknown) => {
-            if (!isRoamingKeyError(error)) console.error(error);
-            return false;
-          },
-        ));
-    (isMoved ? moved : left).push(purpose);
+    try {
+      if (here.scheme === 'retrieve') throw new RoamingKeyError('unsupported', 'it would need a new kit');
+      const device = devices.get(purpose) ?? (await context.open(account, purpose));
+      devices.set(purpose, device);
+      const beforeRetire = (record: DeviceRecord) => keepMoved(context, purpose, record);
+      const { value, ...use } = await useKey(context, device, () =>
+        device.changePassword({ ...passwords, beforeRetire }),
+      );
+      moved.push(purpose);
+      changed.push([device, value.isOldRetired]);
+      alarm ??= alarmOf(context, use);
+    } catch (error) {
+      if (!isRoamingKeyError(error)) console.error(error);
+      left.push(purpose);
+    }
   }
-  if (moved.length > 0 && context.has('records')) await keepMoved(context, account).catch(() => {});
-  return { moved, left };
+  return { moved, left, changed, alarm };
 }
 
-/** What fails here is told by the next pickup: it brings no record that does not work. */
-async function keepMoved(context: Context, account: string): Promise<void> {
+/** Where the app refuses a record the next pickup says so; where it does not answer, the old record must go on working. */
+async function keepMoved(context: Context, purpose: OtherPurpose, record: DeviceRecord): Promise<void> {
+  if (!context.has('records')) return;
   const service = new RecordServiceClient(context.roam, context.transport);
-  if (await service.stored()) await keepOthers(context, account);
+  try {
+    if (await service.stored()) await service.storeOther(purpose, record);
+  } catch (error) {
+    if (
+      !isRoamingKeyError(error) ||
+      isRoamingKeyError(error, 'network', 'bad_response', 'busy', 'unavailable')
+    )
+      throw error;
+  }
 }
 
 async function useIfGood(

@@ -1,4 +1,4 @@
-import type { ChangePasswordOptions, Device, DisablingKit } from '../../device/index.ts';
+import type { ChangePasswordOptions, Device, DisablingKit, OtherPurpose } from '../../device/index.ts';
 import { isRoamingKeyError } from '../../device/index.ts';
 import { AppFlow } from './app-flow.ts';
 import type { Context, FlowOptions } from './context.ts';
@@ -24,7 +24,10 @@ export interface PasswordState extends FlowState {
 class PasswordFlow extends AppFlow<PasswordState> {
   #device: Device | undefined;
   #kept: ((isKept: true) => void) | undefined;
-  #old = '';
+  /** Keys whose old passwords still work, and these: a second change may leave a second one. */
+  readonly #unretired = new Set<Device>();
+  readonly #others = new Map<OtherPurpose, Device>();
+  readonly #old = new Set<string>();
 
   constructor(options: FlowOptions | Context) {
     super(options, { step: 'loading', isBusy: false, errors: {}, account: '' });
@@ -66,17 +69,29 @@ class PasswordFlow extends AppFlow<PasswordState> {
     const changed = await this.attempt(
       async () => {
         // Loaded first: what fails later must not look as if nothing had changed.
-        const { listOf, moveOthers } = await import('./other-keys.ts');
-        const { isOldRetired } = await device.changePassword({
-          password,
-          newPassword,
-          ...(!isKitGood && {
-            relyingParties: [context.party('keys', account)],
-            saveKit: (kit: DisablingKit) => this.#showKit(kit),
-          }),
-        } as ChangePasswordOptions);
-        const { moved, left } = await moveOthers(context, account, { password, newPassword });
-        return { isOldRetired, moved: listOf(context, moved), left: listOf(context, left) };
+        const [{ listOf, moveOthers }, { alarmOf, useKey }] = await Promise.all([
+          import('./other-keys.ts'),
+          import('./enter.ts'),
+        ]);
+        const { value, ...use } = await useKey(context, device, () =>
+          device.changePassword({
+            password,
+            newPassword,
+            ...(!isKitGood && {
+              relyingParties: [context.party('keys', account)],
+              saveKit: (kit: DisablingKit) => this.#showKit(kit),
+            }),
+          } as ChangePasswordOptions),
+        );
+        const others = await moveOthers(context, account, { password, newPassword }, this.#others);
+        for (const [one, isOldRetired] of [[device, value.isOldRetired] as const, ...others.changed])
+          if (isOldRetired) this.#unretired.delete(one);
+          else this.#unretired.add(one);
+        return {
+          alarm: alarmOf(context, use) ?? others.alarm,
+          moved: listOf(context, others.moved),
+          left: listOf(context, others.left),
+        };
       },
       {
         onFailure: (error) =>
@@ -86,18 +101,23 @@ class PasswordFlow extends AppFlow<PasswordState> {
       },
     );
     if (!changed) return this.set({ step: 'ask', sheet: undefined });
-    this.#old = changed.isOldRetired ? '' : password;
-    this.set({ step: 'done', sheet: undefined, isKitGood, ...changed });
+    const { alarm, ...more } = changed;
+    const isOldRetired = this.#unretired.size === 0;
+    if (!isOldRetired) this.#old.add(password);
+    this.tell(alarm, { step: 'done', sheet: undefined, isKitGood, isOldRetired, ...more });
   }
 
   /** Tries again to have the assistant stop the old password. */
   async retireOld(): Promise<void> {
     const isDone = await this.attempt(async () => {
-      await this.#device?.retire(this.#old);
+      for (const device of this.#unretired) {
+        await retireAll(device, [...this.#old]);
+        this.#unretired.delete(device);
+      }
       return true;
     });
     if (!isDone) return;
-    this.#old = '';
+    this.#old.clear();
     this.set({ isOldRetired: true });
   }
 
@@ -117,6 +137,18 @@ class PasswordFlow extends AppFlow<PasswordState> {
       this.#kept = () => resolve();
       this.set({ step: 'kit', sheet: kitSheet(this.context, kit, this.state.account, 'kit.what.new') });
     });
+  }
+}
+
+/** Retires what is left of a key's earlier passwords, each by its own. */
+async function retireAll(device: Device, passwords: readonly string[]): Promise<void> {
+  for (const [i, password] of passwords.entries()) {
+    try {
+      return await device.retire(password);
+    } catch (error) {
+      // Others are left, which another password opens.
+      if (!isRoamingKeyError(error, 'wrong_password') || i === passwords.length - 1) throw error;
+    }
   }
 }
 

@@ -232,7 +232,7 @@ async function startMoving(isCut: (url: string, init?: RequestInit) => boolean =
     kdf: CHEAP_KDF,
     fetch: async (url: RequestInfo | URL, init?: RequestInit) => {
       if (url === `${service.origin}/session`) return Response.json({ account: 'ada', now: 0, keys: [] });
-      if (isCut(`${url}`, init)) throw new TypeError('cut');
+      if (isCut(url as string, init)) throw new TypeError('cut');
       return fetch(url, init);
     },
   } satisfies FlowOptions;
@@ -296,7 +296,7 @@ it('make room on another device once they were moved', async () => {
     ...context.options,
     records,
     fetch: async (url, init) =>
-      `${url}`.endsWith('/session')
+      (url as string).endsWith('/session')
         ? Response.json({ account: 'ada', now: 0, keys: [{ jkt, purpose: 'notes', isDisabled: false }] })
         : fetch(url, init),
   });

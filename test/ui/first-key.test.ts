@@ -2,7 +2,7 @@
 import express, { type Request } from 'express';
 import session from 'express-session';
 import { Passport, type PassportStatic } from 'passport';
-import { expect, it, onTestFinished } from 'vitest';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { memoryRecords } from '../../lib/device/records.ts';
@@ -15,10 +15,12 @@ import { devicesFlow } from '../../lib/ui/flows/devices.ts';
 import { enrollFlow } from '../../lib/ui/flows/enroll.ts';
 import { loginFlow } from '../../lib/ui/flows/login.ts';
 import { routesUnder } from '../../lib/ui/flows/routes.ts';
+import { browserBuild } from '../support/builds.ts';
 import { CHEAP_KDF, listen, startAssistant } from '../support/world.ts';
 
 const SECRET = 'a secret of thirty-two bytes or more, for tests';
 const KEY_PASSWORD = 'tram ochre violin kettle';
+beforeAll(() => browserBuild());
 const accountOf = (req: Request) => (req.user as { account?: string } | undefined)?.account;
 
 /** An app with accounts and passwords, of whom ada and bob have one. */
@@ -60,7 +62,7 @@ async function start() {
   const browser = () => {
     let cookie = '';
     const send: typeof globalThis.fetch = async (url, init) => {
-      const isOwn = `${url}`.startsWith(origin);
+      const isOwn = (url as string).startsWith(origin);
       const headers = { ...(init?.headers as object), ...(isOwn && { cookie, origin }) };
       const response = await fetch(url, { ...init, headers });
       if (isOwn) cookie = response.headers.get('set-cookie')?.split(';')[0] ?? cookie;

@@ -38,8 +38,9 @@ async function start() {
     // An app that lets everybody in.
     fetch: async (url, init) => {
       const now = Math.floor(Date.now() / 1000);
-      if (`${url}`.endsWith('/challenge')) return Response.json({ challenge: 'abc', expiresIn: 120, now });
-      if (`${url}`.endsWith('/session')) return Response.json({ account: 'ada', now, keys: [] });
+      if ((url as string).endsWith('/challenge'))
+        return Response.json({ challenge: 'abc', expiresIn: 120, now });
+      if ((url as string).endsWith('/session')) return Response.json({ account: 'ada', now, keys: [] });
       if (url === `${service.origin}/keys`) registered += 1;
       if (url === `${service.origin}/keys` || url === `${service.origin}/login`)
         return Response.json({ account: 'ada' });
@@ -152,7 +153,7 @@ it('a change of password tells of strangers, and of a change that was not the ow
     assistant: assistant.url,
     save: async () => {},
     fetch: async (url, init) => {
-      if (`${url}`.endsWith('/assist') && ++asked > 2) throw new TypeError('cut');
+      if ((url as string).endsWith('/assist') && ++asked > 2) throw new TypeError('cut');
       return fetch(url, init);
     },
   });

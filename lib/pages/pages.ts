@@ -1,5 +1,4 @@
 /** Pages for login, sign-up, kit, lost device, pickup, devices and password, with all that they ask of the app. */
-
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Authenticator } from 'passport';
 import { fromBase64url, toBase64url } from '../base/bytes.ts';
@@ -129,7 +128,8 @@ const OPTIONS = {
  *
  * @throws TypeError naming the option that is missing or wrong
  * @example
- * app.use('/account', roamingKeyPages({ rp, passport, assistant, site: 'Inkwell', save: (req, key, { isNew }) => db.saveKey(key, { mustBeNew: isNew }) }));
+ * const save = (req, key, { isNew }) => db.saveKey(key, { mustBeNew: isNew });
+ * app.use('/account', roamingKeyPages({ rp, passport, assistant, site: 'Inkwell', save }));
  */
 export function roamingKeyPages(options: RoamingKeyPagesOptions): RoamingKeyPages {
   checkOptions(options, OPTIONS);

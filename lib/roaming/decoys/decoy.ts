@@ -2,8 +2,9 @@
  * Decoys (docs/protocol.md section 9): the answer to a wrong account or a wrong code.
  *
  * Goal: a decoy cannot be distinguished from a record, by comparing or by trying passwords at the assistant, which opens its
- * ticket and counts the guess. That holds with pickup codes; without them, docs/roaming.md names four differences. Sent: a record that is fixed for an account name and a key of the assistant. Secret: which
- * names have an account. Limits: no password opens a decoy, as its verifier is random.
+ * ticket and counts the guess. That holds with pickup codes; without them, docs/roaming.md names four differences. Sent: a
+ * record that is fixed for an account name and a key of the assistant. Secret: which names have an account. Limits: no password
+ * opens a decoy, as its verifier is random.
  *
  * The ticket's content, and the record's members that repeat it, depend on the account's name alone; ephemeral key and
  * initialisation vector also on the kid. So a decoy moves to a new key as a renewed record does, and the assistant goes on

@@ -149,9 +149,11 @@ class DevicesFlow extends AppFlow<DevicesState> {
       const sheet = kitSheet(context, enrolment.kit, account, 'kit.what.spare');
       context.memory.setKitNumber(await thumbprintOf(enrolment.record.jwk), sheet.number);
       const file = keyFile(context, { account, purpose: 'login', record: device.record }, 'spare');
-      return { alarm, made: { sheet, file } };
+      return { alarm, sheet, file };
     });
-    if (made) this.tell(made.alarm, { step: 'kit', ...made.made });
+    if (!made) return;
+    const { alarm, ...kit } = made;
+    this.tell(alarm, { step: 'kit', ...kit });
   }
 
   /** The kit of the spare key is kept. */

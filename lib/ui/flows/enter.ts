@@ -1,6 +1,6 @@
 /** Logging in with a key that is at hand, and what every use of a key tells of its use by others. */
 import { epochSeconds } from '../../base/clock.ts';
-import { type Device, isRoamingKeyError } from '../../device/index.ts';
+import { type Device, isRoamingKeyError, type KeyHistory } from '../../device/index.ts';
 import type { Context } from './context.ts';
 import { ENTER_WORDS } from './english/enter.ts';
 import type { Notice } from './explain.ts';
@@ -8,10 +8,7 @@ import { hold } from './hold.ts';
 import { forgetTries, noteTry, triesOf } from './tries.ts';
 
 /** What the answer to a use of the key tells of earlier uses: each answer tells it once. */
-export interface EarlierUse {
-  readonly failedSince?: { readonly count: number; readonly last: number | null };
-  readonly lastUsed?: number | null;
-  readonly isReissuedElsewhere?: boolean;
+export interface EarlierUse extends Partial<KeyHistory> {
   /** Of the wrong passwords in `failedSince`, those that were not typed here. */
   readonly strangers: number;
 }
@@ -56,16 +53,10 @@ export async function useKey<T>(
     if (isRoamingKeyError(error, 'wrong_password')) noteTry(memory, u, error.retryAt ?? epochSeconds());
     throw error;
   }
-  const { failedSince, lastUsed, isReissuedElsewhere } = device.lastUse ?? {};
-  const own = triesOf(memory, u, lastUsed ?? 0);
+  const { lastUse } = device;
+  const own = triesOf(memory, u, lastUse?.lastUsed ?? 0);
   forgetTries(memory, u);
-  return {
-    value,
-    strangers: Math.max(0, (failedSince?.count ?? 0) - own),
-    ...(failedSince && { failedSince }),
-    ...(lastUsed !== undefined && { lastUsed }),
-    ...(isReissuedElsewhere && { isReissuedElsewhere }),
-  };
+  return { ...lastUse, value, strangers: Math.max(0, (lastUse?.failedSince.count ?? 0) - own) };
 }
 
 /** The notice of a use that was not the owner's; `undefined` where there was none. */

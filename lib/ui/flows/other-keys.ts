@@ -110,7 +110,7 @@ export async function moveOthers(
     const here = await context.recordHere(account, purpose).catch(() => undefined);
     if (!here) continue;
     try {
-      if (here.scheme === 'retrieve') throw new RoamingKeyError('unsupported', 'it would need a new kit');
+      if (here.scheme === 'retrieve') throw new RoamingKeyError('unsupported', 'this key needs a new kit');
       const device = devices.get(purpose) ?? (await context.open(account, purpose));
       devices.set(purpose, device);
       const beforeRetire = (record: DeviceRecord) => keepMoved(context, purpose, record);

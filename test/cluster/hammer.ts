@@ -11,11 +11,13 @@ import { type Finding, Findings } from './finding.ts';
  * Whether the wrong guesses at one ticket that were answered are those that the policy allows, to the unit, by the
  * answers alone: `early` came before the wait that the ones before it called for was over, and `refused` was turned
  * away though that wait was over and nobody else's guess was under way.
+ *
+ * Answers of several processes arrive in any order. The store's is that of `retryAt`, of which the last has none.
  */
 export function judge(seen: readonly Seen[], { free }: GuessPolicy) {
   const wrong = seen
     .filter(({ code }) => code === 'wrong_password')
-    .sort((a, b) => a.answeredAt - b.answeredAt);
+    .sort((a, b) => (a.retryAt ?? Number.MAX_VALUE) - (b.retryAt ?? Number.MAX_VALUE));
   const turnedAway = seen.filter(({ code }) => code === 'locked' || code === 'busy');
   let early = 0;
   let refused = 0;

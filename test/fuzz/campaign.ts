@@ -20,6 +20,8 @@ export interface CampaignOptions {
   /** A module that exports `targets`. */
   readonly module: string;
   readonly seconds: number;
+  /** After how many inputs a target is done, if that is sooner. Default: none. */
+  readonly inputs?: number | undefined;
   readonly seed: number;
   /** Where what was worth keeping stays for the next run, and what broke a promise. Default: nowhere. */
   readonly keep?: boolean;
@@ -63,13 +65,14 @@ export async function* campaign(
 }
 
 async function exploreApart(name: string, folder: string, options: CampaignOptions): Promise<Report> {
-  const { seconds, seed, keep = false, maxWait = MAX_WAIT } = options;
+  const { seconds, inputs, seed, keep = false, maxWait = MAX_WAIT } = options;
   const corpusFolder = path.join(HOME, name);
   const work: ExploreWork = {
     name,
     bundle: pathToFileURL(path.join(folder, SCRIPT)).href,
     script: `${path.basename(folder)}/${SCRIPT}`,
     milliseconds: seconds * 1000,
+    inputs: inputs ?? Number.POSITIVE_INFINITY,
     seed,
     corpus: keep ? readCorpus(corpusFolder) : [],
     memory: sharedMemory(),

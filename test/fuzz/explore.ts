@@ -36,6 +36,8 @@ export interface ExploreOptions {
   /** Ends of the URL of the script whose blocks count. */
   readonly script: string;
   readonly milliseconds: number;
+  /** How many inputs end it if that is sooner. */
+  readonly inputs: number;
   readonly seed: number;
   /** What earlier runs have found worth keeping. */
   readonly corpus: readonly Uint8Array[];
@@ -53,12 +55,13 @@ export interface Explored {
   readonly finding?: { readonly input: Uint8Array; readonly what: string };
 }
 
-/** Bends inputs until the time is over, or until one breaks a promise. */
+/** Bends inputs until enough were tried or the time is over, or until one breaks a promise. */
 export async function explore(options: ExploreOptions): Promise<Explored> {
   const { target, script, seed, memory } = options;
   const end = performance.now() + options.milliseconds;
   const random = seeded(seed);
   const counters = new Int32Array(memory, 0, 2);
+  const isOver = () => performance.now() > end || Atomics.load(counters, EXECUTIONS) >= options.inputs;
   const shown = new Uint8Array(memory, HEADER);
   const coverage = new Coverage(script);
   const seen = new Set<string>();
@@ -101,12 +104,12 @@ export async function explore(options: ExploreOptions): Promise<Explored> {
     typeof one === 'string' ? new TextEncoder().encode(one) : one,
   );
   for (const input of [new Uint8Array(0), ...seeds, ...options.corpus]) {
-    if (performance.now() > end) break;
+    if (isOver()) break;
     const what = await judge(input);
     if (what !== undefined) return result(input, what);
   }
   const first = [...seeds];
-  while (performance.now() < end) {
+  while (!isOver()) {
     const from = corpus.length > 0 && random(4) > 0 ? corpus : first;
     const batch = Array.from({ length: BATCH }, () =>
       mutate(pick(from, random), pick(corpus, random), random),

@@ -9,9 +9,10 @@ import { targets } from './targets.ts';
 
 const module = (name: string) => path.join(import.meta.dirname, name);
 
-async function explore(file: string, names: readonly string[], seconds: number): Promise<Report[]> {
+/** Until a fault is found or enough inputs were tried: how long that takes is the machine's to say. */
+async function explore(file: string, names: readonly string[], inputs?: number): Promise<Report[]> {
   const reports: Report[] = [];
-  const options = { module: module(file), seconds, seed: 1, maxWait: 10_000 };
+  const options = { module: module(file), seconds: 120, inputs, seed: 1, maxWait: 10_000 };
   for await (const report of campaign(names, options)) reports.push(report);
   return reports;
 }
@@ -44,10 +45,9 @@ describe('whatever comes from outside', () => {
 });
 
 describe('the explorer', () => {
-  // Each is over when its fault is found, which takes as long as the machine is slow.
   it('finds faults that were planted, a hang among them', async () => {
     const names = ['behind-four-branches', 'inside-base64-and-json', 'endless', 'left-over'];
-    const reports = await explore('planted.ts', names, 120);
+    const reports = await explore('planted.ts', names);
     expect(reports.map(({ name, finding }) => [name, finding?.what])).toEqual([
       ['behind-four-branches', 'RangeError: found'],
       ['inside-base64-and-json', 'Finding: a type that is null'],
@@ -57,16 +57,15 @@ describe('the explorer', () => {
     expect(Buffer.from(reports[0]?.finding?.input ?? []).toString()).toBe('RK-1');
   }, 600_000);
 
-  it('finds nothing where there is no fault', async () => {
-    const [report] = await explore('planted.ts', ['sound'], 1);
+  it('finds nothing where there is no fault', { timeout: 600_000 }, async () => {
+    const [report] = await explore('planted.ts', ['sound'], 5000);
     expect(report?.finding).toBeUndefined();
-    expect(report?.executions).toBeGreaterThan(100);
+    expect(report?.executions).toBeGreaterThanOrEqual(5000);
   });
 
-  it('explores a decoder of this package further than its seeds lead', async () => {
-    const [report] = await explore('targets.ts', ['private-openssh'], 4);
+  it('explores a decoder of this package further than its seeds lead', { timeout: 600_000 }, async () => {
+    const [report] = await explore('targets.ts', ['private-openssh'], 500);
     expect(report?.finding).toBeUndefined();
-    expect(report?.executions).toBeGreaterThan(100);
     expect(report?.corpus.length).toBeGreaterThan(5);
   });
 });

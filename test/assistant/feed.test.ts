@@ -4,8 +4,6 @@ import { MemoryStore } from '../../lib/store/memory.ts';
 import { b64, random } from '../attacks/support.ts';
 import { startAssistant } from '../support/world.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 it('full pages may be kept for a while, their end and answers to foreign cursors not at all', async () => {
   const store = new MemoryStore();
   const ts = Array.from({ length: 2003 }, () => b64(random(16)));

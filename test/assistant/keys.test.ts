@@ -12,8 +12,6 @@ import { assist, makeRequest, makeTicket, random } from '../attacks/support.ts';
 import { compiledModules } from '../support/builds.ts';
 import { startAssistant } from '../support/world.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 let folder: string;
 let file: string;
 beforeEach(() => {

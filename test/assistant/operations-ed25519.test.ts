@@ -1,5 +1,5 @@
 /** What the assistant does for shared Ed25519 keys, and for changes of password, over HTTP. */
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { fromBase64url } from '../../lib/base/bytes.ts';
 import { ED25519_ORDER as q } from '../../lib/math/ed25519-group.ts';
@@ -17,8 +17,6 @@ import { assist, b64, makeRequest, makeTicket, openAsAssistant, random } from '.
 import { makeShareTicket, rsaShare, type ShareTicket } from '../sharing/support.ts';
 import { hex } from '../support/vectors.ts';
 import { type AssistantWorld, startAssistant } from '../support/world.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const bytes = (text: unknown) => fromBase64url(text as string) as Uint8Array;
 const f = random(48);

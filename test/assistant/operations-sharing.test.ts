@@ -36,7 +36,6 @@ import {
 import { hex, toHex, vectors } from '../support/vectors.ts';
 import { startAssistant } from '../support/world.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
 afterEach(() => void vi.restoreAllMocks());
 
 describe('the posts of an independent implementation', () => {

@@ -1,8 +1,6 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { assist, b64, countedSince, makeRequest, makeTicket, random } from '../attacks/support.ts';
 import { startAssistant } from '../support/world.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 it('an operation that does not fit the ticket is refused before anything is counted', async () => {
   const world = await startAssistant();

@@ -7,8 +7,6 @@ import { MemoryStore } from '../../lib/store/memory.ts';
 import { makeDisabling, makeRequest, makeTicket, random } from '../attacks/support.ts';
 import { startAssistant } from '../support/world.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 describe('the router', () => {
   it('refuses options of the wrong kind when it is made', async () => {
     const options = { keys: await KeySet.generate(), store: new MemoryStore() };

@@ -1,5 +1,5 @@
 /** Attacks on the count of guesses (docs/protocol.md sections 3, 4 and 7): each succeeded against a draft without its rule. */
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { seal } from '../../lib/crypto/jwe/jwe.ts';
 import { requestMac } from '../../lib/protocol/messages.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
@@ -17,8 +17,6 @@ import {
   random,
   unixNow,
 } from './support.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 describe('a stolen request', () => {
   it('beside a ticket of the thief’s own, with a MAC that is right for it, is no uncounted guess', async () => {

@@ -50,7 +50,7 @@ describe.each(Object.entries(EXAMPLES))('%s with a dead session', { timeout: 120
     await disable(kit);
     // An app reads the list now and then.
     const code = () => device.login(at('login')).catch((error: { code: string }) => error.code);
-    await vi.waitFor(async () => expect(await code()).toBe('disabled'), { timeout: 20_000, interval: 200 });
+    await vi.waitFor(async () => expect(await code()).toBe('disabled'), { timeout: 60_000, interval: 200 });
   }, 180_000);
   afterAll(() => app?.close());
 

@@ -53,5 +53,4 @@ it.each(Object.entries(OPEN))(
     expect(behindAfter).toBeGreaterThan(500);
     expect(bytesPerGuess).toBeLessThan(100_000);
   },
-  60_000,
 );

@@ -79,7 +79,8 @@ export async function flood({ store, guesses, lasts, sizeOf }: FloodOptions): Pr
     }
   };
   const using = async () => {
-    while (made < guesses && performance.now() - began < lasts) {
+    // However slow the machine is, there is something to judge by.
+    while (answers.length < 7 || (made < guesses && performance.now() - began < lasts)) {
       const start = performance.now();
       answers.push(await ask(owner, HOME));
       slowestOwner = Math.max(slowestOwner, since(start));

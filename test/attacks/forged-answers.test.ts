@@ -1,6 +1,6 @@
 /** Attacks on what a device believes (docs/protocol.md sections 3, 4 and 6): from the way, and by the assistant itself. */
 import express from 'express';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { seal } from '../../lib/crypto/jwe/jwe.ts';
 import { Device, type DeviceOptions } from '../../lib/device/device.ts';
@@ -18,8 +18,6 @@ import {
   random,
   unixNow,
 } from './support.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 async function start() {
   const world = await startAssistant();

@@ -1,5 +1,5 @@
 /** The goals G1 to G7 of docs/protocol.md section 1, as far as code can show them, each beside what does succeed. */
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { xor } from '../../lib/base/bytes.ts';
 import { exportPrivateKey } from '../../lib/crypto/keys/private-key.ts';
 import { Device } from '../../lib/device/device.ts';
@@ -22,8 +22,6 @@ import {
   post,
   random,
 } from './support.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const bytes = (text: unknown) => new Uint8Array(Buffer.from(text as string, 'base64url'));
 

@@ -3,7 +3,7 @@ import net from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import request from 'supertest';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { isWireErrorCode } from '../../lib/base/errors.ts';
 import { requestMac } from '../../lib/protocol/messages.ts';
@@ -21,8 +21,6 @@ import {
   random,
   unixNow,
 } from './support.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 /** Takes down which operations were asked of it. */
 class WatchedStore extends MemoryStore {

@@ -5,8 +5,6 @@ import { MemoryStore } from '../../lib/store/memory.ts';
 import { startAssistant } from '../support/world.ts';
 import { assist, countedSince, makeRequest, makeTicket, random, unixNow } from './support.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 type Operation = 'reserve' | 'settle' | 'release';
 /** What becomes of an operation: it fails before or after it took place, or is answered too late. */
 type Fault = 'fails' | 'happens and fails' | 'is late' | 'happens and is late';
@@ -76,7 +74,7 @@ describe('a right password', () => {
       expect(status).toBe(503);
       expect(opened).not.toHaveProperty('c');
     }
-    await vi.waitUntil(() => store.released === 5, { timeout: 20_000 });
+    await vi.waitUntil(() => store.released === 5, { timeout: 60_000 });
     expect(await counted()).toBe(0);
   });
 
@@ -88,7 +86,7 @@ describe('a right password', () => {
       store.faults.set('release', { fault, times: 12 });
       const answers = await Promise.all(Array.from({ length: 5 }, () => ask()));
       expect(answers.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
-      await vi.waitUntil(() => store.released >= 5, { timeout: 20_000 });
+      await vi.waitUntil(() => store.released >= 5, { timeout: 60_000 });
       expect(await counted()).toBe(0);
     },
   );
@@ -135,7 +133,7 @@ describe('a wrong password', () => {
       now: 0,
     }));
     expect(answers[0]).toEqual(answers[1]);
-    await vi.waitUntil(() => store.released === 2, { timeout: 20_000 });
+    await vi.waitUntil(() => store.released === 2, { timeout: 60_000 });
     expect(await counted()).toBe(0);
   });
 

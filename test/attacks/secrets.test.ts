@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { inspect } from 'node:util';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { Device } from '../../lib/device/device.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
@@ -12,8 +12,6 @@ import { SqliteStore } from '../../lib/store/sqlite.ts';
 import { captureOutput } from '../support/secrets.ts';
 import { argon2idOnce, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 import { makeRequest, makeTicket, openAsAssistant, post } from './support.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 /** Every way in which a secret may be spelled. */
 function spellings(secret: Uint8Array): Buffer[] {

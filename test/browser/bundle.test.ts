@@ -1,8 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { buildBrowser, gzipped, MAX_DOWNLOAD, split } from '../../scripts/build-browser.ts';
-
-vi.setConfig({ testTimeout: 30_000 });
 
 /** What is a server's, and what browsers do not have. */
 const FOREIGN =

@@ -1,10 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { buildBrowser, gzipped, split } from '../../scripts/build-browser.ts';
 import { PASSWORD } from '../support/world.ts';
 import { useBrowser } from './support.ts';
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const chromium = useBrowser();
 
@@ -36,12 +34,12 @@ it('the page of the documentation enrols, logs in and is told of a wrong passwor
   };
   const status = () => page.textContent('[role=status]');
   await submit(PASSWORD);
-  await expect.poll(status, { timeout: 10_000 }).toContain('Write this down');
+  await expect.poll(status).toContain('Write this down');
   expect(await status()).toMatch(/: ([0-9A-Z]{4}-){7}[0-9A-Z]{4}$/);
   await submit(PASSWORD);
-  await expect.poll(status, { timeout: 10_000 }).toBe('Hello ada');
+  await expect.poll(status).toBe('Hello ada');
   await submit('correct horse');
-  await expect.poll(status, { timeout: 10_000 }).toBe('Wrong; 4 tries left at once.');
+  await expect.poll(status).toBe('Wrong; 4 tries left at once.');
 });
 
 it('the sizes in the documentation are those of the build', async () => {

@@ -1,13 +1,9 @@
 import type { Route } from 'playwright-core';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CHEAP_KDF, PASSWORD } from '../support/world.ts';
 import { type PageWorld, type TestPage, useBrowser } from './support.ts';
 
-vi.setConfig({ testTimeout: 30_000 });
-
 const chromium = useBrowser();
-
-const PATIENCE = { timeout: 10_000 };
 
 const NEW_PASSWORD = 'staple battery horse correct';
 
@@ -298,7 +294,7 @@ describe('two tabs with one key', () => {
       },
       { ...partyOf(world), isCareful },
     );
-    await expect.poll(() => held !== undefined, PATIENCE).toBe(true);
+    await expect.poll(() => held !== undefined).toBe(true);
     const answer = await (held as unknown as Route).fetch();
     await changePassword(two, world);
     const changed = await keptTicket(two);
@@ -316,7 +312,7 @@ describe('two tabs with one key', () => {
     const old = await keptTicket(tabs[0]);
     await world.assistant.keys.rotate();
     expect(await Promise.all(tabs.map((tab) => unlocking(tab, world)))).toEqual(['unlocked', 'unlocked']);
-    await expect.poll(() => keptTicket(tabs[0]), PATIENCE).not.toBe(old);
+    await expect.poll(() => keptTicket(tabs[0])).not.toBe(old);
     expect(await unlocking(tabs[1], world)).toBe('unlocked');
   });
 
@@ -336,7 +332,7 @@ describe('two tabs with one key', () => {
         (error: Error) => /busy/.exec(error.message)?.[0] ?? String(error),
       ),
     );
-    await expect.poll(() => kits.length, PATIENCE).toBe(2);
+    await expect.poll(() => kits.length).toBe(2);
     for (const kit of kits) await kit.fulfill({ status: 204 });
     expect((await Promise.all(both)).sort()).toEqual(['busy', 'changed']);
     expect(await unlocking(one, world, NEW_PASSWORD)).toBe('unlocked');

@@ -74,7 +74,7 @@ export function useBrowser(): { world(test: TestContext): Promise<PageWorld>; br
       console.warn(`no Chromium, so nothing is tested in a browser: ${String(error)}`);
       return undefined;
     });
-  }, 60_000);
+  });
   afterAll(() => browser?.close());
   return {
     browser: () => browser as Browser,

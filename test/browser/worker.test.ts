@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CHEAP_KDF, PASSWORD } from '../support/world.ts';
 import { type PageWorld, type TestPage, useBrowser } from './support.ts';
 
@@ -43,8 +43,6 @@ async function unlockWatched(
 const workers = (page: TestPage) => page.asked.filter((request) => request.url().includes('worker')).length;
 
 // Some of these are about slowness.
-vi.setConfig({ testTimeout: 30_000 });
-
 describe('Argon2id on a page', () => {
   it('leaves the page alive while it unlocks', async (test) => {
     const world = await chromium.world(test);

@@ -14,7 +14,7 @@ describe.skipIf(missing.length > 0)('unlock -- command', { timeout: 300_000 }, (
   beforeAll(async () => {
     ({ url } = await serveAssistant(box));
     writeFileSync(box.file('message'), 'what is signed\n');
-  }, 60_000);
+  });
 
   it.concurrent.each([
     ['ed25519', 'Ed25519', 'ED25519'],

@@ -12,12 +12,12 @@ cleanUp();
 
 const bytes = (base64url: unknown) => Buffer.from(base64url as string, 'base64url');
 
-const WAIT = { timeout: 20_000 };
+const WAIT = { timeout: 60_000 };
 const home = sandbox();
 let url: string;
 beforeAll(async () => {
   ({ url } = await serveAssistant(home));
-}, 60_000);
+});
 
 describe('a device on the command line', { timeout: 300_000 }, () => {
   it('enrols, registers, logs in, changes its password and is disabled', async () => {

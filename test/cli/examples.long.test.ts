@@ -71,7 +71,7 @@ describe.skipIf(missing.length > 0)('the examples of the help', { timeout: 600_0
     writeFileSync(box.file('notes.txt'), 'notes\n');
     await box.shell(`ssh-keygen -q -t ed25519 -N '' -f ${box.file('.ssh', 'id_ed25519')}`);
     return () => app.stop();
-  }, 60_000);
+  });
 
   function lines(name: string): string[] {
     const command = leaves.find(([full]) => full === `roaming-key ${name}`)?.[1] as Command;

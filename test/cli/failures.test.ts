@@ -35,7 +35,7 @@ const home = sandbox();
 let url: string;
 beforeAll(async () => {
   ({ url } = await serveAssistant(home));
-}, 60_000);
+});
 
 describe('exit statuses', { timeout: 300_000 }, () => {
   it.concurrent.each([

@@ -37,7 +37,7 @@ describe('authorized-keys and revoked-keys', { timeout: 120_000 }, () => {
   beforeAll(async () => {
     assistant = await serveAssistant(box);
     for (const name of ['one', 'two']) codes.push(await enrol(box, assistant.url, name));
-  }, 60_000);
+  });
 
   it('print the keys that are not disabled, and those that are', async () => {
     const lines = readFileSync(box.file('keys'), 'utf8').trimEnd().split('\n');

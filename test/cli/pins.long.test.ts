@@ -13,7 +13,7 @@ describe('pins', { timeout: 120_000 }, () => {
   let assistant: Started & { readonly url: string };
   beforeAll(async () => {
     assistant = await serveAssistant(box);
-  }, 60_000);
+  });
 
   const enrol = (home: Sandbox, name: string) =>
     home.json(['enroll', '--assistant', `${assistant.url}/`, '--record', name, ...CHEAP]);

@@ -14,7 +14,7 @@ const WITHOUT_PROM_CLIENT = `data:text/javascript,${encodeURIComponent(`
   }\`;
   register('data:text/javascript,' + encodeURIComponent(hooks));
 `)}`;
-const WAIT = { timeout: 20_000 };
+const WAIT = { timeout: 60_000 };
 
 describe('serve', { timeout: 300_000 }, () => {
   it.concurrent('finishes what is in flight when it is told to end, and ends with 0', async () => {

@@ -18,7 +18,7 @@ export function cleanUp(): void {
     const steps = undo ?? [];
     undo = undefined;
     for (const step of steps.reverse()) await step();
-  }, 60_000);
+  });
 }
 
 /** Leaves something to be done when the file's tests are over. */

@@ -9,7 +9,7 @@ describe.skipIf(isAbsent('script'))('on a terminal', { timeout: 300_000 }, () =>
   let url: string;
   beforeAll(async () => {
     ({ url } = await serveAssistant(box));
-  }, 60_000);
+  });
 
   it('asks for a new password twice, and for it again later, and shows none', async () => {
     const enroll = `roaming-key enroll --assistant ${url} ${CHEAP.join(' ')}`;

@@ -61,7 +61,7 @@ export class Cluster {
     this.#settings = settings;
     this.policy = policy;
     // At most three operations of the store, each given up after twice its own time, and the slack of a loaded machine.
-    this.bound = 6 * settings.timeout + 2000;
+    this.bound = 6 * settings.timeout + 20_000;
   }
 
   static async start({ engine, processes, policy, url = engine.url, timeout = 5000 }: ClusterOptions) {

@@ -55,6 +55,7 @@ export async function mixture(options: {
   try {
     const tickets = await Promise.all(Array.from({ length: 4 }, () => makeTicket(cluster.jwk)));
     const disabledAt = new Map<KnownTicket, number>();
+    const disabling: Promise<void>[] = [];
     const sent: Sent[] = [];
     let numbered = 0;
 
@@ -77,15 +78,17 @@ export async function mixture(options: {
       }));
       numbered += ROUND;
       await Promise.all(round.map(({ known, request }) => send(known as KnownTicket, request)));
-      const next = tickets[2 * disabledAt.size];
-      if (next && sent.length > (requests * (disabledAt.size + 1)) / 4) {
+      const next = tickets[2 * disabling.length];
+      if (next && sent.length > (requests * (disabling.length + 1)) / 4) {
         // While the next round is under way.
-        void disable(cluster, next.t).then(({ isAcknowledged }) => {
+        const done = disable(cluster, next.t).then(({ isAcknowledged }) => {
           if (isAcknowledged) disabledAt.set(next, Date.now());
         });
+        disabling.push(done);
       }
       await pause(100);
     }
+    await Promise.all(disabling);
 
     findings.equal('disabled', disabledAt.size, 2);
     const others = sent.filter(({ seen }) => !KNOWN.has(seen.code)).map(({ seen }) => seen.code);

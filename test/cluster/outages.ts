@@ -16,7 +16,7 @@ const POLICY = {
   knownFor: 5_000,
 };
 const TIMEOUT = 1000;
-const PATIENCE = 15_000;
+const PATIENCE = 60_000;
 
 interface OutageOptions {
   readonly engine: Engine;
@@ -66,7 +66,9 @@ async function endure(cluster: Cluster, engine: Engine, trouble: Trouble, option
     healths.push(...ill);
     for (const seen of ill) findings.equal('health meanwhile', seen.status, 503);
     await pause(begun + options.lasts - Date.now());
-    const meanwhile = all().filter(({ sentAt }) => sentAt > begun);
+    const since = () => all().filter(({ sentAt }) => sentAt > begun);
+    while (since().length === 0 && Date.now() < begun + PATIENCE) await pause(20);
+    const meanwhile = since();
     findings.within('requests meanwhile', meanwhile.length, 1, Number.POSITIVE_INFINITY);
     findings.equal('served meanwhile', meanwhile.length - count(meanwhile, 'unavailable'), 0);
     await trouble.end();

@@ -18,11 +18,11 @@ const POLICY = {
 
 /** The short forms of what `npm run soak` does at length. */
 export function clusterSuite(name: EngineName): void {
-  describe.skipIf(isMissing(name))(`several processes that share ${name}`, { timeout: 90_000 }, () => {
+  describe.skipIf(isMissing(name))(`several processes that share ${name}`, () => {
     let engine: Engine;
     beforeAll(async () => {
       engine = await startEngine(name);
-    }, 60_000);
+    });
     afterAll(() => engine?.stop());
 
     it.concurrent('compare as many wrong passwords as the policy allows, to the unit', async () => {

@@ -13,7 +13,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { CompactEncrypt, CompactSign, compactDecrypt, importJWK } from 'jose';
 import NodeRSA from 'node-rsa';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRoamingKeyError } from '../../lib/base/errors.ts';
 import {
   exportPrivateKey,
@@ -33,8 +33,6 @@ import { der, integer, pem, sequence } from '../support/der.ts';
 import { hex, vectors } from '../support/vectors.ts';
 
 // Drawing primes and running other programs takes as long as it takes.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-
 const folder = mkdtempSync(path.join(tmpdir(), 'private-key-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 

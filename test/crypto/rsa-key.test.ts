@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { checkPrimeSync, generatePrimeSync, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { isRoamingKeyError } from '../../lib/base/errors.ts';
 import {
   checkRsaNumbers,
@@ -16,8 +16,6 @@ import { isAbsent } from '../support/binaries.ts';
 import { pem, pkcs1, pkcs8 } from '../support/der.ts';
 
 // Drawing primes and running other programs takes as long as it takes.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-
 interface Numbers extends RsaComponents {
   readonly dp: bigint;
   readonly dq: bigint;

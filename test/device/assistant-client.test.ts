@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { AssistantClient } from '../../lib/device/assistant-client.ts';
 import { verifier } from '../../lib/protocol/password.ts';
@@ -6,8 +6,6 @@ import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { retrieve } from '../../lib/protocol/schemes/retrieve.ts';
 import { b64, makeTicket, openAsAssistant, random } from '../attacks/support.ts';
 import { type AssistantWorld, startAssistant } from '../support/world.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 /** A record and its K, made without a password. */
 async function makeRecord(world: AssistantWorld): Promise<{ record: DeviceRecord; k: Uint8Array }> {

@@ -10,8 +10,6 @@ import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { b64, forgedProblem, intercepting } from '../attacks/support.ts';
 import { argon2idOnce, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 /** Stands in for the library's Argon2id where a test makes many records and none needs to be hard to guess. */
 const quick: Argon2id = async (password, salt, kdf) =>
   new Uint8Array(createHash('sha256').update(salt).update(JSON.stringify(kdf)).update(password).digest());

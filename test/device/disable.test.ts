@@ -1,11 +1,9 @@
 import { calculateJwkThumbprint } from 'jose';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { disable } from '../../lib/device/disable.ts';
 import { disablingCode, disablingName } from '../../lib/protocol/disabling.ts';
 import { b64, forgedProblem, intercepting, random } from '../attacks/support.ts';
 import { startAssistant } from '../support/world.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 async function start() {
   const world = await startAssistant();

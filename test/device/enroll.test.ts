@@ -1,5 +1,5 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Device } from '../../lib/device/device.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { disablingName } from '../../lib/protocol/disabling.ts';
@@ -7,8 +7,6 @@ import type { Argon2id } from '../../lib/protocol/password.ts';
 import { parseRecord } from '../../lib/protocol/record.ts';
 import { b64, openAsAssistant } from '../attacks/support.ts';
 import { argon2idOnce, CHEAP_KDF, PASSWORD, startAssistant } from '../support/world.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 async function start() {
   const world = await startAssistant();

@@ -1,12 +1,10 @@
 import { createPublicKey, type JsonWebKey, verify } from 'node:crypto';
 import express from 'express';
 import { calculateJwkThumbprint } from 'jose';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { PublicJwk } from '../../lib/crypto/keys/public-jwk.ts';
 import { isProofInput, prove, type Signer } from '../../lib/device/login-proof.ts';
 import { listen } from '../support/world.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const encode = (value: string | object) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');

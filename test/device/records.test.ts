@@ -264,7 +264,7 @@ describe('record files', () => {
     expect(codes).toEqual([0, 0]);
     expect((await records.load('ada'))?.ticket).toBe('30');
     expect(readdirSync(folder)).toEqual(['key-ada.json']);
-  }, 60_000);
+  });
 
   it('leave no draft behind when saving fails', async () => {
     mkdirSync(path.join(fileOf('alice'), 'inside'), { recursive: true });

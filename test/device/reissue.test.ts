@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { RoamingKeyError } from '../../lib/base/errors.ts';
 import { Device, type DeviceOptions } from '../../lib/device/device.ts';
 import { disable } from '../../lib/device/disable.ts';
@@ -10,8 +10,6 @@ import type { Argon2id } from '../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { forgedProblem, hostileAssistant, intercepting, openAsAssistant } from '../attacks/support.ts';
 import { type AssistantWorld, PASSWORD, startAssistant } from '../support/world.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 /** Stands in for the library's Argon2id: none of these passwords needs to be hard to guess. */
 const quick: Argon2id = async (password, salt, kdf) =>

@@ -15,8 +15,6 @@ import { b64, hostileAssistant, random, unixNow } from '../attacks/support.ts';
 import { isAbsent } from '../support/binaries.ts';
 import { argon2idOnce, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 const folder = mkdtempSync(path.join(tmpdir(), 'shared-ed25519-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const utf8 = (text: string) => new TextEncoder().encode(text);

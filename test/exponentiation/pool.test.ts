@@ -173,7 +173,7 @@ describe('the pool', () => {
     expect(before.equals(share.d2)).toBe(true);
     // The second worker may still be starting: nothing waited for it.
     const all = { workers: 2, running: 0, waiting: 0, constantTime: true };
-    await expect.poll(() => pool.status, { timeout: 30_000 }).toEqual(all);
+    await expect.poll(() => pool.status).toEqual(all);
   });
 
   it.each(GROUP_NAMES)('decrypts with a shared key in %s', async (name) => {
@@ -332,7 +332,7 @@ describe('the bounds of a pool', () => {
       loseJob();
       await expect(pool.power(job())).rejects.toEqual(unavailable);
       expect(pool.status.workers).toBe(0);
-      await expect.poll(() => pool.power(job()).catch(() => []), { timeout: 20_000 }).toHaveLength(256);
+      await expect.poll(() => pool.power(job()).catch(() => [])).toHaveLength(256);
       expect(pool.status.workers).toBe(1);
     } finally {
       await pool.close();
@@ -383,7 +383,7 @@ describe('the bounds of a pool', () => {
     const args = ['--input-type=module', '--eval', script];
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 20_000 });
     expect(stdout.trim()).toBe('256');
-  }, 30_000);
+  });
 });
 
 function engine(modulus: Uint8Array) {

@@ -14,11 +14,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { replaceJsonFile } from '../../lib/device/private-file.ts';
 import { readPrivateFile, writePrivateFile } from '../../lib/files/private-file.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let folder: string;
 let file: string;

@@ -125,7 +125,7 @@ describe('many bodies in chunks of a byte', () => {
     for (const socket of sockets) socket.destroy();
     // A buffer for each chunk came to six million.
     expect(each).toBeLessThan(3_000_000);
-  }, 30_000);
+  });
 });
 
 describe('what is no JSON object or array in UTF-8', () => {

@@ -159,7 +159,7 @@ describe.skipIf(isSkipped)('the command line', { timeout: 120_000 }, () => {
         const { keys } = (await (await fetch(`${url}/keys`)).json()) as { keys: object[] };
         return keys.length;
       };
-      await expect.poll(listed, { timeout: 20_000 }).toBe(2);
+      await expect.poll(listed).toBe(2);
       const { record } = await theirDevice.unlock(retrieved.record, { assistant: url });
       expect(record.assistant.jwk.kty).toBe('RSA');
       await theirDevice.unlock(record, { assistant: url });

@@ -4,12 +4,10 @@ import path from 'node:path';
 import { SpanStatusCode } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { root } from '../docs/pages.ts';
 import { bytesOf, hay, holds, type Secret, text } from '../support/secrets.ts';
 import { type Life, live, placesOf } from './life.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const schema = JSON.parse(readFileSync(path.join(root, 'docs/audit-event.schema.json'), 'utf8'));
 const validate = new Ajv2020({ strict: true, allErrors: true }).compile(schema);

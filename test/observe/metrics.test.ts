@@ -60,7 +60,7 @@ describe('a store', () => {
     expect(line(await registry.metrics(), /^roaming_key_store_up\{/)).toEqual([
       'roaming_key_store_up{name="one"} 0',
     ]);
-    expect(Date.now() - started).toBeLessThan(8000);
+    expect(Date.now() - started).toBeLessThan(30_000);
   });
 });
 

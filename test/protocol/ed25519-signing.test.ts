@@ -1,6 +1,6 @@
 /** Both halves of `ed25519` and of change of password, against an independent implementation and against lies. */
 import { createPrivateKey, createPublicKey, type JsonWebKey, verify } from 'node:crypto';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Assistant } from '../../lib/assistant/assistant.ts';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { fromBase64url, utf8 } from '../../lib/base/bytes.ts';
@@ -29,8 +29,6 @@ import { MemoryStore } from '../../lib/store/memory.ts';
 import { random } from '../attacks/support.ts';
 import { openWithKey } from '../support/assistant-key.ts';
 import { hex, toHex, vectors2 } from '../support/vectors.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const bytes = (text: string) => fromBase64url(text) as Uint8Array<ArrayBuffer>;
 /** What a side drew: the bytes under a label, or under consecutive labels, in the order in which they are asked for. */

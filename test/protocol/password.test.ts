@@ -2,7 +2,7 @@ import { hkdfSync } from 'node:crypto';
 import { argon2id as nobleArgon2id } from '@noble/hashes/argon2.js';
 import fc from 'fast-check';
 import * as v from 'valibot';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { equalBytes, toBase64url } from '../../lib/base/bytes.ts';
 import {
   type Argon2id,
@@ -16,8 +16,6 @@ import {
 } from '../../lib/protocol/password.ts';
 import { random } from '../attacks/support.ts';
 import { CHEAP_KDF } from '../support/world.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const text = (password: string) => new TextDecoder().decode(normalisePassword(password));
 const bad = expect.objectContaining({ code: 'bad_password' });

@@ -2,7 +2,7 @@
  * A thief keeps the session that he opened before the owner used her kit, at an app that judges sessions on other routes
  * only, and goes for the record.
  */
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { Device } from '../../lib/device/device.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
@@ -10,8 +10,6 @@ import { roamingRecords } from '../../lib/roaming/router.ts';
 import { MemoryRecordStore } from '../../lib/roaming/stores/memory.ts';
 import { CHEAP_KDF, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 import { quickRecord, SECRET, startRecords } from './support.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 it('a dead session stores, reads and deletes no record', async () => {
   const assistant = await startAssistant();

@@ -25,8 +25,6 @@ import {
   startWorld,
 } from './support.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 describe('a user who has nothing but account name, password and code', () => {
   it('unlocks and logs in at a new device, and the old one goes on', async () => {
     const { enrol, roam, rp, assistant, service } = await startWorld();

@@ -23,8 +23,6 @@ import {
   startWorld,
 } from './support.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 const MANY = 250;
 /** Fewer of those that cost several requests each, within the budget of an address. */
 const CHANGED = 60;

@@ -1,8 +1,6 @@
 import fc from 'fast-check';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { fetchRecord, quickRecord, type RecordsWorld, startWorld } from './support.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const CODES = ['invalid_request', 'unsupported', 'unknown_key', 'refused', 'busy'];
 

@@ -1,5 +1,5 @@
 /** Records of an account's other keys: for its own sessions, of any kind. */
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
@@ -13,8 +13,6 @@ import { bringOthers, useOnce } from '../../lib/ui/flows/other-keys.ts';
 import { passwordFlow } from '../../lib/ui/flows/password.ts';
 import { CHEAP_KDF, PASSWORD, startAssistant } from '../support/world.ts';
 import { fetchRecord, quickRecord, startRecords } from './support.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 async function start() {
   const assistant = await startAssistant();

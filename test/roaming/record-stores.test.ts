@@ -36,7 +36,7 @@ beforeAll(async () => {
   redis = await startRedis();
   client = connect(redis);
   await client.connect();
-}, 60_000);
+});
 
 afterAll(async () => {
   await pool?.end();

@@ -7,7 +7,6 @@ import { intercepting } from '../attacks/support.ts';
 import { PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 import { argon2id, deviceOf, enrolElgamal, enrolRsa, holdJobs, rsaKey, stretch } from './support.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
@@ -165,7 +164,7 @@ describe('a wrong password', () => {
     });
     await device.unlockShared('wrong');
     const signing = device.sign(data).catch((error: unknown) => error);
-    await vi.waitUntil(() => world.events.some(({ type }) => type === 'wrongPassword'), { timeout: 20_000 });
+    await vi.waitUntil(() => world.events.some(({ type }) => type === 'wrongPassword'), { timeout: 60_000 });
     await device.unlockShared(PASSWORD);
     answer();
     expect(await signing).toEqual(wrongPassword);

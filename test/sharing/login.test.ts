@@ -22,7 +22,6 @@ import {
 } from '../support/world.ts';
 import { argon2id, deviceOf, enrolElgamal, enrolRsa, holdJobs, rsaKey } from './support.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
 afterEach(() => void vi.restoreAllMocks());
 
 const data = new TextEncoder().encode('a document');

@@ -5,7 +5,7 @@
 import { inspect } from 'node:util';
 import express from 'express';
 import { CompactEncrypt, compactVerify, importJWK } from 'jose';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDirect } from '../../lib/crypto/jwe/jwe.ts';
 import { sealResponse } from '../../lib/crypto/jwe/jwe-node.ts';
 import { encryptTo } from '../../lib/device/encrypt-to.ts';
@@ -22,8 +22,6 @@ import { power } from '../../lib/math/modular.ts';
 import { b64, openAsAssistant, random } from '../attacks/support.ts';
 import { type AssistantWorld, listen, PASSWORD, startAssistant } from '../support/world.ts';
 import { bytes, deviceOf, enrolElgamal, enrolRsa, number, rsaKey, stretch } from './support.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 type Members = Record<string, unknown>;
 

@@ -8,8 +8,6 @@ import { post } from '../attacks/support.ts';
 import { PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 import { argon2id, countJobs, deviceOf, enrolRsa, rsaKey } from './support.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 const TYPES = ['rk-login+jwt', 'rk-register+jwt'] as const;
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const toBase64url = (data: string | Uint8Array) => Buffer.from(data as string).toString('base64url');

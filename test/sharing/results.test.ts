@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CompactEncrypt, compactVerify, importJWK } from 'jose';
 import NodeRSA from 'node-rsa';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { encryptTo } from '../../lib/device/encrypt-to.ts';
 import type { ExistingKey } from '../../lib/device/enroll.ts';
 import { i2osp } from '../../lib/math/integer.ts';
@@ -24,8 +24,6 @@ import { b64 } from '../attacks/support.ts';
 import { isAbsent } from '../support/binaries.ts';
 import { PASSWORD, startAssistant } from '../support/world.ts';
 import { deviceOf, enrolElgamal, enrolRsa, rsaKey, type WholeRsaKey } from './support.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const ALGORITHMS = ['PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const;
 type Algorithm = (typeof ALGORITHMS)[number];

@@ -20,8 +20,6 @@ import { captureOutput, filesOf, hay, holds, type Secret, text, toBytes } from '
 import { PASSWORD, startAssistant } from '../support/world.ts';
 import { bytes, deviceOf, enrolElgamal, enrolRsa, number, rsaKey, shareBytes, stretch } from './support.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 /** Runs it for whoever comes first; the others get what came of it. */
 function once(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;

@@ -213,7 +213,7 @@ export function holdJobs(): HeldJobs {
   onTestFinished(release);
   return {
     arrived: async (count = 1) => {
-      await vi.waitUntil(() => held.length >= count, { timeout: 20_000, interval: 2 });
+      await vi.waitUntil(() => held.length >= count, { timeout: 60_000, interval: 2 });
     },
     release,
     async kill() {

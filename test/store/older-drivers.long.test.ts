@@ -79,9 +79,7 @@ describe.skipIf(isSkipped)('redis', () => {
         await other.connect();
         await other.sendCommand(['CLIENT', 'PAUSE', '4000', 'ALL']);
         for (let i = 0; i < 3; i++) await expect(store.isDisabled(['u'])).rejects.toThrow();
-        await expect
-          .poll(() => store.isDisabled(['u']).catch(() => 'not yet'), { timeout: 30_000 })
-          .toBe(false);
+        await expect.poll(() => store.isDisabled(['u']).catch(() => 'not yet')).toBe(false);
         expect(client.isOpen).toBe(false);
         await store.close();
         await (other.close ?? other.quit)?.call(other);
@@ -139,7 +137,7 @@ describe('pg 8.7', () => {
     await expect(store.isDisabled(['u'])).rejects.toThrow();
     await locker.query('ROLLBACK');
     locker.release();
-    await expect.poll(() => store.isDisabled(['u']).catch(() => 'not yet'), { timeout: 30_000 }).toBe(false);
+    await expect.poll(() => store.isDisabled(['u']).catch(() => 'not yet')).toBe(false);
     await store.close();
   });
 });

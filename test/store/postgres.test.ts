@@ -14,7 +14,7 @@ beforeAll(async () => {
   postgres = await startPostgres();
   shared = new Pool({ connectionString: postgres.url, max: 10 });
   shared.on('error', () => {});
-}, 60_000);
+});
 
 afterAll(async () => {
   await shared?.end();
@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 /** Waits for what a server or a connection does in its own time, however busy the machine is. */
-const eventually = <T>(act: () => T | Promise<T>) => vi.waitFor(act, { timeout: 30_000, interval: 50 });
+const eventually = <T>(act: () => T | Promise<T>) => vi.waitFor(act, { timeout: 60_000, interval: 50 });
 
 const shift = (schema: string, by: number) => shiftOn(shared, schema, by);
 

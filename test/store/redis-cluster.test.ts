@@ -49,7 +49,7 @@ describe.skipIf(isSkipped)('RedisStore keeps the contract on a cluster', () => {
     await node.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383']);
     await vi.waitFor(async () => {
       expect(await node.sendCommand(['CLUSTER', 'INFO'])).toContain('cluster_state:ok');
-    }, 10_000);
+    });
   }, 180_000);
 
   afterAll(async () => {

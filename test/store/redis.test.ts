@@ -12,7 +12,7 @@ import { redisAvailable, startRedis, type TestRedis } from '../support/redis.ts'
 import { SHIFT } from './redis-shift.ts';
 
 /** Waits for what a server or a connection does in its own time, however busy the machine is. */
-const eventually = <T>(act: () => T | Promise<T>) => vi.waitFor(act, { timeout: 30_000, interval: 50 });
+const eventually = <T>(act: () => T | Promise<T>) => vi.waitFor(act, { timeout: 60_000, interval: 50 });
 
 const urlOf = ({ url }: TestRedis) => (url.includes(':') ? url : `unix://${url}`);
 const client = (redis: TestRedis) => createClient({ url: urlOf(redis) });

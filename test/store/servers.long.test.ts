@@ -183,7 +183,7 @@ describe('PostgreSQL', () => {
       isEnding = false;
     });
     await store.init().catch(() => {});
-    await expect.poll(() => store.health().then(() => 'ok', String), { timeout: 30_000 }).toBe('ok');
+    await expect.poll(() => store.health().then(() => 'ok', String)).toBe('ok');
   });
 
   describe.skipIf(!existsSync('/usr/sbin/pgbouncer') && !process.env['CI'])('behind PgBouncer', () => {

@@ -230,7 +230,7 @@ describe('the file', () => {
           () => 'fine',
           ({ code }) => code,
         );
-      await expect.poll(claim, { timeout: 30_000 }).toBe('unavailable');
+      await expect.poll(claim).toBe('unavailable');
       await expect(store.isDisabled(['before'])).rejects.toMatchObject({ code: 'unavailable' });
     });
 

@@ -28,7 +28,7 @@ export interface FieldOptions {
   readonly name: string;
   readonly label: string;
   readonly type?: string;
-  readonly value?: string;
+  readonly value?: string | undefined;
   readonly hint?: string;
   readonly [attribute: string]: string | boolean | undefined;
 }
@@ -175,7 +175,7 @@ export abstract class FlowElement<S extends FlowState, F extends Flow<S>> extend
   #draw(state: S): void {
     const key = this.viewOf(state);
     if (key !== this.#shown) {
-      const isFirst = this.#shown === undefined;
+      const isFirst = !this.#part.hasChildNodes();
       this.#shown = key;
       this.#part.replaceChildren(...this.view().filter((node) => node !== undefined && node !== false));
       const heading = this.#part.querySelector<HTMLElement>('h1, h2');

@@ -6,14 +6,24 @@
  * - `<!-- run: NAME -->`: ends by itself, with status 0, after the blocks before it on the page have run.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { transform } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { browserBuild, packageBuild } from '../support/builds.ts';
 import { pages, readPage, root } from './pages.ts';
 
-const folder = mkdtempSync(path.join(root, '.snippets-'));
+let folder: string;
+beforeAll(async () => {
+  // Inside the compiled package, which its own name then means.
+  const home = await packageBuild();
+  await browserBuild();
+  const browser = path.join(home, 'dist/browser');
+  if (!existsSync(browser)) symlinkSync(path.join(root, 'dist/browser'), browser);
+  folder = mkdtempSync(path.join(home, 'snippets-'));
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Snippet {
@@ -60,7 +70,7 @@ const PORT = /\b300\d\b/g;
 const portOf = (code: string) => /listen\((300\d)\b/.exec(code)?.[1] ?? '3000';
 
 function start(file: string): { child: ChildProcess; output: () => string; ended: Promise<number | null> } {
-  const child = spawn(process.execPath, ['--import', 'tsx', file], {
+  const child = spawn(process.execPath, [file], {
     cwd: root,
     env: { ...process.env, SECRET: 'a secret for snippets, of thirty-two bytes', NODE_NO_WARNINGS: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -109,8 +119,8 @@ describe.each(pages)('%s', (page) => {
       for (const [i, { kind = '', code }] of snippets.entries()) {
         const text = (await ports.replaceIn(code)).replaceAll("'data/", `'${data}/`);
         const name = /^as:([\w.-]+)$/.exec(kind)?.[1];
-        const file = path.join(own, name ?? `${i}.ts`);
-        writeFileSync(file, text);
+        const file = path.join(own, name ?? `${i}.js`);
+        writeFileSync(file, (await transform(text, { loader: 'ts' })).code);
         if (name !== undefined) continue;
         if (kind === 'server') {
           const port = portOf(code);

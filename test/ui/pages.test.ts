@@ -184,7 +184,23 @@ describe('a login', () => {
     await page.waitForSelector('.rk-notice[data-tone=warn]');
     expect((await notice(page)).text).toContain('not the “finn”');
     const other = await page.context().newPage();
+    // The only name here is in the form from the beginning, and what is typed meanwhile stays.
+    let release = () => {};
+    const held = new Promise<void>((done) => {
+      release = done;
+    });
+    await other.route('**/session', async (route) => {
+      await held;
+      await route.continue();
+    });
     await open(other, 'login');
+    expect(await other.inputValue('[name=account]')).toBe('finn');
+    await other.fill('[name=account]', '');
+    const answered = other.waitForResponse('**/session');
+    release();
+    await (await answered).finished();
+    await other.waitForTimeout(100);
+    expect(await other.inputValue('[name=account]')).toBe('');
     await logIn(page, 'finn', PASSWORD);
     await page.waitForSelector('h1:has-text("Hello, finn")');
   });

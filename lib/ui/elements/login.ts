@@ -11,25 +11,22 @@ export class LoginElement extends FlowElement<LoginState, LoginFlow> {
   }
 
   protected async start(): Promise<void> {
-    const asked = new URLSearchParams(location.search).get('account');
     await this.flow.start();
-    const { accountsHere } = this.flow.state;
-    const account = this.querySelector<HTMLInputElement>('[name=account]');
-    if (!account) return;
-    this.querySelector('datalist')?.append(...accountsHere.map((value) => h('option', { value })));
-    if (account.value === '')
-      account.value = asked ?? (accountsHere.length === 1 ? (accountsHere[0] as string) : '');
-    if (document.activeElement === document.body)
-      (account.value === '' ? account : this.querySelector<HTMLInputElement>('[name=password]'))?.focus();
+    if (document.activeElement !== document.body) return;
+    const fields = this.querySelectorAll<HTMLInputElement>('[name=account], [name=password]');
+    [...fields].find(({ value }) => value === '')?.focus();
   }
 
+  // The form comes with the name in it: nothing is filled in where somebody may be typing.
   protected override viewOf({ step }: LoginState): string {
-    return step === 'done' ? 'done' : 'ask';
+    return step === 'done' || step === 'loading' ? step : 'ask';
   }
 
   protected view(): View {
     const { context } = this;
-    if (this.flow.state.step === 'done')
+    const { step, accountsHere } = this.flow.state;
+    if (step === 'loading') return [];
+    if (step === 'done')
       return [
         h(
           'p',
@@ -38,6 +35,8 @@ export class LoginElement extends FlowElement<LoginState, LoginFlow> {
         ),
       ];
     const list = `${this.tagName.toLowerCase()}-accounts`;
+    const asked = new URLSearchParams(location.search).get('account');
+    const [only, another] = accountsHere;
     return [
       h('h1', {}, context.say('login.title')),
       this.form(
@@ -50,8 +49,9 @@ export class LoginElement extends FlowElement<LoginState, LoginFlow> {
           spellcheck: 'false',
           maxlength: '256',
           list,
+          value: asked ?? (another === undefined ? only : undefined),
         }),
-        h('datalist', { id: list }),
+        h('datalist', { id: list }, ...accountsHere.map((value) => h('option', { value }))),
         this.field({
           name: 'password',
           label: context.say('password'),

@@ -7,8 +7,11 @@ import type { FlowState } from './flow.ts';
 import { lookOf, spellAccount } from './names.ts';
 
 export interface LoginState extends FlowState {
-  /** `locked` until the wait in `notice` is over; `no-key` where this browser has none for that account. */
-  readonly step: 'ask' | 'working' | 'locked' | 'no-key' | 'done';
+  /**
+   * `loading` until `start` has seen which keys are here; `locked` until the wait in `notice` is over; `no-key` where
+   * this browser has none for that account.
+   */
+  readonly step: 'loading' | 'ask' | 'working' | 'locked' | 'no-key' | 'done';
   /** Accounts that have a key in this browser. */
   readonly accountsHere: readonly string[];
   /** Who is logged in already. */
@@ -23,14 +26,14 @@ const WRONG_CLOCK = 300;
 
 class LoginFlow extends AppFlow<LoginState> {
   constructor(options: FlowOptions | Context) {
-    super(options, { step: 'ask', isBusy: false, errors: {}, accountsHere: [] });
+    super(options, { step: 'loading', isBusy: false, errors: {}, accountsHere: [] });
     this.context.learn(LOGIN_WORDS);
   }
 
   /** Looks which keys are here and who is logged in. */
   async start(): Promise<void> {
     const accountsHere = await this.context.accountsHere();
-    this.set({ accountsHere });
+    this.set({ accountsHere, ...(this.state.step === 'loading' && { step: 'ask' }) });
     try {
       await this.context.records.list();
       const { account } = await this.context.session();
@@ -104,6 +107,7 @@ export type { LoginFlow };
  * @example
  * const flow = loginFlow({ assistant, app: { login: '/login' } });
  * flow.subscribe((state) => render(state));
+ * await flow.start();
  * await flow.submit({ account, password });
  */
 export function loginFlow(options: FlowOptions | Context): LoginFlow {

@@ -4,10 +4,11 @@
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Device } from '../../lib/device/device.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
+import { eventually } from '../support/eventually.ts';
 import { CHEAP_KDF, PASSWORD } from '../support/world.ts';
 import { EXAMPLES, type ExampleApp, type Route } from './example-apps.ts';
 
@@ -50,7 +51,7 @@ describe.each(Object.entries(EXAMPLES))('%s with a dead session', { timeout: 120
     await disable(kit);
     // An app reads the list now and then.
     const code = () => device.login(at('login')).catch((error: { code: string }) => error.code);
-    await vi.waitFor(async () => expect(await code()).toBe('disabled'), { timeout: 60_000, interval: 200 });
+    await eventually(async () => expect(await code()).toBe('disabled'));
   }, 180_000);
   afterAll(() => app?.close());
 

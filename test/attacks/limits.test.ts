@@ -13,6 +13,7 @@ import { MemoryStore } from '../../lib/store/memory.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
 import type { CountAnswer, CountRequest, Store } from '../../lib/store/store.ts';
 import { challenge } from '../../lib/strategy/challenge.ts';
+import { until } from '../support/eventually.ts';
 import { type AssistantWorld, listen, startAssistant } from '../support/world.ts';
 import {
   assist,
@@ -253,7 +254,7 @@ describe('an owner', () => {
     );
     const refused: number[] = [];
     for (const answer of answers) void answer.then((status) => status === 429 && refused.push(status));
-    await vi.waitUntil(() => refused.length >= 5, { timeout: 60_000 });
+    await until(() => refused.length >= 5);
     for (let i = 0; i < 5; i++) {
       const { status, opened } = await assist(world, await makeRequest(owner));
       expect([status, opened?.['failedSince']]).toEqual([200, { count: 0, last: null }]);

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { MemoryStore } from '../../lib/store/memory.ts';
+import { until } from '../support/eventually.ts';
 import { startAssistant } from '../support/world.ts';
 import { assist, countedSince, makeRequest, makeTicket, random, unixNow } from './support.ts';
 
@@ -74,7 +75,7 @@ describe('a right password', () => {
       expect(status).toBe(503);
       expect(opened).not.toHaveProperty('c');
     }
-    await vi.waitUntil(() => store.released === 5, { timeout: 60_000 });
+    await until(() => store.released === 5);
     expect(await counted()).toBe(0);
   });
 
@@ -86,7 +87,7 @@ describe('a right password', () => {
       store.faults.set('release', { fault, times: 12 });
       const answers = await Promise.all(Array.from({ length: 5 }, () => ask()));
       expect(answers.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
-      await vi.waitUntil(() => store.released >= 5, { timeout: 60_000 });
+      await until(() => store.released >= 5);
       expect(await counted()).toBe(0);
     },
   );
@@ -133,7 +134,7 @@ describe('a wrong password', () => {
       now: 0,
     }));
     expect(answers[0]).toEqual(answers[1]);
-    await vi.waitUntil(() => store.released === 2, { timeout: 60_000 });
+    await until(() => store.released === 2);
     expect(await counted()).toBe(0);
   });
 

@@ -1,10 +1,11 @@
 import { createPrivateKey, createPublicKey, sign as nodeSign, verify } from 'node:crypto';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { CompactEncrypt, compactVerify, importJWK, type JWK } from 'jose';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { Device } from '../../lib/device/device.ts';
 import { parseRecord } from '../../lib/protocol/record.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
+import { eventually } from '../support/eventually.ts';
 import { PASSWORD, startRelyingParty } from '../support/world.ts';
 import { CHEAP, cleanUp, sandbox, serveAssistant } from './support.ts';
 
@@ -12,7 +13,6 @@ cleanUp();
 
 const bytes = (base64url: unknown) => Buffer.from(base64url as string, 'base64url');
 
-const WAIT = { timeout: 60_000 };
 const home = sandbox();
 let url: string;
 beforeAll(async () => {
@@ -275,10 +275,10 @@ describe('a device on the command line', { timeout: 300_000 }, () => {
       },
     ]);
     child.kill('SIGHUP');
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const { keys: published } = (await (await fetch(`${url}/keys`)).json()) as { keys: unknown[] };
       expect(published).toHaveLength(2);
-    }, WAIT);
+    });
     expect(await box.json(check)).toMatchObject({
       assistantKey: 'retiring',
       warnings: [expect.stringContaining('retiring')],

@@ -1,18 +1,17 @@
 /** What hosts hear of disabled keys. */
 import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { utf8 } from '../../lib/base/bytes.ts';
 import { allowedSigners } from '../../lib/cli/hosts/allowed-signers.ts';
 import { disabledSince, readKeyLines } from '../../lib/cli/hosts/key-lines.ts';
 import { strings } from '../../lib/crypto/ssh/encoding.ts';
 import { isAbsent } from '../support/binaries.ts';
+import { eventually } from '../support/eventually.ts';
 import { missing, startSshd } from './sshd.ts';
 import { CHEAP, cleanUp, type Sandbox, type Started, sandbox, serveAssistant } from './support.ts';
 
 cleanUp();
-
-const WAIT = { timeout: 60_000 };
 
 /** Enrols a key, adds it to the file `keys`, and gives its code. */
 async function enrol(box: Sandbox, url: string, name: string, ...options: string[]): Promise<string> {
@@ -91,10 +90,10 @@ describe('authorized-keys and revoked-keys', { timeout: 120_000 }, () => {
           (await box.run(['record', 'show', '--name', name, '--public', 'ssh'])).stdout,
         );
       const revoked = async (name: string) => (await box.shell(`ssh-keygen -Q -f krl ${name}.pub`)).stdout;
-      await vi.waitFor(async () => expect(await revoked('one')).toContain('REVOKED'), WAIT);
+      await eventually(async () => expect(await revoked('one')).toContain('REVOKED'));
       expect(await revoked('two')).toContain('ok');
       await box.json(['disable', '--assistant', assistant.url, '--code', codes[1] as string]);
-      await vi.waitFor(async () => expect(await revoked('two')).toContain('REVOKED'), WAIT);
+      await eventually(async () => expect(await revoked('two')).toContain('REVOKED'));
       watching.child.kill('SIGTERM');
       expect(await watching.ended).toMatchObject({ status: 0 });
     },
@@ -133,7 +132,7 @@ describe('authorized-keys and revoked-keys', { timeout: 120_000 }, () => {
 
     const watch = own.start(`roaming-key ${ask.join(' ')} --max-stale 1 --out live --watch`);
     await watch.until(/lets no key in/);
-    await vi.waitFor(() => expect(readFileSync(own.file('live'), 'utf8')).toBe(''), WAIT);
+    await eventually(() => expect(readFileSync(own.file('live'), 'utf8')).toBe(''));
   });
 });
 
@@ -220,7 +219,7 @@ PATH=${process.env['PATH']} exec ${box.file('bin', 'roaming-key')} authorized-ke
     const socket = box.file('agent.sock');
     await box.start(`roaming-key agent --foreground --socket ${socket}`).until(/SSH_AUTH_SOCK/);
     const session = sshd.run("'read line; echo still here'", socket);
-    await vi.waitFor(() => expect(sshd.log()).toContain('Starting session'), WAIT);
+    await eventually(() => expect(sshd.log()).toContain('Starting session'));
     expect(await sshd.run('echo in', socket)).toMatchObject({ status: 0, stdout: 'in\n' });
     await box.json(['disable', '--assistant', url, '--code', code]);
     expect(await sshd.run('echo in', socket)).toMatchObject({ status: 255, stdout: '' });

@@ -3,6 +3,7 @@ import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import express from 'express';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
+import { eventually } from '../support/eventually.ts';
 import { listen } from '../support/world.ts';
 import { CHEAP, cleanUp, type Sandbox, type Started, sandbox, serveAssistant } from './support.ts';
 
@@ -88,13 +89,10 @@ describe('pins', { timeout: 120_000 }, () => {
     const before = read(box, 'rotated.json').assistant.jwk.kid;
     await box.json(['keys', 'rotate', '--keys', 'keys.json']);
     assistant.child.kill('SIGHUP');
-    await vi.waitFor(
-      async () => {
-        const { keys } = (await (await fetch(`${assistant.url}/keys`)).json()) as { keys: unknown[] };
-        expect(keys).toHaveLength(2);
-      },
-      { timeout: 60_000 },
-    );
+    await eventually(async () => {
+      const { keys } = (await (await fetch(`${assistant.url}/keys`)).json()) as { keys: unknown[] };
+      expect(keys).toHaveLength(2);
+    });
     const sign = () => box.run(['sign', '--record', 'rotated.json'], { input: 'x' });
     expect(await sign()).toMatchObject({ status: 0 });
     expect(read(box, 'rotated.json').assistant.jwk.kid).not.toBe(before);

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { CHEAP, cleanUp, sandbox, serveAssistant } from './support.ts';
 
 cleanUp();
@@ -14,8 +15,6 @@ const WITHOUT_PROM_CLIENT = `data:text/javascript,${encodeURIComponent(`
   }\`;
   register('data:text/javascript,' + encodeURIComponent(hooks));
 `)}`;
-const WAIT = { timeout: 60_000 };
-
 describe('serve', { timeout: 300_000 }, () => {
   it.concurrent('finishes what is in flight when it is told to end, and ends with 0', async () => {
     const box = sandbox();
@@ -37,11 +36,11 @@ describe('serve', { timeout: 300_000 }, () => {
       slow.once('error', reject);
     });
     slow.write('{"request"');
-    await vi.waitFor(() => expect(slow.socket?.bytesWritten).toBeGreaterThan(0), WAIT);
+    await eventually(() => expect(slow.socket?.bytesWritten).toBeGreaterThan(0));
     // Another answer on a connection of its own shows that the server has got that far.
     await fetch(`${url}/keys`);
     child.kill('SIGTERM');
-    await vi.waitFor(() => expect(fetch(`${url}/keys`)).rejects.toThrow(), WAIT);
+    await eventually(() => expect(fetch(`${url}/keys`)).rejects.toThrow());
     slow.end(':"x"}');
     expect(await answered).toBe(400);
     expect(await ended).toMatchObject({ status: 0, signal: null });
@@ -102,9 +101,8 @@ describe('serve', { timeout: 300_000 }, () => {
       expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
       return response.text();
     };
-    await vi.waitFor(
-      async () => expect(await scrape()).toMatch(/^roaming_key_store_up\{name="default"\} 1$/m),
-      WAIT,
+    await eventually(async () =>
+      expect(await scrape()).toMatch(/^roaming_key_store_up\{name="default"\} 1$/m),
     );
     const text = await scrape();
     expect(text).toMatch(/^roaming_key_wrong_passwords_total\{name="default",scheme="retrieve"\} 1$/m);

@@ -14,6 +14,7 @@ import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { watchForSuspend } from '../../lib/cli/agent/suspend.ts';
 import { serviceUnit } from '../../lib/cli/agent/unit.ts';
 import { isAbsent } from '../support/binaries.ts';
+import { eventually } from '../support/eventually.ts';
 import { PASSWORD } from '../support/world.ts';
 import { askpass, CHEAP, cleanUp, type Started, sandbox, serveAssistant } from './support.ts';
 
@@ -23,8 +24,6 @@ const missing = ['ssh-add', 'ssh-keygen'].filter(isAbsent);
 const isRoot = process.getuid?.() === 0;
 /** A program that gives no password. */
 const NOBODY = 'SSH_ASKPASS=/bin/false SSH_ASKPASS_REQUIRE=force';
-const WAIT = { timeout: 60_000 };
-
 describe.skipIf(missing.length > 0)('roaming-key agent', { timeout: 300_000 }, () => {
   const box = sandbox({ ROAMING_KEY_PASSWORD: '' });
   const given = { env: { ROAMING_KEY_PASSWORD: PASSWORD } };
@@ -101,7 +100,7 @@ done
     expect(await shell('ssh-add -D')).toMatchObject({ status: 0 });
     expect(await shell('ssh-add -l')).toMatchObject({ status: 1 });
     agent.child.kill('SIGHUP');
-    await vi.waitFor(async () => expect(await listed()).toEqual(['plain', 'shared']), WAIT);
+    await eventually(async () => expect(await listed()).toEqual(['plain', 'shared']));
     expect(await shell(uses('shared'))).toMatchObject({ status: 0 });
 
     const phrase = (option: string, text: string) =>
@@ -125,7 +124,7 @@ done
     expect(await shell('ssh-add -q -t 1 -c own-ed25519')).toMatchObject({ status: 0 });
     expect(await shell(uses('own-rsa'))).toMatchObject({ status: 0 });
     expect(await shell(uses('own-ecdsa'))).toMatchObject({ status: 0 });
-    await vi.waitFor(async () => expect(await listed()).toHaveLength(3), WAIT);
+    await eventually(async () => expect(await listed()).toHaveLength(3));
 
     expect(await shell('ssh-add -q -c own-ed25519')).toMatchObject({ status: 0 });
     expect(await shell(uses('own-ed25519'))).toMatchObject({ status: 0 });
@@ -153,7 +152,7 @@ done
   it('holds a key no longer than --for, and nothing after SIGTERM', async () => {
     const { agent, shell, socket } = await start('--for 1s');
     expect(await shell(uses('plain'))).toMatchObject({ status: 0 });
-    await vi.waitFor(async () => expect((await shell(uses('plain'))).status).not.toBe(0), WAIT);
+    await eventually(async () => expect((await shell(uses('plain'))).status).not.toBe(0));
     agent.child.kill('SIGTERM');
     expect(await agent.ended).toMatchObject({ status: 0 });
     expect(existsSync(socket)).toBe(false);

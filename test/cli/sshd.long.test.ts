@@ -2,8 +2,9 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { userInfo } from 'node:os';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { isAbsent } from '../support/binaries.ts';
+import { eventually } from '../support/eventually.ts';
 import { PASSWORD } from '../support/world.ts';
 import { missing, type Sshd, startSshd } from './sshd.ts';
 import { askpass, CHEAP, cleanUp, sandbox, serveAssistant } from './support.ts';
@@ -17,8 +18,6 @@ const KEYS = [
   ['rsa', 'RSA-2048'],
 ] as const;
 const AT_ONCE = 80;
-const WAIT = { timeout: 60_000 };
-
 /** How many ask a distant assistant at once: some rounds of what an agent sends at a time. */
 const FAR_AT_ONCE = 12;
 
@@ -88,7 +87,7 @@ describe.skipIf(isLacking)('ssh with roaming-key agent', { timeout: 600_000 }, (
       await box.shell(`grep ' ${scheme}-${type} ' authorized > ${scheme}-${type}.pub`);
     await box.shell(`ssh-keygen -q -t ed25519 -N '' -f ca`);
     box.start(`roaming-key authorized-keys --keys authorized --feed ${url} --fresh 1 --out live --watch`);
-    await vi.waitFor(() => expect(live()).toContain('retrieve-Ed25519'), WAIT);
+    await eventually(() => expect(live()).toContain('retrieve-Ed25519'));
     sshd = await startSshd(box, [
       `AuthorizedKeysFile ${box.file('live')} ${box.file('others')}`,
       `TrustedUserCAKeys ${box.file('ca.pub')}`,
@@ -206,7 +205,7 @@ describe.skipIf(isLacking)('ssh with roaming-key agent', { timeout: 600_000 }, (
     );
     expect(git).toMatchObject({ status: 0 });
     await box.json(['disable', '--assistant', url, '--code', codes.get(dead) as string]);
-    await vi.waitFor(() => expect(live()).not.toContain(dead), WAIT);
+    await eventually(() => expect(live()).not.toContain(dead));
     expect(await sshd.logIn(socket, only(dead))).toMatchObject({ status: 255 });
     expect(await sshd.logIn(socket, only(alive))).toMatchObject({ status: 0 });
     expect(await box.shell(`${signers}; cd repo; git verify-commit HEAD`)).toMatchObject({ status: 0 });

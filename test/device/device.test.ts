@@ -8,6 +8,7 @@ import { type DisablingKit, disablingName } from '../../lib/protocol/disabling.t
 import type { Argon2id } from '../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { b64, forgedProblem, intercepting } from '../attacks/support.ts';
+import { eventually } from '../support/eventually.ts';
 import { argon2idOnce, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 
 /** Stands in for the library's Argon2id where a test makes many records and none needs to be hard to guess. */
@@ -216,7 +217,7 @@ describe('renewal', () => {
     });
     const device = await Device.open(records, 'ada', { ...options, fetch });
     const unlocking = device.unlock(PASSWORD);
-    await vi.waitFor(() => expect(asked).toBe(2));
+    await eventually(() => expect(asked).toBe(2));
     await device.changePassword({ password: PASSWORD, newPassword: NEW_PASSWORD, saveKit: async () => {} });
     slow.open();
     await unlocking;
@@ -236,7 +237,7 @@ describe('renewal', () => {
     };
     const device = new Device(record, { ...options, save });
     const unlocking = device.unlock(PASSWORD);
-    await vi.waitFor(() => expect(saves).toBe(1));
+    await eventually(() => expect(saves).toBe(1));
     const changing = device.changePassword({
       password: PASSWORD,
       newPassword: NEW_PASSWORD,

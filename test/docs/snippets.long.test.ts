@@ -82,7 +82,7 @@ function start(file: string): { child: ChildProcess; output: () => string; ended
 }
 
 async function answers(port: number, server: ReturnType<typeof start>): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 1200; tries++) {
     if (server.child.exitCode !== null) throw new Error(`the server ended: ${server.output()}`);
     try {
       await fetch(`http://localhost:${port}/`);

@@ -6,6 +6,7 @@ import { MemoryStore } from '../../lib/store/memory.ts';
 import { disabledFeed } from '../../lib/strategy/disabled-feed.ts';
 import { type MetricsOptions, prometheusMetrics } from '../../lib/telemetry/metrics.ts';
 import { makeRequest, makeTicket, post } from '../attacks/support.ts';
+import { eventually } from '../support/eventually.ts';
 import { startAssistant } from '../support/world.ts';
 
 const line = (text: string, pattern: RegExp) => text.split('\n').filter((one) => pattern.test(one));
@@ -73,7 +74,7 @@ describe('requests that never reach an assistant', () => {
     await fetch(`${world.url}/assist`, { method: 'POST', body: 'no JSON' });
     await fetch(`${world.url}/assist`);
     await fetch(`${world.url}/keys`);
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(line(await registry.metrics(), /^roaming_key_http_responses_total/).sort()).toEqual(
         [
           ['assist', 400, 1],
@@ -98,7 +99,7 @@ describe('requests that never reach an assistant', () => {
     // The server has the request by then, however busy the machine is.
     await once(asked, 'continue');
     asked.destroy();
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(line(await registry.metrics(), /^roaming_key_http_responses_total/)).toHaveLength(1),
     );
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { KeySet } from '../../lib/assistant/keys.ts';
 import { assistant as assistantRouter } from '../../lib/assistant/router.ts';
 import { openSqlite } from '../../lib/databases/sqlite-driver.ts';
@@ -12,6 +12,7 @@ import { SqliteRecordStore } from '../../lib/roaming/stores/sqlite.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
 import { disabledFeed } from '../../lib/strategy/disabled-feed.ts';
+import { eventually } from '../support/eventually.ts';
 import { CHEAP_KDF, startAssistant } from '../support/world.ts';
 import {
   fetchRecord,
@@ -324,7 +325,7 @@ describe('a service', () => {
     const { kit } = await enroll({ ...assistant.enrolment, roam: service.as('ada') });
     await service.records.init();
     await disable(kit);
-    await vi.waitFor(() => expect(service.events.at(-1)?.type).toBe('deletedDisabled'), 5000);
+    await eventually(() => expect(service.events.at(-1)?.type).toBe('deletedDisabled'));
     await service.records.close();
   });
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ed25519 } from '@noble/curves/ed25519.js';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { KeySet } from '../../lib/assistant/keys.ts';
 import { parseSealed, seal } from '../../lib/crypto/jwe/jwe.ts';
 import { openSealed } from '../../lib/crypto/jwe/jwe-node.ts';
@@ -11,6 +11,7 @@ import type { Argon2id } from '../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { readTicket, stateId, ticketPayload } from '../../lib/protocol/ticket.ts';
 import { ServiceSecret } from '../../lib/roaming/service-secret.ts';
+import { eventually } from '../support/eventually.ts';
 import { type AssistantWorld, CHEAP_KDF, PASSWORD, startAssistant } from '../support/world.ts';
 import {
   fetchRecord,
@@ -260,7 +261,7 @@ describe('after the assistant has changed its key', () => {
       await assistant.keys.rotate();
       service.clock.offset += 301;
       const { kid } = assistant.keys.active.jwk;
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         await service.records.fetch({ account: 'x' });
         expect(await service.store.find(new ServiceSecret(SECRET).owner(`\0kid ${kid}`))).toBeDefined();
       });

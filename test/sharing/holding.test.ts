@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { encryptTo } from '../../lib/device/encrypt-to.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { intercepting } from '../attacks/support.ts';
+import { until } from '../support/eventually.ts';
 import { PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 import { argon2id, deviceOf, enrolElgamal, enrolRsa, holdJobs, rsaKey, stretch } from './support.ts';
 
@@ -164,7 +165,7 @@ describe('a wrong password', () => {
     });
     await device.unlockShared('wrong');
     const signing = device.sign(data).catch((error: unknown) => error);
-    await vi.waitUntil(() => world.events.some(({ type }) => type === 'wrongPassword'), { timeout: 60_000 });
+    await until(() => world.events.some(({ type }) => type === 'wrongPassword'));
     await device.unlockShared(PASSWORD);
     answer();
     expect(await signing).toEqual(wrongPassword);

@@ -5,6 +5,7 @@ import { KeySet } from '../../lib/assistant/keys.ts';
 import { assistant } from '../../lib/assistant/router.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { assist, b64, type KnownRequest, makeRequest, makeTicket, unixNow } from '../attacks/support.ts';
+import { until } from '../support/eventually.ts';
 import { type AssistantWorld, listen, PASSWORD, startAssistant } from '../support/world.ts';
 import { bytes, deviceOf, enrolRsa, holdJobs, makeShareTicket, rsaShare, signMembers } from './support.ts';
 
@@ -119,11 +120,11 @@ describe('a full pool', () => {
     const jobs = holdJobs();
     const asked = flood.map((ask) => ask());
     await jobs.arrived();
-    await vi.waitUntil(() => finished.length === 32, { timeout: 60_000 });
+    await until(() => finished.length === 32);
     expect(new Set(finished.map((one) => one.slice(-3)))).toEqual(new Set(['429']));
     finished.length = 0;
     asked.push(...owners.map((ask) => ask()));
-    await vi.waitUntil(() => world.assistant.workers.waiting === 9, { timeout: 60_000 });
+    await until(() => world.assistant.workers.waiting === 9);
     jobs.release();
     await Promise.all(asked);
     expect(finished.filter((one) => one.endsWith('200'))).toHaveLength(10);
@@ -141,7 +142,7 @@ describe('a full pool', () => {
     const running = one.sign();
     await jobs.arrived();
     const signing = device.sign(new Uint8Array(1));
-    await vi.waitUntil(() => world.events.some(({ type }) => type === 'busy'), { timeout: 60_000 });
+    await until(() => world.events.some(({ type }) => type === 'busy'));
     jobs.release();
     await running;
     expect(await signing).toHaveLength(256);
@@ -209,7 +210,7 @@ describe('a router that closes', () => {
     const jobs = holdJobs();
     const running = strangers.map(({ sign }) => sign());
     await jobs.arrived();
-    await vi.waitUntil(async () => (await health(world)).workers['waiting'] === 2, { timeout: 60_000 });
+    await until(async () => (await health(world)).workers['waiting'] === 2);
     let isClosed = false;
     const closing = router.assistant.close().then(() => {
       isClosed = true;

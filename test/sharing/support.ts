@@ -13,6 +13,7 @@ import { disablingName } from '../../lib/protocol/disabling.ts';
 import { type Argon2id, deviceShare, stretchPassword } from '../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { b64, random, unixNow } from '../attacks/support.ts';
+import { until } from '../support/eventually.ts';
 import { type AssistantWorld, argon2idOnce, PASSWORD } from '../support/world.ts';
 
 const file = JSON.parse(readFileSync(new URL('../vectors/rsa-keys.json', import.meta.url), 'utf8'));
@@ -213,7 +214,7 @@ export function holdJobs(): HeldJobs {
   onTestFinished(release);
   return {
     arrived: async (count = 1) => {
-      await vi.waitUntil(() => held.length >= count, { timeout: 60_000, interval: 2 });
+      await until(() => held.length >= count);
     },
     release,
     async kill() {

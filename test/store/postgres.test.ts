@@ -1,8 +1,9 @@
 import { Pool } from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { storeContract } from '../../lib/store/contract.ts';
 import { DEFAULT_GUESS_POLICY } from '../../lib/store/guess-policy.ts';
 import { PostgresStore, type PostgresStoreOptions } from '../../lib/store/postgres.ts';
+import { eventually } from '../support/eventually.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { shift as shiftOn } from './postgres-shift.ts';
 
@@ -22,8 +23,6 @@ afterAll(async () => {
 });
 
 /** Waits for what a server or a connection does in its own time, however busy the machine is. */
-const eventually = <T>(act: () => T | Promise<T>) => vi.waitFor(act, { timeout: 60_000, interval: 50 });
-
 const shift = (schema: string, by: number) => shiftOn(shared, schema, by);
 
 const open = async () => {

@@ -5,9 +5,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createClient, createCluster } from 'redis';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { storeContract } from '../../lib/store/contract.ts';
 import { RedisStore } from '../../lib/store/redis.ts';
+import { eventually } from '../support/eventually.ts';
 import { redisAvailable } from '../support/redis.ts';
 import { SHIFT } from './redis-shift.ts';
 
@@ -47,7 +48,7 @@ describe.skipIf(isSkipped)('RedisStore keeps the contract on a cluster', () => {
     node.on('error', () => {});
     await node.connect();
     await node.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383']);
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(await node.sendCommand(['CLUSTER', 'INFO'])).toContain('cluster_state:ok');
     });
   }, 180_000);

@@ -3,17 +3,16 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createClient } from 'redis';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { storeContract } from '../../lib/store/contract.ts';
 import { DEFAULT_GUESS_POLICY, type GuessPolicy, waitAfter } from '../../lib/store/guess-policy.ts';
 import { RedisStore, type RedisStoreOptions } from '../../lib/store/redis.ts';
 import { spellPolicy } from '../../lib/store/redis-scripts.ts';
+import { eventually } from '../support/eventually.ts';
 import { redisAvailable, startRedis, type TestRedis } from '../support/redis.ts';
 import { SHIFT } from './redis-shift.ts';
 
 /** Waits for what a server or a connection does in its own time, however busy the machine is. */
-const eventually = <T>(act: () => T | Promise<T>) => vi.waitFor(act, { timeout: 60_000, interval: 50 });
-
 const urlOf = ({ url }: TestRedis) => (url.includes(':') ? url : `unix://${url}`);
 const client = (redis: TestRedis) => createClient({ url: urlOf(redis) });
 

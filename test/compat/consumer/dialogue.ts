@@ -95,7 +95,7 @@ async function main(folder: string): Promise<void> {
   const ask = async (method: string, route: string, text?: string) => {
     const headers = { 'content-type': 'application/json' };
     const request = { method, ...(text !== undefined && { body: text, headers }) };
-    return (await fetch(url + route, { ...request, signal: AbortSignal.timeout(5000) })).status;
+    return (await fetch(url + route, { ...request, signal: AbortSignal.timeout(60_000) })).status;
   };
   expectEqual('GET keys', await ask('GET', '/keys'), 200);
   expectEqual('GET disabled', await ask('GET', '/disabled'), 200);

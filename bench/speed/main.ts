@@ -9,6 +9,7 @@ import { measureClients } from './sections/clients.ts';
 import { measureFlood } from './sections/flood.ts';
 import { measureGrowth } from './sections/growth.ts';
 import { measureOtherRoute } from './sections/other-route.ts';
+import { measureProcesses } from './sections/processes.ts';
 import { measureServers } from './sections/servers.ts';
 
 const HELP = `npm run bench -- [options]
@@ -60,6 +61,7 @@ const flood = await measureFlood({
   say,
 });
 const growth = await measureGrowth({ rounds, entries: quick ? 2000 : 1_000_000, all: !json, scale, say });
+const processes = json ? undefined : await measureProcesses({ rounds, scale, say });
 const clients = json ? undefined : await measureClients({ rounds: quick ? 1 : Math.min(rounds, 5), say });
 
 const ratios = {
@@ -79,6 +81,7 @@ const results: Results = {
   otherRoute,
   flood,
   growth,
+  processes,
   clients,
 };
 writeFileSync(path.join(root, 'bench/results.json'), `${JSON.stringify(results, null, 2)}\n`);

@@ -6,6 +6,7 @@ import type { ClientRow } from './sections/clients.ts';
 import type { Flood } from './sections/flood.ts';
 import type { Growth } from './sections/growth.ts';
 import type { OtherRoute } from './sections/other-route.ts';
+import type { ProcessesRow } from './sections/processes.ts';
 import type { Servers } from './sections/servers.ts';
 import type { Spread } from './statistics.ts';
 import { TARGETS, type TargetName } from './targets.ts';
@@ -21,6 +22,7 @@ export interface Results {
   readonly otherRoute: Readonly<Record<'rsa' | 'ed25519', OtherRoute>>;
   readonly flood: Flood;
   readonly growth: Growth;
+  readonly processes: readonly ProcessesRow[] | undefined;
   readonly clients: readonly ClientRow[] | undefined;
 }
 
@@ -30,7 +32,7 @@ export interface Results {
  * @param images the folder for plots; `undefined` draws none
  */
 export async function report(results: Results, { images }: { images: string | undefined }): Promise<void> {
-  const { node, machine, rounds, ratios, servers, otherRoute, flood, growth, clients } = results;
+  const { node, machine, rounds, ratios, servers, otherRoute, flood, growth, processes, clients } = results;
   const lines = [
     `Node ${node}, ${machine}; medians of ${rounds} rounds, quartiles in brackets.`,
     '',
@@ -80,6 +82,15 @@ export async function report(results: Results, { images }: { images: string | un
         bytes(disk),
       ]),
     ),
+    ...(processes
+      ? [
+          '',
+          ...table(
+            ['processes on one SQLite file', 'CPU of an unlock, µs', 'unlocks a second'],
+            processes.map((row) => [String(row.processes), withSpread(row.cpu, 0), withSpread(row.rate, 0)]),
+          ),
+        ]
+      : []),
     ...(clients
       ? [
           '',

@@ -28,6 +28,7 @@ interface AssistOptions {
   readonly key?: Parameters<typeof enrolDevice>[1];
   readonly devices?: number;
   readonly question: () => Question;
+  readonly pinned?: boolean;
 }
 
 /** One kind of help. */
@@ -38,12 +39,13 @@ export function assistCase({
   key = { scheme: 'retrieve' },
   devices: count = DEVICES,
   question,
+  pinned = true,
 }: AssistOptions): Case {
   return {
     name,
     batch,
     async start() {
-      const server = await MeasuredServer.start('assistant', { app: app() });
+      const server = await MeasuredServer.start('assistant', { app: app(), pinned });
       const url = `${server.origin}/assistant`;
       const devices = await many(count, () => enrolDevice(url, key));
       return {
@@ -63,8 +65,12 @@ export function assistCase({
 }
 
 /** Key retrieval, the ordinary unlock. */
-export function unlockCase(name: string, app: () => AssistantAppOptions): Case {
-  return assistCase({ name, batch: 1200, app, question: () => RETRIEVAL });
+export function unlockCase(
+  name: string,
+  app: () => AssistantAppOptions,
+  { pinned = true }: { readonly pinned?: boolean } = {},
+): Case {
+  return assistCase({ name, batch: 1200, app, question: () => RETRIEVAL, pinned });
 }
 
 /** A signature by a shared RSA key, which each device has had for a while. */

@@ -84,12 +84,10 @@ function start(file: string): { child: ChildProcess; output: () => string; ended
 async function answers(port: number, server: ReturnType<typeof start>): Promise<void> {
   for (let tries = 0; tries < 1200; tries++) {
     if (server.child.exitCode !== null) throw new Error(`the server ended: ${server.output()}`);
-    try {
-      await fetch(`http://localhost:${port}/`);
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    const answer = await fetch(`http://localhost:${port}/`).catch(() => undefined);
+    if (answer && answer.status < 500) return;
+    if (answer) throw new Error(`${answer.url} answers ${answer.status}: ${server.output()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`no server on its port: ${server.output()}`);
 }

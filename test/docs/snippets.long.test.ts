@@ -2,6 +2,7 @@
  * Runs every snippet of the documentation. A fenced block of JavaScript or TypeScript is preceded by one of
  *
  * - `<!-- run: server -->`: listens on port 3000 (or 3001 to 3009) until the page's next server on that port starts;
+ *   `server.cjs` is CommonJS;
  * - `<!-- run: as:NAME.js -->`: is there for the other blocks of the page to import as `./NAME.js`;
  * - `<!-- run: NAME -->`: ends by itself, with status 0, after the blocks before it on the page have run.
  */
@@ -117,10 +118,11 @@ describe.each(pages)('%s', (page) => {
       for (const [i, { kind = '', code }] of snippets.entries()) {
         const text = (await ports.replaceIn(code)).replaceAll("'data/", `'${data}/`);
         const name = /^as:([\w.-]+)$/.exec(kind)?.[1];
-        const file = path.join(own, name ?? `${i}.js`);
+        const isCommonJs = kind.endsWith('.cjs');
+        const file = path.join(own, name ?? `${i}.${isCommonJs ? 'cjs' : 'js'}`);
         writeFileSync(file, (await transform(text, { loader: 'ts' })).code);
         if (name !== undefined) continue;
-        if (kind === 'server') {
+        if (kind === 'server' || isCommonJs) {
           const port = portOf(code);
           await stop(port);
           const running = start(file);

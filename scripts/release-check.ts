@@ -16,11 +16,13 @@ import { LIFECYCLE } from './lifecycle.ts';
 const ROOT = path.join(import.meta.dirname, '..');
 const TOP_LEVEL = [
   'CHANGELOG.md',
+  'CONTRIBUTING.md',
   'LICENSE',
   'README.md',
   'SECURITY.md',
   'dist',
   'docs',
+  'examples',
   'lib',
   'package.json',
 ];

@@ -70,8 +70,18 @@ const PORT = /\b300\d\b/g;
 /** The port that a server listens on, as its page names it. */
 const portOf = (code: string) => /listen\((300\d)\b/.exec(code)?.[1] ?? '3000';
 
+/** On a busy machine a server ends a connection on which a request is under way: not what is tested here. */
+const PATIENT_SERVERS = `data:text/javascript,${encodeURIComponent(`
+  import { Server } from 'node:http';
+  const { listen } = Server.prototype;
+  Server.prototype.listen = function (...where) {
+    this.keepAliveTimeout = 120_000;
+    return listen.apply(this, where);
+  };
+`)}`;
+
 function start(file: string): { child: ChildProcess; output: () => string; ended: Promise<number | null> } {
-  const child = spawn(process.execPath, [file], {
+  const child = spawn(process.execPath, ['--import', PATIENT_SERVERS, file], {
     cwd: root,
     env: { ...process.env, SECRET: 'a secret for snippets, of thirty-two bytes', NODE_NO_WARNINGS: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],

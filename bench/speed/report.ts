@@ -86,8 +86,8 @@ export async function report(results: Results, { images }: { images: string | un
       ? [
           '',
           ...table(
-            ['processes on one SQLite file', 'CPU of an unlock, µs', 'unlocks a second'],
-            processes.map((row) => [String(row.processes), withSpread(row.cpu, 0), withSpread(row.rate, 0)]),
+            ['processes on one SQLite file', 'CPU of an unlock, µs'],
+            processes.map((row) => [String(row.processes), withSpread(row.cpu, 0)]),
           ),
         ]
       : []),

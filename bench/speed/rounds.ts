@@ -66,7 +66,12 @@ export async function warmUp(
   }
 }
 
-async function oneRound({ server, run }: RunningCase, count: number, connections: number): Promise<Row> {
+/** Does an operation `count` times, and before that as often without counting. */
+export async function oneRound(
+  { server, run }: RunningCase,
+  count: number,
+  connections: number,
+): Promise<Row> {
   // While the others had their turns, V8 gave memory back: what it costs to take it again is no part of a request.
   await run(count, (requests) => server.send(requests, connections));
   const latencies: number[] = [];

@@ -66,6 +66,7 @@ describe('the explorer', () => {
   it('explores a decoder of this package further than its seeds lead', { timeout: 600_000 }, async () => {
     const [report] = await explore('targets.ts', ['private-openssh'], 500);
     expect(report?.finding).toBeUndefined();
+    expect(report?.executions).toBeGreaterThanOrEqual(500);
     expect(report?.corpus.length).toBeGreaterThan(5);
   });
 });

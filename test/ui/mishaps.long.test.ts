@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   create,
   device,
+  holdBack,
   keepKit,
   logIn,
   logOut,
@@ -83,14 +84,7 @@ describe('a page is never dead', () => {
 
   it('while the scripts are late', async () => {
     const page = await device();
-    let release = () => {};
-    const held = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    await page.route('**/ui.js', async (route) => {
-      await held;
-      await route.continue();
-    });
+    const release = await holdBack(page, '**/ui.js');
     await page.goto(`${origin()}/account/login`, { waitUntil: 'commit' });
     await page.waitForSelector('.rk-wait');
     expect(await page.locator('button, input').count()).toBe(0);

@@ -5,6 +5,7 @@ import { accessibilityFaults, faultsInAllLooks } from '../web/support.ts';
 import {
   create,
   device,
+  holdBack,
   keepKit,
   logIn,
   logOut,
@@ -185,14 +186,7 @@ describe('a login', () => {
     expect((await notice(page)).text).toContain('not the “finn”');
     const other = await page.context().newPage();
     // The only name here is in the form from the beginning, and what is typed meanwhile stays.
-    let release = () => {};
-    const held = new Promise<void>((done) => {
-      release = done;
-    });
-    await other.route('**/session', async (route) => {
-      await held;
-      await route.continue();
-    });
+    const release = await holdBack(other, '**/session');
     await open(other, 'login');
     expect(await other.inputValue('[name=account]')).toBe('finn');
     await other.fill('[name=account]', '');

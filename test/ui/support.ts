@@ -40,6 +40,19 @@ export async function open(page: Page, name: string): Promise<void> {
   await page.waitForSelector('.rk-part h1');
 }
 
+/** Holds back what a page asks for at `url`; resolves with what lets it go. */
+export async function holdBack(page: Page, url: string): Promise<() => void> {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route(url, async (route) => {
+    await held;
+    await route.continue();
+  });
+  return release;
+}
+
 export const submit = (page: Page) => page.click('.rk-part form button[type=submit]');
 
 export async function typeAccount(page: Page, account: string, password: string): Promise<void> {

@@ -12,7 +12,7 @@ import { mergeKey, type RegisteredKey } from '../../lib/strategy/registered-key.
 import { registration } from '../../lib/strategy/registration.ts';
 import type { RelyingPartyOptions } from '../../lib/strategy/relying-party.ts';
 import { RoamingKeyStrategy } from '../../lib/strategy/strategy.ts';
-import { argon2idOnce, PASSWORD, startAssistant } from '../support/world.ts';
+import { PASSWORD, quickArgon2id, startAssistant } from '../support/world.ts';
 
 export const SECRET = 'a secret of at least thirty-two bytes, for apps';
 
@@ -67,10 +67,10 @@ export interface Visitor {
 /** Enrols somebody; `route` says where an origin really is, as a name server would. */
 export async function visitor(route: (url: string) => string = (url) => url): Promise<Visitor> {
   const { enrolment: options, store, url } = await startAssistant();
-  const enrolment = await enroll({ ...options, argon2id: argon2idOnce });
+  const enrolment = await enroll({ ...options, argon2id: quickArgon2id });
   const cookies = new Map<string, Map<string, string>>();
   const fetch = withCookies(cookies, route);
-  const device = new Device(enrolment.record, { assistant: url, argon2id: argon2idOnce, fetch });
+  const device = new Device(enrolment.record, { assistant: url, argon2id: quickArgon2id, fetch });
   const party = (origin: string, path: string) => ({
     url: `${origin}${path}`,
     account: 'ada',

@@ -6,11 +6,11 @@ import { disablingName } from '../../lib/protocol/disabling.ts';
 import type { Argon2id } from '../../lib/protocol/password.ts';
 import { parseRecord } from '../../lib/protocol/record.ts';
 import { b64, openAsAssistant } from '../attacks/support.ts';
-import { argon2idOnce, CHEAP_KDF, PASSWORD, startAssistant } from '../support/world.ts';
+import { CHEAP_KDF, PASSWORD, quickArgon2id, startAssistant } from '../support/world.ts';
 
 async function start() {
   const world = await startAssistant();
-  return { world, enrolment: { ...world.enrolment, argon2id: argon2idOnce } };
+  return { world, enrolment: world.enrolment };
 }
 
 describe('enrolment', () => {
@@ -52,7 +52,7 @@ describe('enrolment', () => {
       const { record } = await enroll({ ...enrolment, key: { existing: pem } });
       const out = await new Device(record, {
         assistant: record.assistant.url,
-        argon2id: argon2idOnce,
+        argon2id: quickArgon2id,
       }).exportPrivateKey(PASSWORD, 'pkcs8-pem');
       const again = createPrivateKey(out);
       expect(again.export({ format: 'jwk' })).toEqual(privateKey.export({ format: 'jwk' }));
@@ -74,7 +74,7 @@ describe('enrolment', () => {
     expect(await openAsAssistant(world.keys, record.ticket, 'rk-ticket+jwe')).toMatchObject({
       exp: expiresAt,
     });
-    const device = new Device(record, { assistant: record.assistant.url, argon2id: argon2idOnce });
+    const device = new Device(record, { assistant: record.assistant.url, argon2id: quickArgon2id });
     await device.unlock(PASSWORD);
     world.clock.offset = 1000;
     await expect(device.unlock(PASSWORD)).rejects.toMatchObject({ code: 'bad_ticket' });
@@ -110,7 +110,7 @@ describe('enrolment', () => {
     const { enrolment } = await start();
     const buffers: Uint8Array[] = [];
     const argon2id: Argon2id = async (password, salt, kdf) => {
-      const k = await argon2idOnce(password, salt, kdf);
+      const k = await quickArgon2id(password, salt, kdf);
       buffers.push(password, k);
       return k;
     };

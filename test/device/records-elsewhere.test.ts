@@ -3,7 +3,7 @@ import { Device } from '../../lib/device/device.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { memoryRecords, type Records, replaceRecord } from '../../lib/device/records.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
-import { CHEAP_KDF, PASSWORD, startAssistant } from '../support/world.ts';
+import { CHEAP_KDF, PASSWORD, quickArgon2id, startAssistant } from '../support/world.ts';
 
 const NEW_PASSWORD = 'staple battery horse correct';
 
@@ -12,7 +12,8 @@ async function twoDevices(records: Records) {
   const world = await startAssistant();
   const { record } = await enroll(world.enrolment);
   await records.save('ada', record);
-  const open = () => Device.open(records, 'ada', { assistant: world.url, fetch: world.fetch });
+  const open = () =>
+    Device.open(records, 'ada', { argon2id: quickArgon2id, assistant: world.url, fetch: world.fetch });
   return { world, record, one: await open(), two: await open() };
 }
 
@@ -81,7 +82,12 @@ it('a device goes on without what is kept: gone, damaged or out of reach', async
     async () => ({ version: 1 }) as unknown as DeviceRecord,
     () => Promise.reject(new Error('the disk')),
   ]) {
-    const device = new Device(record, { assistant: world.url, fetch: world.fetch, load });
+    const device = new Device(record, {
+      argon2id: quickArgon2id,
+      assistant: world.url,
+      fetch: world.fetch,
+      load,
+    });
     await device.unlock(PASSWORD);
     expect(device.record).toEqual(record);
   }
@@ -101,7 +107,12 @@ it('a record that somebody moved to another assistant is refused, although it is
   const { ticket, assistant } = (await enroll(thief.enrolment)).record;
   const moved = { ...record, ticket, assistant };
   thief.traffic.length = 0;
-  const device = new Device(record, { assistant: world.url, fetch: thief.fetch, load: async () => moved });
+  const device = new Device(record, {
+    argon2id: quickArgon2id,
+    assistant: world.url,
+    fetch: thief.fetch,
+    load: async () => moved,
+  });
   await expect(device.unlock(PASSWORD)).rejects.toMatchObject({ code: 'bad_record' });
   expect(thief.traffic).toEqual([]);
   await one.unlock(PASSWORD);

@@ -13,7 +13,7 @@ import { enroll } from '../../lib/device/enroll.ts';
 import { MAX_MESSAGE } from '../../lib/protocol/schemes/ed25519.ts';
 import { b64, hostileAssistant, random, unixNow } from '../attacks/support.ts';
 import { isAbsent } from '../support/binaries.ts';
-import { argon2idOnce, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
+import { PASSWORD, quickArgon2id, startAssistant, startRelyingParty } from '../support/world.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'shared-ed25519-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -22,12 +22,12 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 async function start(options: Partial<DeviceOptions> = {}) {
   const world = await startAssistant();
   const { scheme: _scheme, ...enrolment } = world.enrolment;
-  const { record, kit } = await enroll({ ...enrolment, argon2id: argon2idOnce });
+  const { record, kit } = await enroll(enrolment);
   const open = (more: Partial<DeviceOptions> = {}) =>
     new Device(record, {
       assistant: world.url,
       fetch: world.fetch,
-      argon2id: argon2idOnce,
+      argon2id: quickArgon2id,
       purposes: ['sign', 'login'],
       ...options,
       ...more,
@@ -49,11 +49,11 @@ describe('a shared Ed25519 key', () => {
       privateKey.export({ format: 'jwk' }) as JsonWebKey,
     ];
     for (const existing of forms) {
-      const made = await enroll({ ...enrolment, key: { existing }, argon2id: argon2idOnce });
+      const made = await enroll({ ...enrolment, key: { existing } });
       expect(made.record.jwk).toEqual(publicKey.export({ format: 'jwk' }));
       const device = new Device(made.record, {
         assistant: world.url,
-        argon2id: argon2idOnce,
+        argon2id: quickArgon2id,
         purposes: ['sign'],
       });
       expect(verifies(device, utf8('x'), await device.sign(utf8('x'), { password: PASSWORD }))).toBe(true);
@@ -149,7 +149,7 @@ describe('the nonces of a device', () => {
     const device = new Device(record, {
       assistant: world.url,
       fetch,
-      argon2id: argon2idOnce,
+      argon2id: quickArgon2id,
       purposes: ['sign'],
     });
     await expect(device.sign(utf8('same'), { password: PASSWORD })).rejects.toMatchObject({
@@ -172,7 +172,7 @@ describe('the nonces of a device', () => {
     const device = new Device(record, {
       assistant: world.url,
       fetch,
-      argon2id: argon2idOnce,
+      argon2id: quickArgon2id,
       purposes: ['sign'],
     });
     await device.unlockShared(PASSWORD);
@@ -190,7 +190,7 @@ describe('the nonces of a device', () => {
 describe('an assistant that lies', () => {
   it.each(['hiding', 'binding', 'share'])('in %s gets no signature released', async (member) => {
     const { world, record } = await start();
-    const honest = new Device(record, { assistant: world.url, argon2id: argon2idOnce, purposes: ['sign'] });
+    const honest = new Device(record, { assistant: world.url, argon2id: quickArgon2id, purposes: ['sign'] });
     const signature = await honest.sign(utf8('x'), { password: PASSWORD });
     const wrong = { hiding: signature.slice(0, 32), binding: signature.slice(0, 32), share: random(32) };
     wrong.share[31] = 0;
@@ -203,7 +203,7 @@ describe('an assistant that lies', () => {
     const device = new Device(record, {
       assistant: world.url,
       fetch,
-      argon2id: argon2idOnce,
+      argon2id: quickArgon2id,
       purposes: ['sign'],
     });
     await expect(device.sign(utf8('x'), { password: PASSWORD })).rejects.toMatchObject({
@@ -226,7 +226,7 @@ describe('an assistant that lies', () => {
       });
     };
     const sign = () =>
-      new Device(record, { assistant: world.url, fetch, argon2id: argon2idOnce, purposes: ['sign'] }).sign(
+      new Device(record, { assistant: world.url, fetch, argon2id: quickArgon2id, purposes: ['sign'] }).sign(
         utf8('the same'),
         { password: PASSWORD },
       );

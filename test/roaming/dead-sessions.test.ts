@@ -8,7 +8,7 @@ import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { roamingRecords } from '../../lib/roaming/router.ts';
 import { MemoryRecordStore } from '../../lib/roaming/stores/memory.ts';
-import { CHEAP_KDF, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
+import { CHEAP_KDF, PASSWORD, quickArgon2id, startAssistant, startRelyingParty } from '../support/world.ts';
 import { quickRecord, SECRET, startRecords } from './support.ts';
 
 it('a dead session stores, reads and deletes no record', async () => {
@@ -33,7 +33,7 @@ it('a dead session stores, reads and deletes no record', async () => {
     ...assistant.enrolment,
     register: [{ url: `${rp.origin}/register`, account: 'ada', headers: { 'x-invited': 'ada' } }],
   });
-  const device = new Device(record, { assistant: assistant.url });
+  const device = new Device(record, { assistant: assistant.url, argon2id: quickArgon2id });
   const cookies: string[] = [];
   for (let i = 0; i < 7; i++) {
     const { headers } = await device.login({

@@ -13,7 +13,7 @@ import { MemoryStore } from '../../lib/store/memory.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
 import { disabledFeed } from '../../lib/strategy/disabled-feed.ts';
 import { eventually } from '../support/eventually.ts';
-import { CHEAP_KDF, startAssistant } from '../support/world.ts';
+import { CHEAP_KDF, quickArgon2id, startAssistant } from '../support/world.ts';
 import {
   fetchRecord,
   OPEN,
@@ -37,7 +37,7 @@ describe('a user who has nothing but account name, password and code', () => {
     expect(failedSince.count).toBe(0);
     const party = { url: `${rp.origin}/login`, account: 'ada' };
     expect((await device.login(party)).body).toEqual({ user: { account: 'ada' } });
-    const old = new Device(record, { assistant: assistant.url });
+    const old = new Device(record, { assistant: assistant.url, argon2id: quickArgon2id });
     expect((await old.login({ ...party, password: PASSWORD })).body).toEqual({ user: { account: 'ada' } });
     expect(service.events.map(({ type }) => type)).toEqual(['stored', 'fetched']);
   });

@@ -11,7 +11,7 @@ import { devicesFlow } from '../../lib/ui/flows/devices.ts';
 import { thumbprintOf } from '../../lib/ui/flows/keep-record.ts';
 import { bringOthers, useOnce } from '../../lib/ui/flows/other-keys.ts';
 import { passwordFlow } from '../../lib/ui/flows/password.ts';
-import { CHEAP_KDF, PASSWORD, startAssistant } from '../support/world.ts';
+import { CHEAP_KDF, PASSWORD, quickArgon2id, startAssistant } from '../support/world.ts';
 import { fetchRecord, quickRecord, startRecords } from './support.ts';
 
 async function start() {
@@ -145,6 +145,7 @@ it('that the service refuses keep no pickup code from being made, and are named'
     app: { login: `${service.origin}/login`, session: `${service.origin}/session`, records: service.url },
     headers: { 'x-account': 'ada' },
     records,
+    argon2id: quickArgon2id,
     // The session is the app's own affair.
     fetch: async (url: RequestInfo | URL, init?: RequestInit) =>
       url === `${service.origin}/session`
@@ -173,6 +174,7 @@ it('are kept by the device that picks up once they have worked, and replace none
     app: { login: `${service.origin}/login`, session: `${service.origin}/session`, records: service.url },
     headers: { 'x-account': account },
     records,
+    argon2id: quickArgon2id,
     fetch: async (url, init) =>
       url === `${service.origin}/session`
         ? Response.json({
@@ -228,6 +230,7 @@ async function startMoving(isCut: (url: string, init?: RequestInit) => boolean =
     headers: { 'x-account': 'ada' },
     records,
     kdf: CHEAP_KDF,
+    argon2id: quickArgon2id,
     fetch: async (url: RequestInfo | URL, init?: RequestInit) => {
       if (url === `${service.origin}/session`) return Response.json({ account: 'ada', now: 0, keys: [] });
       if (isCut(url as string, init)) throw new TypeError('cut');

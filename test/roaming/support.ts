@@ -16,6 +16,7 @@ import {
   CHEAP_KDF,
   listen,
   PASSWORD,
+  quickArgon2id,
   type RelyingPartyWorld,
   startAssistant,
   startRelyingParty,
@@ -110,6 +111,7 @@ export async function startWorld(options: Partial<RoamingRecordsOptions> = {}): 
     roam: (account, code, more = {}) =>
       Device.roam({
         assistant: assistant.url,
+        argon2id: quickArgon2id,
         fetch: assistant.fetch,
         ...service.as(account),
         account,

@@ -1,8 +1,8 @@
 /** What the tests of shared keys have in common: keys of which every number is known, and tickets made by hand. */
-import { createHash, createPrivateKey, type JsonWebKey } from 'node:crypto';
+import { createPrivateKey, type JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, onTestFinished, vi } from 'vitest';
 import { fromBase64url } from '../../lib/base/bytes.ts';
 import { type AssistantJwk, seal } from '../../lib/crypto/jwe/jwe.ts';
 import { Device, type DeviceOptions } from '../../lib/device/device.ts';
@@ -14,7 +14,7 @@ import { type Argon2id, deviceShare, stretchPassword } from '../../lib/protocol/
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { b64, random, unixNow } from '../attacks/support.ts';
 import { until } from '../support/eventually.ts';
-import { type AssistantWorld, argon2idOnce, PASSWORD } from '../support/world.ts';
+import { type AssistantWorld, argon2idOnce, PASSWORD, quickArgon2id } from '../support/world.ts';
 
 const file = JSON.parse(readFileSync(new URL('../vectors/rsa-keys.json', import.meta.url), 'utf8'));
 
@@ -64,15 +64,19 @@ export function rsaKey(name: 'rsa2048' | 'rsa3072' | 'rsa4096' | 'other2048'): W
   };
 }
 
-let current: Argon2id = async (password, salt, { t, m, p }) =>
-  new Uint8Array(createHash('sha256').update(password).update(salt).update(`${t} ${m} ${p}`).digest());
+let current: Argon2id = quickArgon2id;
 
-/** Stands where Argon2id would be: what it costs to stretch a password is not what these tests are about. */
+/** What stretches passwords in tests of shared keys. */
 export const argon2id: Argon2id = (...args) => current(...args);
 
-/** From now on `argon2id` is Argon2id. */
+/** For the tests of a file, which calls this at its top, `argon2id` is Argon2id: files share this module. */
 export function useRealArgon2id(): void {
-  current = argon2idOnce;
+  beforeAll(() => {
+    current = argon2idOnce;
+  });
+  afterAll(() => {
+    current = quickArgon2id;
+  });
 }
 
 /** The bytes of a base64url member. */

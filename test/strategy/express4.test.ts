@@ -7,7 +7,7 @@ import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { RecordServiceClient } from '../../lib/device/roam.ts';
 import { fetchRecord, startRecords } from '../roaming/support.ts';
-import { listen, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
+import { listen, PASSWORD, quickArgon2id, startAssistant, startRelyingParty } from '../support/world.ts';
 
 vi.mock('express', async () => import('express4' as string));
 
@@ -24,7 +24,7 @@ it('a key logs in, its session ends with it, and every error is answered', async
   const party = { url: `${rp.origin}/login`, account: 'ada', password: PASSWORD };
   const register = { url: `${rp.origin}/register`, account: 'ada', headers };
   const { record, kit } = await enroll({ ...enrolment, register: [register] });
-  const device = new Device(record, { assistant: url });
+  const device = new Device(record, { assistant: url, argon2id: quickArgon2id });
   const answer = await device.login(party);
   expect(answer.body).toEqual({ user: { account: 'ada' } });
   const cookie = answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
@@ -66,13 +66,13 @@ it('behind parsers for forms and JSON, which leave an empty body where they read
   );
   const behind = { ...enrolment, assistant: `${parsing}/assistant` };
   const { record, kit } = await enroll(behind);
-  const device = new Device(record, { assistant: behind.assistant });
+  const device = new Device(record, { assistant: behind.assistant, argon2id: quickArgon2id });
   await device.unlock(PASSWORD);
   for (const parser of [express.urlencoded({ extended: false }), express.text(), express.raw()]) {
     const only = await listen(express().use(parser, app));
     await new Device(
       { ...record, assistant: { ...record.assistant, url: `${only}/assistant` } },
-      { assistant: `${only}/assistant` },
+      { assistant: `${only}/assistant`, argon2id: quickArgon2id },
     ).unlock(PASSWORD);
     await request(only).post('/assistant/assist').send({}).expect(400);
     await request(only).post('/assistant/assist').type('form').send('a=b').expect(400);

@@ -10,7 +10,7 @@ import { enter, noticeOf } from '../../lib/ui/flows/enter.ts';
 import { passwordFlow } from '../../lib/ui/flows/password.ts';
 import { pickupFlow } from '../../lib/ui/flows/pickup.ts';
 import { startRecords } from '../roaming/support.ts';
-import { CHEAP_KDF, PASSWORD, startAssistant } from '../support/world.ts';
+import { CHEAP_KDF, PASSWORD, quickArgon2id, startAssistant } from '../support/world.ts';
 
 async function start() {
   const assistant = await startAssistant();
@@ -30,6 +30,7 @@ async function start() {
     headers: { 'x-account': 'ada' },
     records: memoryRecords(),
     kdf: CHEAP_KDF,
+    argon2id: quickArgon2id,
     memory: {
       getItem: (name) => kept.get(name) ?? null,
       setItem: (name, value) => void kept.set(name, value),
@@ -53,7 +54,11 @@ async function start() {
     return noticeOf(context, entered);
   };
   const thief = async (tries: number) => {
-    const device = new Device(record, { assistant: assistant.url, purposes: ['sign'] });
+    const device = new Device(record, {
+      assistant: assistant.url,
+      argon2id: quickArgon2id,
+      purposes: ['sign'],
+    });
     for (let i = 0; i < tries; i++)
       await expect(device.sign(new Uint8Array(1), { password: `guess ${i}` })).rejects.toThrow();
   };
@@ -61,7 +66,9 @@ async function start() {
 }
 
 const elsewhere = (record: DeviceRecord, assistant: string) =>
-  new Device(record, { assistant, purposes: ['sign'] }).sign(new Uint8Array(1), { password: PASSWORD });
+  new Device(record, { assistant, argon2id: quickArgon2id, purposes: ['sign'] }).sign(new Uint8Array(1), {
+    password: PASSWORD,
+  });
 
 it('own typos are no alarm', async () => {
   const { logIn } = await start();
@@ -95,7 +102,11 @@ it('own typos from before a use on another device are not counted again', async 
 
 it('mistyped pickup codes are no own tries on the key', async () => {
   const { service, record, assistant, options, logIn, thief } = await start();
-  await new Device(record, { assistant: assistant.url, roam: service.as('ada') }).storeRecord();
+  await new Device(record, {
+    assistant: assistant.url,
+    argon2id: quickArgon2id,
+    roam: service.as('ada'),
+  }).storeRecord();
   const flow = pickupFlow(options);
   onTestFinished(() => flow.end());
   for (let i = 0; i < 2; i++) {
@@ -151,6 +162,7 @@ it('a change of password tells of strangers, and of a change that was not the ow
   let asked = 0;
   const taker = new Device(current, {
     assistant: assistant.url,
+    argon2id: quickArgon2id,
     save: async () => {},
     fetch: async (url, init) => {
       if ((url as string).endsWith('/assist') && ++asked > 2) throw new TypeError('cut');

@@ -2,20 +2,26 @@
  * Runs the tests that depend most on the runtime with other releases of Node, which come from npm's registry (Linux
  * x64): SQLite drivers, worker threads, WebCrypto, HTTP, signatures, the whole dialogue.
  *
- *     tsx scripts/other-nodes.ts [22 24 …]
+ *     tsx scripts/other-nodes.ts [--quick] [22 24 …]
+ *
+ * `--quick` runs those whose ground differs most: drivers, vectors, one dialogue.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { parseArgs } from 'node:util';
 
 const RELEASES: Record<string, string> = { 22: '22.23.3', 24: '24.21.0', 26: '26.10.0' };
-const TESTS = [
+const QUICK = [
   'test/end-to-end.test.ts',
   'test/function-sharing.test.ts',
   'test/protocol/vectors.test.ts',
-  'test/exponentiation/pool.test.ts',
   'test/store/sqlite.test.ts',
+];
+const TESTS = [
+  ...QUICK,
+  'test/exponentiation/pool.test.ts',
   'test/crypto/jwe.test.ts',
   'test/assistant/router.test.ts',
   'test/strategy/login.test.ts',
@@ -26,7 +32,12 @@ if (process.platform !== 'linux' || process.arch !== 'x64') {
   process.exit(0);
 }
 
-const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(RELEASES);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false } },
+});
+const wanted = positionals.length > 0 ? positionals : Object.keys(RELEASES);
+const tests = values.quick ? QUICK : TESTS;
 const root = path.resolve(import.meta.dirname, '..');
 const folder = mkdtempSync(path.join(tmpdir(), 'nodes-'));
 
@@ -44,7 +55,8 @@ try {
     const { stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' });
     console.log(`\n=== Node ${stdout.trim()}`);
     const vitest = path.join(root, 'node_modules/vitest/vitest.mjs');
-    run(node, [vitest, 'run', '--reporter=default', ...TESTS], root);
+    // One process for all files: another would load all modules again.
+    run(node, [vitest, 'run', '--reporter=default', '--maxWorkers=1', ...tests], root);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

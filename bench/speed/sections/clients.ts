@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -22,6 +22,9 @@ export interface ClientsOptions {
   readonly rounds: number;
   readonly say: (what: string) => void;
 }
+
+const ROOT = path.resolve(import.meta.dirname, '../../../../..');
+const PASSWORD = 'correct horse battery staple';
 
 type Client = Pick<typeof device, 'enroll' | 'Device'>;
 type Timings = Record<string, { readonly time: number; readonly argon2id: number }>;
@@ -61,6 +64,8 @@ export async function measureClients({ rounds, say }: ClientsOptions): Promise<r
     }
     note(`Chromium ${page.version}`, inBrowser);
     await page.close();
+    say('a login by the pages');
+    note(`Chromium ${page.version}`, await timeLogins(rounds));
   }
   await server.stop();
   return rows;
@@ -92,30 +97,35 @@ async function timeClient({ enroll, Device }: Client, assistant: string): Promis
   };
   const fresh = (record: DeviceClass['record']) =>
     new Device(record, { assistant, onProgress, purposes: ['sign'] });
-  const { record } = await time('enrol, Ed25519', () => enroll({ assistant, password, onProgress }));
+  const options = { assistant, password, onProgress };
+  const { record } = await time('enrol, Ed25519 to be retrieved', () =>
+    enroll({ ...options, scheme: 'retrieve' }),
+  );
   const own = fresh(record);
   await time('unlock', () => own.unlock(password, { forSeconds: 60 }));
   await time('sign with the unlocked key', () => own.sign(new Uint8Array(100)));
-  const shared = await time('enrol, shared RSA-2048', () =>
-    enroll({ assistant, password, scheme: 'rsa', onProgress }),
-  );
-  const half = fresh(shared.record);
-  await time('sign with the shared key, from the password', () =>
-    half.sign(new Uint8Array(100), { password }),
-  );
+  for (const [scheme, name] of [
+    ['ed25519', 'Ed25519'],
+    ['rsa', 'RSA-2048'],
+  ] as const) {
+    const shared = await time(`enrol, shared ${name}`, () => enroll({ ...options, scheme }));
+    const half = fresh(shared.record);
+    await time(`sign with shared ${name}, from the password`, () =>
+      half.sign(new Uint8Array(100), { password }),
+    );
+  }
   return timings;
 }
 
 async function openPage() {
-  const root = path.resolve(import.meta.dirname, '../../../../..');
   const build = spawnSync('npm', ['run', '--silent', 'build:browser'], {
-    cwd: root,
+    cwd: ROOT,
     stdio: ['ignore', 2, 2],
   });
   if (build.status !== 0) throw new Error('the client for pages could not be built');
   const app = express();
   app.get('/', (_req, res) => void res.type('html').send('<!doctype html><title>bench</title>'));
-  app.use(express.static(path.join(root, 'dist/browser')));
+  app.use(express.static(path.join(ROOT, 'dist/browser')));
   const server = createServer(app);
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -132,5 +142,67 @@ async function openPage() {
       await browser.close();
       server.close();
     },
+  };
+}
+
+/** A user of `examples/pages.ts`, whose key is on the device: from the click to the app's answer, and to the form before that. */
+async function timeLogins(rounds: number): Promise<Timings[]> {
+  const app = await startPages();
+  const browser = await startBrowser();
+  const page = await browser.newPage();
+  const submit = () => page.click('.rk-part form button[type=submit]');
+  const type = async () => {
+    await page.fill('[name=account]', 'ada');
+    await page.fill('[name=password]', PASSWORD);
+  };
+  await page.goto(`${app.origin}/account/create`);
+  await type();
+  await submit();
+  await page.check('[name=kept]');
+  await submit();
+  await page.waitForSelector('h1:has-text("Welcome")');
+  const timings: Timings[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await page.context().clearCookies();
+    const opened = performance.now();
+    await page.goto(`${app.origin}/account/login`);
+    await page.waitForSelector('[name=password]');
+    const formed = performance.now();
+    await type();
+    const clicked = performance.now();
+    // Playwright looks for what is on a page at times of its own; an answer it hears of at once.
+    await Promise.all([page.waitForResponse(`${app.origin}/`), submit()]);
+    const answered = performance.now();
+    await page.waitForSelector('h1:has-text("Hello")');
+    timings.push({
+      'the login page, until its form is there': { time: formed - opened, argon2id: 0 },
+      'log in by it, from the click to the app’s answer': { time: answered - clicked, argon2id: 0 },
+    });
+  }
+  await browser.close();
+  await app.stop();
+  return timings;
+}
+
+async function startPages() {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'examples/pages.ts'], {
+    cwd: ROOT,
+    env: { ...process.env, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const origin = await new Promise<string>((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`examples/pages.ts ended with ${code}`)));
+    child.stdout.on('data', (text: Buffer) => {
+      const listening = /listening on (\S+)/.exec(text.toString())?.[1];
+      if (listening) resolve(listening);
+    });
+  });
+  return {
+    origin,
+    stop: () =>
+      new Promise((resolve) => {
+        child.once('exit', resolve);
+        child.kill('SIGTERM');
+      }),
   };
 }

@@ -62,7 +62,9 @@ const flood = await measureFlood({
 });
 const growth = await measureGrowth({ rounds, entries: quick ? 2000 : 1_000_000, all: !json, scale, say });
 const processes = json ? undefined : await measureProcesses({ rounds, scale, say });
-const clients = json ? undefined : await measureClients({ rounds: quick ? 1 : Math.min(rounds, 5), say });
+// No ratio is of them, but a quick run sees that they run.
+const clients =
+  json && !quick ? undefined : await measureClients({ rounds: quick ? 1 : Math.min(rounds, 5), say });
 
 const ratios = {
   ...servers.ratios,

@@ -2,13 +2,12 @@ import { expect, it } from 'vitest';
 import { Device } from '../lib/device/device.ts';
 import { disable } from '../lib/device/disable.ts';
 import { enroll } from '../lib/device/enroll.ts';
-import { argon2idInline } from '../lib/protocol/password.ts';
-import { PASSWORD, startAssistant, startRelyingParty } from './support/world.ts';
+import { inEarnest, PASSWORD, startAssistant, startRelyingParty } from './support/world.ts';
 
 it('a device enrols, registers, logs in, mistypes, is told so, disables and is out', async () => {
   const world = await startAssistant();
   const rp = await startRelyingParty(world.store);
-  const { record, kit } = await enroll({ ...world.enrolment, argon2id: argon2idInline });
+  const { record, kit } = await enroll(inEarnest(world.enrolment));
   const device = new Device(record, { assistant: world.url, fetch: world.fetch });
   const party = { account: 'ada', password: PASSWORD };
   await device.register({ ...party, url: `${rp.origin}/register`, headers: { 'x-invited': 'ada' } });

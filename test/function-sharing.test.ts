@@ -4,16 +4,14 @@ import { expect, it } from 'vitest';
 import { Device } from '../lib/device/device.ts';
 import { encryptTo } from '../lib/device/encrypt-to.ts';
 import { enroll } from '../lib/device/enroll.ts';
-import { argon2idInline } from '../lib/protocol/password.ts';
-import { PASSWORD, startAssistant, startRelyingParty } from './support/world.ts';
+import { inEarnest, PASSWORD, startAssistant, startRelyingParty } from './support/world.ts';
 
 it('a shared RSA key signs, and logs in', async () => {
   const world = await startAssistant();
   const rp = await startRelyingParty(world.store);
   const url = `${rp.origin}/login`;
   const { record } = await enroll({
-    ...world.enrolment,
-    argon2id: argon2idInline,
+    ...inEarnest(world.enrolment),
     scheme: 'rsa',
     register: [{ url: `${rp.origin}/register`, account: 'ada', headers: { 'x-invited': 'ada' } }],
   });
@@ -32,7 +30,7 @@ it('a shared RSA key signs, and logs in', async () => {
 
 it.each(['P-256', 'ffdhe2048'] as const)('a shared key in %s decrypts', async (key) => {
   const world = await startAssistant();
-  const { record } = await enroll({ ...world.enrolment, argon2id: argon2idInline, scheme: 'elgamal', key });
+  const { record } = await enroll({ ...inEarnest(world.enrolment), scheme: 'elgamal', key });
   const device = new Device(record, { assistant: world.url });
   const text = new TextEncoder().encode('a secret');
   const jwe = await encryptTo(device.jwk, text);

@@ -11,7 +11,7 @@ import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { unmask } from '../../lib/protocol/schemes/retrieve.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { disabledFeed } from '../../lib/strategy/disabled-feed.ts';
-import { PASSWORD, quickArgon2id, startAssistant, startRelyingParty } from '../support/world.ts';
+import { argon2idOnce, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 import {
   assist,
   b64,
@@ -27,14 +27,14 @@ const bytes = (text: unknown) => new Uint8Array(Buffer.from(text as string, 'bas
 
 async function start() {
   const world = await startAssistant();
-  const { record, kit } = await enroll(world.enrolment);
-  const options = { assistant: world.url, fetch: world.fetch, argon2id: quickArgon2id };
+  const { record, kit } = await enroll({ ...world.enrolment, argon2id: argon2idOnce });
+  const options = { assistant: world.url, fetch: world.fetch, argon2id: argon2idOnce };
   const device = new Device(record, options);
   return { world, record, kit, device, options };
 }
 
 const stretch = (password: string, { salt, kdf }: DeviceRecord) =>
-  stretchPassword(password, bytes(salt), kdf, quickArgon2id);
+  stretchPassword(password, bytes(salt), kdf, argon2idOnce);
 
 /** All that the assistant ever holds in clear: every ticket and request, opened. */
 async function assistantsView(world: Awaited<ReturnType<typeof startAssistant>>) {
@@ -75,7 +75,7 @@ describe('G1: assistant and password', () => {
     await device.unlock(PASSWORD);
     const other = { ...record, a: b64(random(32)) };
     await expect(
-      new Device(other, { assistant: world.url, fetch: world.fetch, argon2id: quickArgon2id }).unlock(
+      new Device(other, { assistant: world.url, fetch: world.fetch, argon2id: argon2idOnce }).unlock(
         PASSWORD,
       ),
     ).rejects.toMatchObject({ code: 'bad_mac' });
@@ -162,7 +162,7 @@ describe('G3: device and assistant', () => {
 
   it('find it by no shorter way: the salt is the key’s own, so no table serves two tickets', async () => {
     const one = await start();
-    const two = await enroll(one.world.enrolment);
+    const two = await enroll({ ...one.world.enrolment, argon2id: argon2idOnce });
     const tickets = await Promise.all(
       [one.record, two.record].map(({ ticket }) => openAsAssistant(one.world.keys, ticket, 'rk-ticket+jwe')),
     );
@@ -335,7 +335,7 @@ describe('G7: without t', () => {
       ...world.enrolment,
       key: { existing: pem },
       password: 'mine',
-      argon2id: quickArgon2id,
+      argon2id: argon2idOnce,
     });
     const thiefs = new Device(thief.record, options);
     await thiefs.register({ ...register, headers, password: 'mine' });
@@ -361,7 +361,7 @@ describe('G7: without t', () => {
       headers: { 'x-invited': 'ada' },
     };
     await device.register(party);
-    const made = await enroll(world.enrolment);
+    const made = await enroll({ ...world.enrolment, argon2id: argon2idOnce });
     const mallory = new Device({ ...made.record, u: record.u }, options);
     await mallory.register({ ...party, account: 'mallory', headers: { 'x-invited': 'mallory' } });
     await disable(made.kit, options);

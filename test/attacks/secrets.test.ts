@@ -10,7 +10,7 @@ import { enroll } from '../../lib/device/enroll.ts';
 import { type Argon2id, deviceShare, verifier } from '../../lib/protocol/password.ts';
 import { SqliteStore } from '../../lib/store/sqlite.ts';
 import { captureOutput } from '../support/secrets.ts';
-import { PASSWORD, quickArgon2id, startAssistant, startRelyingParty } from '../support/world.ts';
+import { argon2idOnce, PASSWORD, startAssistant, startRelyingParty } from '../support/world.ts';
 import { makeRequest, makeTicket, openAsAssistant, post } from './support.ts';
 
 /** Every way in which a secret may be spelled. */
@@ -44,7 +44,7 @@ it('no secret is in logs, events, problems, traffic, errors or the store, after 
 
   const keys: Uint8Array[] = [];
   const argon2id: Argon2id = async (password, salt, kdf) => {
-    const k = await quickArgon2id(password, salt, kdf);
+    const k = await argon2idOnce(password, salt, kdf);
     keys.push(new Uint8Array(k));
     return k;
   };
@@ -152,10 +152,10 @@ function files(folder: string): string {
 
 it('no error that a device throws names the password in its message, cause or stack', async () => {
   const world = await startAssistant();
-  const { record } = await enroll(world.enrolment);
+  const { record } = await enroll({ ...world.enrolment, argon2id: argon2idOnce });
   const offline = new Device(record, {
     assistant: world.url,
-    argon2id: quickArgon2id,
+    argon2id: argon2idOnce,
     fetch: async (_input, init) => {
       throw new TypeError(`fetch failed: ${String(init?.method)}`);
     },

@@ -67,7 +67,7 @@ export interface Visitor {
 /** Enrols somebody; `route` says where an origin really is, as a name server would. */
 export async function visitor(route: (url: string) => string = (url) => url): Promise<Visitor> {
   const { enrolment: options, store, url } = await startAssistant();
-  const enrolment = await enroll({ ...options, argon2id: quickArgon2id });
+  const enrolment = await enroll(options);
   const cookies = new Map<string, Map<string, string>>();
   const fetch = withCookies(cookies, route);
   const device = new Device(enrolment.record, { assistant: url, argon2id: quickArgon2id, fetch });

@@ -1,26 +1,27 @@
-import { createHash } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
 import { Device, type DeviceOptions } from '../../lib/device/device.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { memoryRecords, type Records } from '../../lib/device/records.ts';
 import { type DisablingKit, disablingName } from '../../lib/protocol/disabling.ts';
-import type { Argon2id } from '../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { b64, forgedProblem, intercepting } from '../attacks/support.ts';
 import { eventually } from '../support/eventually.ts';
-import { PASSWORD, quickArgon2id, startAssistant, startRelyingParty } from '../support/world.ts';
-
-/** Stands in for the library's Argon2id where a test makes many records and none needs to be hard to guess. */
-const quick: Argon2id = async (password, salt, kdf) =>
-  new Uint8Array(createHash('sha256').update(salt).update(JSON.stringify(kdf)).update(password).digest());
+import {
+  argon2idOnce,
+  inEarnest,
+  PASSWORD,
+  quickArgon2id,
+  startAssistant,
+  startRelyingParty,
+} from '../support/world.ts';
 
 const NEW_PASSWORD = 'staple battery horse correct';
 
 async function start() {
   const world = await startAssistant();
-  const { record, kit } = await enroll({ ...world.enrolment, argon2id: quick });
-  const options = { assistant: world.url, fetch: world.fetch, argon2id: quick };
+  const { record, kit } = await enroll(world.enrolment);
+  const options = { assistant: world.url, fetch: world.fetch, argon2id: quickArgon2id };
   return { world, record, kit, options, device: new Device(record, options) };
 }
 
@@ -82,8 +83,8 @@ describe('unlock', () => {
 
   it('takes the same password in its other spellings', async () => {
     const world = await startAssistant();
-    const { record } = await enroll({ ...world.enrolment, password: 'Å\u00a0pass', argon2id: quick });
-    await new Device(record, { assistant: world.url, argon2id: quick }).unlock('A\u030a pass');
+    const { record } = await enroll({ ...world.enrolment, password: 'Å\u00a0pass' });
+    await new Device(record, { assistant: world.url, argon2id: quickArgon2id }).unlock('A\u030a pass');
   });
 });
 
@@ -122,8 +123,8 @@ describe('a device', () => {
 
   it('proves nothing without being unlocked, nor with a key that was unlocked for another use', async () => {
     const world = await startAssistant();
-    const { record } = await enroll({ ...world.enrolment, key: 'P-256', argon2id: quick });
-    const device = new Device(record, { assistant: world.url, argon2id: quick });
+    const { record } = await enroll({ ...world.enrolment, key: 'P-256' });
+    const device = new Device(record, { assistant: world.url, argon2id: quickArgon2id });
     const party = { url: 'https://app.example/login', account: 'ada' };
     await expect(device.login(party)).rejects.toMatchObject({ code: 'not_unlocked' });
     await device.unlock(PASSWORD, { alg: 'ECDH-ES' });
@@ -291,7 +292,7 @@ describe('changePassword', () => {
   it('keeps what a guess costs, unless told otherwise', async () => {
     const { world, options } = await start();
     const kdf = { t: 4, m: 30_000, p: 2 };
-    const { record } = await enroll({ ...world.enrolment, kdf, argon2id: quick });
+    const { record } = await enroll({ ...world.enrolment, kdf });
     const device = new Device(record, options);
     const change = { password: PASSWORD, newPassword: PASSWORD, saveKit: async () => {} };
     await device.changePassword(change);
@@ -370,12 +371,12 @@ class Crash {
 describe('changePassword that ends', () => {
   it('anywhere leaves a record that works with its password, whose kit was kept, and which the app knows', async () => {
     const world = await startAssistant();
-    const options = { assistant: world.url, argon2id: quick };
+    const options = { assistant: world.url, argon2id: quickArgon2id };
 
     async function run(crash: Crash, rotated: boolean): Promise<{ changed: boolean }> {
       const rp = await startRelyingParty(world.store);
       const party = { url: `${rp.origin}/register`, account: 'ada', headers: { 'x-invited': 'ada' } };
-      const made = await enroll({ ...world.enrolment, argon2id: quick });
+      const made = await enroll(world.enrolment);
       const kits = [made.kit];
       const stored: Records = memoryRecords();
       await stored.save('ada', made.record);
@@ -435,7 +436,7 @@ describe('retire', () => {
     await device.retire(PASSWORD);
     expect(device.isUnlocked).toBe(false);
     await expect(device.unlock(PASSWORD)).rejects.toMatchObject({ code: 'retired' });
-    const again = await enroll({ ...world.enrolment, key: { existing: pem }, argon2id: quick });
+    const again = await enroll({ ...world.enrolment, key: { existing: pem } });
     await new Device(again.record, options).login({
       url: `${rp.origin}/login`,
       account: 'ada',
@@ -446,6 +447,6 @@ describe('retire', () => {
 
 it('works with the real Argon2id as with any', async () => {
   const world = await startAssistant();
-  const { record } = await enroll(world.enrolment);
-  await new Device(record, { assistant: world.url, argon2id: quickArgon2id }).unlock(PASSWORD);
+  const { record } = await enroll(inEarnest(world.enrolment));
+  await new Device(record, { assistant: world.url, argon2id: argon2idOnce }).unlock(PASSWORD);
 });

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { RoamingKeyError } from '../../lib/base/errors.ts';
 import { Device, type DeviceOptions } from '../../lib/device/device.ts';
@@ -6,14 +5,9 @@ import { disable } from '../../lib/device/disable.ts';
 import { encryptTo } from '../../lib/device/encrypt-to.ts';
 import { type EnrollOptions, enroll } from '../../lib/device/enroll.ts';
 import { memoryRecords, type Records } from '../../lib/device/records.ts';
-import type { Argon2id } from '../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { forgedProblem, hostileAssistant, intercepting, openAsAssistant } from '../attacks/support.ts';
-import { type AssistantWorld, PASSWORD, startAssistant } from '../support/world.ts';
-
-/** Stands in for the library's Argon2id: none of these passwords needs to be hard to guess. */
-const quick: Argon2id = async (password, salt, kdf) =>
-  new Uint8Array(createHash('sha256').update(salt).update(JSON.stringify(kdf)).update(password).digest());
+import { type AssistantWorld, PASSWORD, quickArgon2id, startAssistant } from '../support/world.ts';
 
 const NEW_PASSWORD = 'staple battery horse correct';
 const change = { password: PASSWORD, newPassword: NEW_PASSWORD };
@@ -24,11 +18,11 @@ type SharedScheme = (typeof SCHEMES)[number];
 
 async function start(scheme: SharedScheme, world?: AssistantWorld) {
   const at = world ?? (await startAssistant());
-  const { record, kit } = await enroll({ ...at.enrolment, argon2id: quick, scheme } as EnrollOptions);
+  const { record, kit } = await enroll({ ...at.enrolment, scheme } as EnrollOptions);
   const options: DeviceOptions = {
     assistant: at.url,
     fetch: at.fetch,
-    argon2id: quick,
+    argon2id: quickArgon2id,
     purposes: ['sign'],
     onWarning: () => {},
   };
@@ -407,13 +401,13 @@ describe.each(SCHEMES)('a change of password of scheme %s', (scheme) => {
 describe('what the assistant says of earlier uses', () => {
   it('is passed on, with a warning where more tickets were reissued than by this device', async () => {
     const world = await startAssistant();
-    const { record } = await enroll({ ...world.enrolment, argon2id: quick });
+    const { record } = await enroll(world.enrolment);
     const failedSince = { count: 2, last: 5 };
     const warnings: string[] = [];
     let more: object = {};
     const device = new Device(record, {
       assistant: world.url,
-      argon2id: quick,
+      argon2id: quickArgon2id,
       onWarning: ({ code }) => void warnings.push(code),
       fetch: hostileAssistant(world.keys, ({ request: { op, jti }, ticket: { c } }) => ({
         sealed: { v: 1, op, jti, c, failedSince, ...more },
@@ -440,12 +434,12 @@ describe('what the assistant says of earlier uses', () => {
 
   it('includes a renewed record that has nowhere to go', async () => {
     const world = await startAssistant();
-    const { record } = await enroll({ ...world.enrolment, argon2id: quick });
+    const { record } = await enroll(world.enrolment);
     await world.keys.rotate();
     const warnings: string[] = [];
     const options = {
       assistant: world.url,
-      argon2id: quick,
+      argon2id: quickArgon2id,
       onWarning: ({ code }: { code: string }) => void warnings.push(code),
     };
     for (const keeping of [{ save: async () => {} }, { roam: { records: 'https://app.example/records' } }])
@@ -462,13 +456,13 @@ describe('what the assistant says of earlier uses', () => {
 describe('an assistant that is busy', () => {
   it('is asked again when it says, one request of a device after the other', async () => {
     const world = await startAssistant();
-    const { record } = await enroll({ ...world.enrolment, argon2id: quick });
+    const { record } = await enroll(world.enrolment);
     let open = 0;
     let most = 0;
     let asked = 0;
     const device = new Device(record, {
       assistant: world.url,
-      argon2id: quick,
+      argon2id: quickArgon2id,
       fetch: intercepting(world.fetch, async ({ pathname }, ask) => {
         if (!pathname.endsWith('/assist')) return undefined;
         most = Math.max(most, ++open);
@@ -490,12 +484,12 @@ describe('an assistant that is busy', () => {
 
   it('beyond the time limit is not waited for, nor one that does not say until when', async () => {
     const world = await startAssistant();
-    const { record } = await enroll({ ...world.enrolment, argon2id: quick });
+    const { record } = await enroll(world.enrolment);
     for (const headers of [{ 'retry-after': '30' }, {}]) {
       let asked = 0;
       const device = new Device(record, {
         assistant: world.url,
-        argon2id: quick,
+        argon2id: quickArgon2id,
         timeout: 20,
         fetch: intercepting(world.fetch, ({ pathname }) => {
           if (!pathname.endsWith('/assist')) return undefined;

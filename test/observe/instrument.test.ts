@@ -6,8 +6,7 @@ import { enroll } from '../../lib/device/enroll.ts';
 import { combineInstruments, type Instrument, observer, type Step } from '../../lib/observe/instrument.ts';
 import { combineListeners } from '../../lib/observe/listeners.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
-import { argon2id } from '../sharing/support.ts';
-import { PASSWORD, startAssistant } from '../support/world.ts';
+import { PASSWORD, quickArgon2id, startAssistant } from '../support/world.ts';
 
 const boom = () => {
   throw new Error('a hook that fails');
@@ -40,8 +39,8 @@ describe.each(Object.entries(bad))('a hook that %s', (_name, instrument) => {
     const store = new MemoryStore();
     const reserve = vi.spyOn(store, 'reserve');
     const world = await startAssistant({ store, instrument: combineInstruments(instrument, instrument) });
-    const { record } = await enroll({ ...world.enrolment, argon2id });
-    const device = new Device(record, { assistant: world.url, argon2id });
+    const { record } = await enroll(world.enrolment);
+    const device = new Device(record, { assistant: world.url, argon2id: quickArgon2id });
     await device.unlock(PASSWORD);
     expect(reserve).toHaveBeenCalledTimes(1);
     await expect(device.unlock('wrong')).rejects.toMatchObject({ code: 'wrong_password', attemptsLeft: 4 });

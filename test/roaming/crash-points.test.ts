@@ -1,19 +1,14 @@
-import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { isRoamingKeyError } from '../../lib/base/errors.ts';
 import { Device } from '../../lib/device/device.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { RecordServiceClient } from '../../lib/device/roam.ts';
-import type { Argon2id } from '../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
-import { CHEAP_KDF } from '../support/world.ts';
+import { quickArgon2id as argon2id, CHEAP_KDF } from '../support/world.ts';
 import { PASSWORD, type RoamingWorld, startWorld } from './support.ts';
 
 const NEW = 'a newer password';
 /** What takes a second here takes none in these tests, of which there are many: the cost is not what they are about. */
-const argon2id: Argon2id = async (password, salt) =>
-  new Uint8Array(createHash('sha256').update(password).update(salt).digest());
-
 /**
  * A process that dies: at its effect number `at`, before it or after it. From then on nothing leaves it.
  */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { describe, expect, it } from 'vitest';
 import type { KeySet } from '../../lib/assistant/keys.ts';
@@ -7,12 +6,11 @@ import { openSealed } from '../../lib/crypto/jwe/jwe-node.ts';
 import { Device } from '../../lib/device/device.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import { RecordServiceClient } from '../../lib/device/roam.ts';
-import type { Argon2id } from '../../lib/protocol/password.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
 import { readTicket, stateId, ticketPayload } from '../../lib/protocol/ticket.ts';
 import { ServiceSecret } from '../../lib/roaming/service-secret.ts';
 import { eventually } from '../support/eventually.ts';
-import { type AssistantWorld, CHEAP_KDF, PASSWORD, startAssistant } from '../support/world.ts';
+import { type AssistantWorld, CHEAP_KDF, PASSWORD, quickArgon2id, startAssistant } from '../support/world.ts';
 import {
   fetchRecord,
   OPEN,
@@ -42,10 +40,8 @@ async function settle(
 
 /** A record after a change of password, whose ticket the assistant has made. */
 async function reissuedRecord({ enrolment, url, fetch }: AssistantWorld): Promise<DeviceRecord> {
-  const argon2id: Argon2id = async (password, salt) =>
-    new Uint8Array(createHash('sha256').update(password).update(salt).digest());
-  const { record } = await enroll({ ...enrolment, scheme: 'ed25519', argon2id });
-  const device = new Device(record, { assistant: url, fetch, argon2id });
+  const { record } = await enroll({ ...enrolment, scheme: 'ed25519' });
+  const device = new Device(record, { assistant: url, fetch, argon2id: quickArgon2id });
   await device.changePassword({ password: PASSWORD, newPassword: 'a newer password' });
   return device.record;
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import express, { type Express } from 'express';
 import { onTestFinished } from 'vitest';
 import { seal } from '../../lib/crypto/jwe/jwe.ts';
@@ -141,14 +140,13 @@ export async function recordOf(service: Pick<RecordsWorld, 'url'>, account: stri
   return (JSON.parse(text) as { record: DeviceRecord }).record;
 }
 
-/** A record as an enrolment makes it, without the cost of one: the password of a hundred users costs no Argon2id here. */
+/** A record as an enrolment makes it. */
 export async function quickRecord(
   assistant: AssistantWorld,
   key?: 'P-256' | 'ed25519',
 ): Promise<DeviceRecord> {
   const made = await enroll({
     ...assistant.enrolment,
-    argon2id: async () => randomBytes(32),
     ...(key === 'ed25519' ? { scheme: key } : key && { key }),
   } as EnrollOptions);
   return made.record;

@@ -40,6 +40,11 @@ export const argon2idOnce: Argon2id = async (password, salt, kdf) => {
   return new Uint8Array(await known);
 };
 
+/** An enrolment as a user has it: with the package's own Argon2id. */
+export function inEarnest({ argon2id: _argon2id, ...enrolment }: AssistantWorld['enrolment']) {
+  return enrolment;
+}
+
 /** What passed on the wire, as somebody who reads everything saw it. */
 export interface Exchange {
   readonly url: string;

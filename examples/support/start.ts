@@ -11,10 +11,10 @@ export interface RunningApp {
   stop(): Promise<number | null>;
 }
 
-/** Starts `file` (beside this folder) on a free port. */
+/** Starts `file` (beside this folder, or a whole URL) on a free port. */
 export async function startApp(file: string, env: Record<string, string> = {}): Promise<RunningApp> {
   const data = mkdtempSync(path.join(tmpdir(), 'roaming-key-'));
-  const script = new URL(`../${file}`, import.meta.url).pathname;
+  const script = new URL(file, new URL('../', import.meta.url)).pathname;
   const child = spawn(process.execPath, ['--import', 'tsx', script], {
     env: { ...process.env, PORT: '0', DATA: data, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,8 +1,10 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import express from 'express';
+import { startApp } from '../../../examples/support/start.ts';
 import type { Device as DeviceClass } from '../../../lib/device/device.ts';
 import * as device from '../../../lib/device/index.ts';
 import { startBrowser } from '../../../test/support/browser.ts';
@@ -49,7 +51,7 @@ export async function measureClients({ rounds, say }: ClientsOptions): Promise<r
   const inNode: Timings[] = [];
   for (let round = 0; round < rounds; round++) {
     say(`client in Node, round ${round + 1} of ${rounds}`);
-    inNode.push(await timeClient(device, assistant));
+    inNode.push(await timeClient(device, assistant, PASSWORD));
   }
   note(`Node ${process.version}`, inNode);
   const page = await openPage().catch((error: unknown) => {
@@ -72,8 +74,7 @@ export async function measureClients({ rounds, say }: ClientsOptions): Promise<r
 }
 
 /** Runs in Node, and, as text, on a page: so it knows of nothing but its arguments. */
-async function timeClient({ enroll, Device }: Client, assistant: string): Promise<Timings> {
-  const password = 'correct horse battery staple';
+async function timeClient({ enroll, Device }: Client, assistant: string, password: string): Promise<Timings> {
   const timings: Record<string, { time: number; argon2id: number }> = {};
   // The time between the phase that stretches and the next one.
   let stretching = 0;
@@ -136,7 +137,7 @@ async function openPage() {
     version: browser.version(),
     time: (assistant: string): Promise<Timings> =>
       page.evaluate(
-        `import('/device.js').then((client) => (${timeClient.toString()})(client, ${JSON.stringify(assistant)}))`,
+        `import('/device.js').then((client) => (${timeClient.toString()})(client, ...${JSON.stringify([assistant, PASSWORD])}))`,
       ),
     async close() {
       await browser.close();
@@ -147,7 +148,8 @@ async function openPage() {
 
 /** A user of `examples/pages.ts`, whose key is on the device: from the click to the app's answer, and to the form before that. */
 async function timeLogins(rounds: number): Promise<Timings[]> {
-  const app = await startPages();
+  const pages = pathToFileURL(path.join(ROOT, 'examples/pages.ts')).href;
+  const app = await startApp(pages, { TSX_TSCONFIG_PATH: path.join(ROOT, 'tsconfig.json') });
   const browser = await startBrowser();
   const page = await browser.newPage();
   const submit = () => page.click('.rk-part form button[type=submit]');
@@ -182,27 +184,4 @@ async function timeLogins(rounds: number): Promise<Timings[]> {
   await browser.close();
   await app.stop();
   return timings;
-}
-
-async function startPages() {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'examples/pages.ts'], {
-    cwd: ROOT,
-    env: { ...process.env, PORT: '0' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const origin = await new Promise<string>((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`examples/pages.ts ended with ${code}`)));
-    child.stdout.on('data', (text: Buffer) => {
-      const listening = /listening on (\S+)/.exec(text.toString())?.[1];
-      if (listening) resolve(listening);
-    });
-  });
-  return {
-    origin,
-    stop: () =>
-      new Promise((resolve) => {
-        child.once('exit', resolve);
-        child.kill('SIGTERM');
-      }),
-  };
 }

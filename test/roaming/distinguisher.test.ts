@@ -282,10 +282,11 @@ describe('after the assistant has changed its key', () => {
       [4, 1 / 16],
     ] as const) {
       service.clock.offset += (weeks * WEEK) / (weeks === 1 ? 1 : 2);
+      // Before the read: a record may still move to the second key until the service has seen the third.
+      if (weeks === 2) third = await rotate();
       const now = await read(nobody);
       // Four hundred names, each by the toss of a coin: five standard deviations.
       expect(Math.abs(shareOf(now, first) - left)).toBeLessThan(5 * Math.sqrt((left * (1 - left)) / 400));
-      if (weeks === 2) third = await rotate();
       for (const [account, record] of now) {
         const earlier = last.get(account) as DeviceRecord;
         const moved = record.assistant.jwk.kid !== earlier.assistant.jwk.kid;

@@ -26,17 +26,17 @@ export function clusterSuite(name: EngineName): void {
     afterAll(() => engine?.stop());
 
     it.concurrent('compare as many wrong passwords as the policy allows, to the unit', async () => {
-      const finding = await hammer({ engine, processes: 2, guesses: 400, burst: 100, policy: POLICY });
+      const finding = await hammer({ engine, processes: 2, guesses: 200, burst: 100, policy: POLICY });
       expect(finding.problems, finding.figures).toEqual([]);
     });
 
     it.concurrent('count once what is wrong, serve once what is copied, and nothing once it is disabled', async () => {
-      const finding = await mixture({ engine, processes: 2, requests: 240 });
+      const finding = await mixture({ engine, processes: 2, requests: 120 });
       expect(finding.problems, finding.figures).toEqual([]);
     });
 
     it.concurrent('forget nothing when they are killed', async () => {
-      const finding = await kills({ engine, processes: 2, disables: 40, kills: 3, gap: 0 });
+      const finding = await kills({ engine, processes: 2, disables: 20, kills: 2, gap: 0 });
       expect(finding.problems, finding.figures).toEqual([]);
     });
 

@@ -22,7 +22,7 @@ import {
   startWorld,
 } from './support.ts';
 
-const MANY = 250;
+const MANY = 150;
 /** Fewer of those that cost several requests each, within the budget of an address. */
 const CHANGED = 60;
 const names = (prefix: string, count = MANY) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);

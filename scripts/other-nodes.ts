@@ -13,11 +13,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 const RELEASES: Record<string, string> = { 22: '22.23.3', 24: '24.21.0', 26: '26.10.0' };
-const QUICK = [
-  'test/end-to-end.test.ts',
-  'test/protocol/vectors.test.ts',
-  'test/store/sqlite.test.ts',
-];
+const QUICK = ['test/end-to-end.test.ts', 'test/protocol/vectors.test.ts', 'test/store/sqlite.test.ts'];
 const TESTS = [
   ...QUICK,
   'test/function-sharing.test.ts',

@@ -11,7 +11,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.stderr.on('error', () => {});
 
 try {
-  await program().parseAsync();
+  await program().parseAsync(withIdLast(process.argv));
 } catch (error) {
   // Commander throws success, too: after help or version, where that was asked for.
   if (!(error instanceof CommanderError && error.exitCode === 0)) {
@@ -23,6 +23,12 @@ try {
       process.disconnect();
     }
   }
+}
+
+/** Ids are base64url, so that one in 64 begins with a dash: it is no option. */
+function withIdLast(argv: readonly string[]): readonly string[] {
+  const id = argv[2] === 'store' && !argv.includes('--') && argv.find((one) => /^-[\w-]{42}$/.test(one));
+  return id ? [...argv.filter((one) => one !== id), '--', id] : argv;
 }
 
 function isJson(): boolean {

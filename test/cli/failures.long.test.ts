@@ -217,6 +217,7 @@ describe('exit statuses', { timeout: 300_000 }, () => {
       [['serve', '--keys', 'nowhere', '--store', 'memory:'], 'not_found'],
       [['store', 'export', '--store', 'sqlite:nowhere.db', '--out', 'marks'], 'not_found'],
       [['store', 'unlock', 'A'.repeat(43), '--store', 'sqlite:store.db'], 'not_found'],
+      [['store', 'forget', `-${'h'.repeat(42)}`, '--store', 'sqlite:store.db'], 'not_found'],
       [['unlock', '--out', 'nowhere/key.pem'], 'not_found'],
       [['unlock', '--force', '--out', 'folder'], 'io'],
     ];

@@ -26,7 +26,7 @@ export function clusterSuite(name: EngineName): void {
     afterAll(() => engine?.stop());
 
     it.concurrent('compare as many wrong passwords as the policy allows, to the unit', async () => {
-      const finding = await hammer({ engine, processes: 2, guesses: 200, burst: 100, policy: POLICY });
+      const finding = await hammer({ engine, processes: 2, guesses: 400, burst: 100, policy: POLICY });
       expect(finding.problems, finding.figures).toEqual([]);
     });
 

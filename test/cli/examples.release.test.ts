@@ -2,54 +2,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startApp } from '../../examples/support/start.ts';
-import { program } from '../../lib/cli/program.ts';
 import { isAbsent } from '../support/binaries.ts';
+import { examples, leaves } from './help.ts';
 import { CHEAP, cleanUp, type Started, sandbox } from './support.ts';
 
 cleanUp();
-
-/** Every command with its full name, such as `keys list`, groups first. */
-function commands(of: Command = program(), name = 'roaming-key'): [name: string, command: Command][] {
-  const below = of.commands.flatMap((one) => commands(one, `${name} ${one.name()}`));
-  return [[name, of], ...below];
-}
-
-/** Help as it is shown. */
-function help(command: Command): string {
-  const parts: string[] = [];
-  command.configureOutput({ writeOut: (part) => void parts.push(part) }).outputHelp();
-  return parts.join('').trimEnd();
-}
-
-/** The lines under `Examples:` that are no comments. */
-function examples(command: Command): string[] {
-  const [, list = ''] = help(command).split('\nExamples:\n');
-  return list
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
-}
-
-const leaves = commands().filter(([, command]) => command.commands.length === 0);
-
-describe('help', () => {
-  it('has a description, the shape of --json and examples for every command', () => {
-    for (const [name, command] of leaves) {
-      expect(help(command), name).toMatch(/\n\n[A-Z][^\n]{20,}/);
-      expect(help(command), name).toMatch(/\nWith --json: \S/);
-      expect(examples(command).length, name).toBeGreaterThan(0);
-      for (const line of examples(command)) expect(line).toContain(name);
-    }
-  });
-
-  it('is what docs/cli.md says', async () => {
-    const sections = commands().map(([name, command]) => {
-      const level = name === 'roaming-key' ? '#' : '##';
-      return `${level} ${name}\n\n\`\`\`text\n${help(command)}\n\`\`\`\n`;
-    });
-    await expect(sections.join('\n')).toMatchFileSnapshot('../../docs/cli.md');
-  });
-});
 
 const missing = ['ssh-keygen', 'ssh-add', 'openssl', 'curl'].filter(isAbsent);
 

@@ -50,6 +50,8 @@ export interface RelyingPartyAnswer {
   readonly headers: Headers;
 }
 
+const CREDENTIALS = 'same-origin';
+
 const CHALLENGE = v.looseObject({
   challenge: v.pipe(v.string(), v.nonEmpty(), v.maxLength(1024)),
   expiresIn: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
@@ -57,37 +59,51 @@ const CHALLENGE = v.looseObject({
   audience: v.optional(v.pipe(v.string(), v.maxLength(2048))),
 });
 
+/** What is proven for: a login, or a registration with the u under which the key can be disabled (base64url). */
+export type ProofKind = { readonly type: 'login' } | { readonly type: 'register'; readonly u: string };
+
+/**
+ * Asks an app for a challenge.
+ *
+ * @throws RoamingKeyError `busy`, `unavailable`, `network`, `bad_response`
+ * @throws TypeError for a URL that is neither https nor on the loopback
+ */
+export async function askChallenge(
+  { url, challengeUrl = `${url.replace(/\/+$/, '')}/challenge`, headers, credentials }: LoginTarget,
+  transport: TransportOptions,
+): Promise<v.InferOutput<typeof CHALLENGE>> {
+  for (const [name, value] of Object.entries({ url, challengeUrl })) {
+    if (readSecureUrl(value) === undefined)
+      throw new TypeError(`${name} must be an https URL, or http on the loopback`);
+  }
+  const request = { body: {}, headers, credentials: credentials ?? CREDENTIALS };
+  const answer = v.safeParse(CHALLENGE, (await send(challengeUrl, request, transport)).body);
+  if (answer.success) return answer.output;
+  throw new RoamingKeyError('bad_response', 'the app sent no challenge');
+}
+
 /**
  * Proves possession of a key to an app.
  *
- * @param kind `login`, or `register` with the u under which the key can be disabled (base64url)
+ * @param asked a challenge that is on its way; default: one is asked for
  * @throws RoamingKeyError `refused`, `disabled`, `busy`, `unavailable`, `network`, `bad_response`
  * @throws TypeError for a URL that is neither https nor on the loopback
  */
 export async function prove(
   signer: Signer,
-  kind: { readonly type: 'login' } | { readonly type: 'register'; readonly u: string },
+  kind: ProofKind,
   options: LoginTarget,
   transport: TransportOptions,
+  asked = askChallenge(options, transport),
 ): Promise<RelyingPartyAnswer> {
-  const { url, account, challengeUrl = `${url.replace(/\/+$/, '')}/challenge` } = options;
-  for (const [name, value] of Object.entries({ url, challengeUrl })) {
-    if (readSecureUrl(value) === undefined)
-      throw new TypeError(`${name} must be an https URL, or http on the loopback`);
-  }
   transport.onProgress?.({ phase: 'proving' });
-  const { audience = new URL(url).origin, headers, credentials = 'same-origin' } = options;
-  const asked = v.safeParse(
-    CHALLENGE,
-    (await send(challengeUrl, { body: {}, headers, credentials }, transport)).body,
-  );
-  if (!asked.success) throw new RoamingKeyError('bad_response', 'the app sent no challenge');
-  const { challenge, expiresIn, now, audience: demanded = audience } = asked.output;
+  const { challenge, expiresIn, now, audience: required } = await asked;
+  const { url, account, audience = new URL(url).origin, headers, credentials = CREDENTIALS } = options;
   // Only compared, so that the user learns why this app would refuse. What is signed is the caller's.
-  if (demanded !== audience)
+  if (required !== undefined && required !== audience)
     throw new RoamingKeyError(
       'refused',
-      `the app at ${url} takes proofs for ${demanded}, and this one would be for ${audience}: use the app's own address, or name its \`audience\``,
+      `the app at ${url} takes proofs for ${required}, and this one would be for ${audience}: use the app's own address, or name its \`audience\``,
     );
   const claims = {
     aud: audience,

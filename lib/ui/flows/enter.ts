@@ -4,7 +4,6 @@ import { type Device, isRoamingKeyError, type KeyHistory } from '../../device/in
 import type { Context } from './context.ts';
 import { ENTER_WORDS } from './english/enter.ts';
 import type { Notice } from './explain.ts';
-import { hold } from './hold.ts';
 import { forgetTries, noteTry, triesOf } from './tries.ts';
 
 /** What the answer to a use of the key tells of earlier uses: each answer tells it once. */
@@ -20,22 +19,17 @@ export interface Entered extends EarlierUse {
   readonly body: unknown;
 }
 
-/** Unlocks and logs in, and forgets the key. */
+/** Logs in, and holds no key. */
 export async function enter(
   context: Context,
   device: Device,
   account: string,
   password: string,
 ): Promise<Entered> {
-  try {
-    const { value, ...earlier } = await useKey(context, device, async () => {
-      await hold(device, password);
-      return device.login(context.party('login', account));
-    });
-    return { ...earlier, account, body: value.body };
-  } finally {
-    device.lock();
-  }
+  const { value, ...earlier } = await useKey(context, device, () =>
+    device.login({ ...context.party('login', account), password }),
+  );
+  return { ...earlier, account, body: value.body };
 }
 
 /** Has a key used, and keeps wrong passwords that were typed here apart from those of strangers. */

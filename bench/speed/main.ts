@@ -45,7 +45,7 @@ const root = path.resolve(import.meta.dirname, '../../../..');
 const say = (what: string) => console.error(`[${new Date().toISOString().slice(11, 19)}] ${what}`);
 if (!pinClient()) say('servers and client share all cores, for want of taskset: figures are worth less');
 
-const scale = quick ? 0.04 : 1;
+const scale = quick ? 0.01 : 1;
 const servers = await measureServers({ rounds, scale, all: !json, say });
 const underLoad = (scheme: 'rsa' | 'ed25519') =>
   measureOtherRoute({

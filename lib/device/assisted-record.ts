@@ -117,7 +117,7 @@ export class AssistedRecord {
   /** How many tickets this device has had reissued, by the a of the ticket they came from. */
   readonly #reissued = new Map<string, number>();
   readonly #warned = new Set<DeviceWarning['code']>();
-  #published: { readonly kids: Promise<ReadonlySet<string>>; readonly at: number } | undefined;
+  #published: { readonly kids: ReadonlySet<string>; readonly at: number } | undefined;
 
   /** @throws RoamingKeyError `bad_record` */
   constructor(record: DeviceRecord, options: AssistedRecordOptions) {
@@ -165,8 +165,6 @@ export class AssistedRecord {
   /** A password stretched for another record of the same key: an earlier one, or one that is not in force yet. */
   async stretchFor(record: DeviceRecord, password: string): Promise<Stretched> {
     const { argon2id = defaultArgon2id, onProgress } = this.#options;
-    // The assistant's keys come while the password is stretched: one round trip less to wait for.
-    this.#publishedKids().catch(() => {});
     onProgress?.({ phase: 'stretching' });
     const salt = fromBase64url(record.salt) as Uint8Array;
     const k = await stretchPassword(password, salt, record.kdf, argon2id, (done) =>
@@ -269,26 +267,15 @@ export class AssistedRecord {
   }
 
   async #requirePublished(kid: string): Promise<void> {
-    if ((await this.#publishedKids()).has(kid)) return;
-    // It may have been published since.
-    this.#published = undefined;
-    if ((await this.#publishedKids()).has(kid)) return;
-    throw new RoamingKeyError(
-      'bad_record',
-      'this device record names a key that its assistant does not publish',
-    );
-  }
-
-  /** What the assistant publishes, or is being asked for. What fails is asked for again. */
-  #publishedKids(): Promise<ReadonlySet<string>> {
-    if (this.#published && Date.now() - this.#published.at <= KEY_LIST_AGE) return this.#published.kids;
-    const kids = this.#client.keys().then((keys) => new Set(keys.map(({ kid }) => kid)));
-    const published = { kids, at: Date.now() };
-    this.#published = published;
-    kids.catch(() => {
-      if (this.#published === published) this.#published = undefined;
-    });
-    return kids;
+    if (!this.#published?.kids.has(kid) || Date.now() - this.#published.at > KEY_LIST_AGE) {
+      this.#published = { kids: new Set((await this.#client.keys()).map((key) => key.kid)), at: Date.now() };
+    }
+    if (!this.#published.kids.has(kid)) {
+      throw new RoamingKeyError(
+        'bad_record',
+        'this device record names a key that its assistant does not publish',
+      );
+    }
   }
 
   /** Moves to the assistant's new key, if it has published it; the old ticket works on until its key is gone. */

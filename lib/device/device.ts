@@ -24,12 +24,10 @@ import {
 } from './change-password.ts';
 import { Held, type HoldOptions } from './held.ts';
 import {
-  askChallenge,
   cryptoKeySigner,
   isProofInput,
   type LoginAlg,
   type LoginTarget,
-  type ProofKind,
   prove,
   type RelyingPartyAnswer,
   type SignatureAlg,
@@ -293,9 +291,11 @@ export class Device {
    * @throws RoamingKeyError also the app's `refused`, `disabled`, `busy`, `unavailable`
    * @source docs/protocol.md section 8
    */
-  async login(options: ProofOptions): Promise<LoginAnswer> {
+  async login({ password, alg, ...party }: ProofOptions): Promise<LoginAnswer> {
     const before = this.lastUse;
-    const answer = await this.#prove({ type: 'login' }, options);
+    const answer = await this.#asProof(password, alg, (signer) =>
+      prove(signer, { type: 'login' }, party, this.#options),
+    );
     // Now there is a session. What fails here is tried again after the next login.
     if (this.#options.roam && this.#kidInStep !== this.record.assistant.jwk.kid)
       await this.syncRecord().catch(() => {});
@@ -308,8 +308,11 @@ export class Device {
    * @throws RoamingKeyError as `login`
    * @source docs/protocol.md section 8
    */
-  async register(options: ProofOptions): Promise<RelyingPartyAnswer> {
-    return this.#prove({ type: 'register', u: this.record.u }, options);
+  async register({ password, alg, ...party }: ProofOptions): Promise<RelyingPartyAnswer> {
+    const { u } = this.record;
+    return this.#asProof(password, alg, (signer) =>
+      prove(signer, { type: 'register', u }, party, this.#options),
+    );
   }
 
   /**
@@ -511,15 +514,16 @@ export class Device {
     if (!this.#purposes.has(purpose)) throw new TypeError(`purposes must include '${purpose}'`);
   }
 
-  /** Proves possession of the key: of one that is shared through the assistant, else of the recovered one. */
-  async #prove(kind: ProofKind, { password, alg, ...party }: ProofOptions): Promise<RelyingPartyAnswer> {
+  /** A signer for proofs: with a key that is shared through the assistant, else with the recovered one. */
+  async #asProof<T>(
+    password: string | undefined,
+    alg: LoginAlg | undefined,
+    use: (signer: Signer) => Promise<T>,
+  ): Promise<T> {
     this.#requirePurpose('login');
     const { jwk } = this;
-    const { sign, login } = (await sharedKey(this.record.scheme)) ?? {};
-    // The challenge comes while the password is stretched.
-    const asked = password === undefined ? undefined : askChallenge(party, this.#options);
-    asked?.catch(() => {});
-    const use = (signer: Signer) => prove(signer, kind, party, this.#options, asked);
+    const key = await sharedKey(this.record.scheme);
+    const { sign, login } = key ?? {};
     if (!sign || !login) return this.#withSigner(password, alg, use);
     const chosen = alg ?? login.alg;
     return this.#withStretched(password, (stretched) =>

@@ -50,8 +50,6 @@ export interface RelyingPartyAnswer {
   readonly headers: Headers;
 }
 
-const CREDENTIALS = 'same-origin';
-
 const CHALLENGE = v.looseObject({
   challenge: v.pipe(v.string(), v.nonEmpty(), v.maxLength(1024)),
   expiresIn: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
@@ -59,51 +57,37 @@ const CHALLENGE = v.looseObject({
   audience: v.optional(v.pipe(v.string(), v.maxLength(2048))),
 });
 
-/** What is proven for: a login, or a registration with the u under which the key can be disabled (base64url). */
-export type ProofKind = { readonly type: 'login' } | { readonly type: 'register'; readonly u: string };
-
-/**
- * Asks an app for a challenge.
- *
- * @throws RoamingKeyError `busy`, `unavailable`, `network`, `bad_response`
- * @throws TypeError for a URL that is neither https nor on the loopback
- */
-export async function askChallenge(
-  { url, challengeUrl = `${url.replace(/\/+$/, '')}/challenge`, headers, credentials }: LoginTarget,
-  transport: TransportOptions,
-): Promise<v.InferOutput<typeof CHALLENGE>> {
-  for (const [name, value] of Object.entries({ url, challengeUrl })) {
-    if (readSecureUrl(value) === undefined)
-      throw new TypeError(`${name} must be an https URL, or http on the loopback`);
-  }
-  const request = { body: {}, headers, credentials: credentials ?? CREDENTIALS };
-  const answer = v.safeParse(CHALLENGE, (await send(challengeUrl, request, transport)).body);
-  if (answer.success) return answer.output;
-  throw new RoamingKeyError('bad_response', 'the app sent no challenge');
-}
-
 /**
  * Proves possession of a key to an app.
  *
- * @param asked a challenge that is on its way; default: one is asked for
+ * @param kind `login`, or `register` with the u under which the key can be disabled (base64url)
  * @throws RoamingKeyError `refused`, `disabled`, `busy`, `unavailable`, `network`, `bad_response`
  * @throws TypeError for a URL that is neither https nor on the loopback
  */
 export async function prove(
   signer: Signer,
-  kind: ProofKind,
+  kind: { readonly type: 'login' } | { readonly type: 'register'; readonly u: string },
   options: LoginTarget,
   transport: TransportOptions,
-  asked = askChallenge(options, transport),
 ): Promise<RelyingPartyAnswer> {
+  const { url, account, challengeUrl = `${url.replace(/\/+$/, '')}/challenge` } = options;
+  for (const [name, value] of Object.entries({ url, challengeUrl })) {
+    if (readSecureUrl(value) === undefined)
+      throw new TypeError(`${name} must be an https URL, or http on the loopback`);
+  }
   transport.onProgress?.({ phase: 'proving' });
-  const { challenge, expiresIn, now, audience: required } = await asked;
-  const { url, account, audience = new URL(url).origin, headers, credentials = CREDENTIALS } = options;
+  const { audience = new URL(url).origin, headers, credentials = 'same-origin' } = options;
+  const asked = v.safeParse(
+    CHALLENGE,
+    (await send(challengeUrl, { body: {}, headers, credentials }, transport)).body,
+  );
+  if (!asked.success) throw new RoamingKeyError('bad_response', 'the app sent no challenge');
+  const { challenge, expiresIn, now, audience: demanded = audience } = asked.output;
   // Only compared, so that the user learns why this app would refuse. What is signed is the caller's.
-  if (required !== undefined && required !== audience)
+  if (demanded !== audience)
     throw new RoamingKeyError(
       'refused',
-      `the app at ${url} takes proofs for ${required}, and this one would be for ${audience}: use the app's own address, or name its \`audience\``,
+      `the app at ${url} takes proofs for ${demanded}, and this one would be for ${audience}: use the app's own address, or name its \`audience\``,
     );
   const claims = {
     aud: audience,

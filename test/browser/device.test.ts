@@ -38,7 +38,7 @@ describe('a page under the strict policy', () => {
       return { phases, kit, extractable: key.extractable, exported, failedSince, body, me: me.status };
     }, party);
     expect(enrolled).toMatchObject({
-      phases: ['asking', 'generating', 'stretching', 'proving', 'asking', 'stretching', 'asking', 'proving'],
+      phases: ['asking', 'generating', 'stretching', 'proving', 'stretching', 'asking', 'asking', 'proving'],
       extractable: false,
       exported: 'InvalidAccessError',
       failedSince: { count: 0 },

@@ -240,7 +240,8 @@ describe('reading what other programs wrote', () => {
     it.each(['ed25519', 'ecdsa', 'rsa'])('%s, in both of its forms for OpenSSH', async (type) => {
       write('none', '');
       const bits = { ed25519: '255', ecdsa: '256', rsa: '2048' }[type] as string;
-      for (let length = 0; length < 17; length += type === 'rsa' ? 8 : 1) {
+      // One for each length of padding, and one more.
+      for (let length = 0; length < 9; length += type === 'rsa' ? 8 : 1) {
         const comment = 'c'.repeat(length);
         run(
           'puttygen',

@@ -50,29 +50,6 @@ describe('unlock', () => {
     }
   });
 
-  it('asks for the assistant’s keys while the password is stretched, and again where that failed', async () => {
-    const { world, record, options } = await start();
-    const asked = new Gate();
-    let lists = 0;
-    const fetch = intercepting(world.fetch, ({ pathname }) => {
-      if (!pathname.endsWith('/keys')) return undefined;
-      asked.open();
-      lists += 1;
-      return lists === 1 ? Response.error() : undefined;
-    });
-    const argon2id: typeof quickArgon2id = async (...all) => {
-      await asked.opened;
-      // Until the failure has arrived.
-      await new Promise(setImmediate);
-      return quickArgon2id(...all);
-    };
-    const device = new Device(record, { ...options, fetch, argon2id });
-    await device.unlock(PASSWORD);
-    expect(lists).toBe(2);
-    await device.unlock(PASSWORD);
-    expect(lists).toBe(2);
-  });
-
   it('holds nothing where the user locked while it was under way', async () => {
     const { device } = await start();
     const unlocking = device.unlock(PASSWORD);
@@ -185,32 +162,6 @@ describe('a device', () => {
       vi.useRealTimers();
     }
   });
-});
-
-describe('a proof', () => {
-  it.each(['retrieve', 'ed25519'] as const)(
-    'has its challenge asked for while the password is stretched: %s',
-    async (scheme) => {
-      const world = await startAssistant();
-      const rp = await startRelyingParty(world.store);
-      const { record } = await enroll({ ...world.enrolment, scheme } as Parameters<typeof enroll>[0]);
-      let asked = new Gate();
-      const fetch = intercepting(world.fetch, ({ pathname }) => {
-        if (pathname.endsWith('/challenge')) asked.open();
-        return undefined;
-      });
-      const argon2id: typeof quickArgon2id = async (...all) => {
-        await asked.opened;
-        return quickArgon2id(...all);
-      };
-      const device = new Device(record, { assistant: world.url, fetch, argon2id });
-      const party = { account: 'ada', password: PASSWORD, headers: { 'x-invited': 'ada' } };
-      await device.register({ ...party, url: `${rp.origin}/register` });
-      asked = new Gate();
-      const { body } = await device.login({ ...party, url: `${rp.origin}/login` });
-      expect(body).toEqual({ user: { account: 'ada' } });
-    },
-  );
 });
 
 describe('renewal', () => {

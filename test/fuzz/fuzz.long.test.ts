@@ -38,7 +38,7 @@ describe('whatever comes from outside', () => {
             expect(await failure(target, new Uint8Array(input)), shownAs(input)).toBeUndefined();
           },
         ),
-        { numRuns: 75 },
+        { numRuns: 50 },
       );
     },
   );

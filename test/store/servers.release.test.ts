@@ -1,7 +1,7 @@
 /** Servers whose defaults are not ours: isolation levels, replicas, poolers, time limits, users with few rights. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,6 +14,7 @@ import { storeContract } from '../../lib/store/contract.ts';
 import { DEFAULT_GUESS_POLICY } from '../../lib/store/guess-policy.ts';
 import { PostgresStore } from '../../lib/store/postgres.ts';
 import { RedisStore } from '../../lib/store/redis.ts';
+import { isAbsent } from '../support/binaries.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { redisAvailable, startRedis, type TestRedis } from '../support/redis.ts';
 import { shift } from './postgres-shift.ts';
@@ -186,7 +187,7 @@ describe('PostgreSQL', () => {
     await expect.poll(() => store.health().then(() => 'ok', String)).toBe('ok');
   });
 
-  describe.skipIf(!existsSync('/usr/sbin/pgbouncer') && !process.env['CI'])('behind PgBouncer', () => {
+  describe.skipIf(isAbsent('/usr/sbin/pgbouncer'))('behind PgBouncer', () => {
     let bouncer: ChildProcess | undefined;
     let folder: string;
     afterEach(async () => {

@@ -8,7 +8,7 @@ import { quickArgon2id as argon2id, CHEAP_KDF } from '../support/world.ts';
 import { PASSWORD, type RoamingWorld, startWorld } from './support.ts';
 
 const NEW = 'a newer password';
-/** What takes a second here takes none in these tests, of which there are many: the cost is not what they are about. */
+
 /**
  * A process that dies: at its effect number `at`, before it or after it. From then on nothing leaves it.
  */

@@ -40,7 +40,8 @@ describe.each(ENCS)('content encrypted with %s', (enc) => {
       data.map((byte, i) => (i === at ? byte ^ 1 : byte));
     const attempts = [
       () => openContent(enc, flipped(cek, 0), aad, sealed),
-      () => openContent(enc, flipped(cek), aad, sealed),
+      // The second half is AES's own with CBC: the tag does not depend on it, and wrong padding fits once in 256 times.
+      () => openContent(enc, flipped(cek, cek.length / 2 - 1), aad, sealed),
       () => openContent(enc, cek, flipped(aad), sealed),
       () => openContent(enc, cek, aad, { ...sealed, iv: flipped(sealed.iv) }),
       () => openContent(enc, cek, aad, { ...sealed, ciphertext: flipped(sealed.ciphertext) }),

@@ -7,7 +7,6 @@ import {
   randomBytes,
   verify,
 } from 'node:crypto';
-import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';

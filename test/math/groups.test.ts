@@ -34,7 +34,7 @@ describe.each(groups.map((group) => [group.name, group] as const))('%s', (_, gro
   });
 
   it('has a prime order, and lengths that fit', () => {
-    expect(checkPrimeSync(group.q)).toBe(true);
+    expect(checkPrimeSync(group.q, { checks: 1 })).toBe(true);
     expect(() => i2osp(group.q, group.scalarLength)).not.toThrow();
     expect(() => i2osp(group.q, group.scalarLength - 1)).toThrow(RangeError);
   });

@@ -7,7 +7,7 @@ import { Device, type DeviceOptions } from '../../lib/device/device.ts';
 import { disable } from '../../lib/device/disable.ts';
 import { enroll } from '../../lib/device/enroll.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
-import { type AssistantWorld, argon2idOnce, listen, PASSWORD, startAssistant } from '../support/world.ts';
+import { type AssistantWorld, listen, PASSWORD, quickArgon2id, startAssistant } from '../support/world.ts';
 import {
   b64,
   forgedProblem,
@@ -21,12 +21,12 @@ import {
 
 async function start() {
   const world = await startAssistant();
-  const { record, kit } = await enroll({ ...world.enrolment, argon2id: argon2idOnce });
+  const { record, kit } = await enroll({ ...world.enrolment, argon2id: quickArgon2id });
   return { world, record, kit };
 }
 
 const deviceOf = (world: AssistantWorld, record: DeviceRecord, options: Partial<DeviceOptions> = {}) =>
-  new Device(record, { assistant: world.url, fetch: world.fetch, argon2id: argon2idOnce, ...options });
+  new Device(record, { assistant: world.url, fetch: world.fetch, argon2id: quickArgon2id, ...options });
 
 const assists = ({ traffic }: AssistantWorld) => traffic.filter(({ url }) => url.endsWith('/assist')).length;
 
@@ -153,7 +153,7 @@ describe('somebody on the way who tells in clear text', () => {
     const { url: _url, ...rest } = record.assistant;
     const device = new Device(
       { ...record, assistant: { url: turning, ...rest } },
-      { assistant: turning, argon2id: argon2idOnce },
+      { assistant: turning, argon2id: quickArgon2id },
     );
     await expect(device.unlock(PASSWORD)).rejects.toMatchObject({ code: 'network' });
     expect(elsewhere).toEqual([]);

@@ -241,7 +241,7 @@ describe('who may fetch any record', () => {
 });
 
 describe('after the assistant has changed its key', () => {
-  const nobody = names('nobody', 400);
+  const nobody = names('nobody', 200);
   const WEEK = 7 * 86_400;
 
   async function startRotated() {
@@ -285,8 +285,10 @@ describe('after the assistant has changed its key', () => {
       // Before the read: a record may still move to the second key until the service has seen the third.
       if (weeks === 2) third = await rotate();
       const now = await read(nobody);
-      // Four hundred names, each by the toss of a coin: five standard deviations.
-      expect(Math.abs(shareOf(now, first) - left)).toBeLessThan(5 * Math.sqrt((left * (1 - left)) / 400));
+      // Each name by the toss of a coin: five standard deviations.
+      expect(Math.abs(shareOf(now, first) - left)).toBeLessThan(
+        5 * Math.sqrt((left * (1 - left)) / nobody.length),
+      );
       for (const [account, record] of now) {
         const earlier = last.get(account) as DeviceRecord;
         const moved = record.assistant.jwk.kid !== earlier.assistant.jwk.kid;

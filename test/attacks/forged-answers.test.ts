@@ -21,7 +21,7 @@ import {
 
 async function start() {
   const world = await startAssistant();
-  const { record, kit } = await enroll({ ...world.enrolment, argon2id: quickArgon2id });
+  const { record, kit } = await enroll(world.enrolment);
   return { world, record, kit };
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { until } from '../support/eventually.ts';
 import { startAssistant } from '../support/world.ts';
-import { assist, countedSince, makeRequest, makeTicket, random, unixNow } from './support.ts';
+import { assist, countedSince, makeRequest, makeTicket, random, timeless, unixNow } from './support.ts';
 
 type Operation = 'reserve' | 'settle' | 'release';
 /** What becomes of an operation: it fails before or after it took place, or is answered too late. */
@@ -127,12 +127,7 @@ describe('a wrong password', () => {
   it('is answered nothing where its reservation came late, and that is released uncompared', async () => {
     const { store, ask, counted } = await start();
     store.faults.set('reserve', { fault: 'is late', times: 2 });
-    const answers = [await ask(), await ask({ beta: random(32) })].map(({ status, opened }) => ({
-      status,
-      ...opened,
-      jti: '',
-      now: 0,
-    }));
+    const answers = [await ask(), await ask({ beta: random(32) })].map(timeless);
     expect(answers[0]).toEqual(answers[1]);
     await until(() => store.released === 2);
     expect(await counted()).toBe(0);

@@ -121,6 +121,13 @@ export async function assist(
   return { ...answer, opened: await openAnswer(answer.json.response, rho) };
 }
 
+/** What an answer says but for its id and its time, which differ from one to the next. */
+export function timeless({ status, opened }: Awaited<ReturnType<typeof assist>>): object {
+  if (!opened) throw new Error('the answer says nothing under rho');
+  const { jti: _jti, now: _now, ...rest } = opened;
+  return { status, ...rest };
+}
+
 /** What an answer says to whoever knows rho. */
 export async function openAnswer(
   response: unknown,

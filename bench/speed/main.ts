@@ -61,10 +61,9 @@ const flood = await measureFlood({
   say,
 });
 const growth = await measureGrowth({ rounds, entries: quick ? 2000 : 1_000_000, all: !json, scale, say });
+// No ratio is of these.
 const processes = json ? undefined : await measureProcesses({ rounds, scale, say });
-// No ratio is of them, but a quick run sees that they run.
-const clients =
-  json && !quick ? undefined : await measureClients({ rounds: quick ? 1 : Math.min(rounds, 5), say });
+const clients = json ? undefined : await measureClients({ rounds: quick ? 1 : Math.min(rounds, 5), say });
 
 const ratios = {
   ...servers.ratios,

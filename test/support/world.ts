@@ -73,7 +73,8 @@ export interface AssistantWorld {
 /** Listens on the loopback until the test is over. */
 export async function listen(app: Express): Promise<string> {
   const server: Server = createServer(app);
-  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  // As many as attacks open at once may wait to be accepted: where the system's queue is full, it resets connections.
+  await new Promise<void>((ready) => server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, ready));
   onTestFinished(
     () =>
       new Promise<void>((closed) => {

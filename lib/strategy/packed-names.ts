@@ -65,7 +65,7 @@ export class PackedNames {
     const after = new Uint32Array(2 * before.length);
     for (let at = 0; at < before.length; at += 4) {
       if (isFree(before, at)) continue;
-      const words = Array.from(before.subarray(at, at + 4)) as unknown as Words;
+      const words = [before[at], before[at + 1], before[at + 2], before[at + 3]] as unknown as Words;
       after.set(words, slotOf(after, this.#hash(words), words));
     }
     this.#tables[shard] = after;

@@ -1,13 +1,11 @@
-/** express-session with every kind of session store: in memory, in files, in SQLite, in Redis, in PostgreSQL. */
+/** express-session with every kind of session store: in memory, in files, in Redis, in PostgreSQL. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import sqliteSessions from 'better-sqlite3-session-store';
 import connectPgSimple from 'connect-pg-simple';
 import { RedisStore } from 'connect-redis';
 import express from 'express';
 import session, { type Store as SessionStore } from 'express-session';
-import Libsql from 'libsql';
 import pg from 'pg';
 import { createClient } from 'redis';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -32,13 +30,6 @@ const inFiles: Kind = async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'sessions-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   return () => new FileSessions(folder);
-};
-
-const inSqlite: Kind = async () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'sessions-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const Store = sqliteSessions(session);
-  return () => new Store({ client: new Libsql(path.join(folder, 'sessions.db')) });
 };
 
 const inRedis: Kind = async () => {
@@ -90,7 +81,6 @@ async function start(sessions: SessionStore, { store }: Visitor, accounts: Accou
 const kinds: [string, Kind][] = [
   ['in memory', inMemory],
   ['in files', inFiles],
-  ['in SQLite', inSqlite],
   ['in PostgreSQL', inPostgres],
 ];
 if (redisAvailable || !isAbsent('redis-server')) kinds.push(['in Redis', inRedis]);

@@ -1,8 +1,5 @@
 /** The oldest drivers that are served: the contract on redis 4, redis 5 and pg 8.7. */
-import { Pool as NewPool } from 'pg';
-import { Pool } from 'pg8-0';
-import { createClient as createClient4 } from 'redis4';
-import { createClient as createClient5 } from 'redis5';
+import { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PgPool } from '../../lib/databases/postgres.ts';
 import type { RedisClient } from '../../lib/databases/redis.ts';
@@ -11,6 +8,7 @@ import { PostgresStore } from '../../lib/store/postgres.ts';
 import { RedisStore } from '../../lib/store/redis.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { redisAvailable, startRedis, type TestRedis } from '../support/redis.ts';
+import { OlderDrivers } from './older-drivers.ts';
 import { shift } from './postgres-shift.ts';
 import { SHIFT } from './redis-shift.ts';
 
@@ -21,6 +19,13 @@ const fresh = () => {
   return `old_${process.pid}_${opened}`;
 };
 
+const drivers = new OlderDrivers();
+afterAll(() => drivers.remove());
+
+it('their types fit those of the stores', () => {
+  drivers.checkTypes();
+});
+
 const isSkipped = !redisAvailable && !process.env['CI'];
 
 describe.skipIf(isSkipped)('redis', () => {
@@ -30,19 +35,14 @@ describe.skipIf(isSkipped)('redis', () => {
   });
   afterAll(() => server.stop());
 
-  const DRIVERS = {
-    4: () =>
-      server.url.includes(':')
-        ? createClient4({ url: server.url })
-        : createClient4({ socket: { path: server.url } }),
-    5: () =>
-      createClient5(
-        server.url.includes(':') ? { url: server.url } : { socket: { path: server.url, tls: false } },
-      ),
-  } satisfies Record<string, () => RedisClient>;
-
-  for (const [major, create] of Object.entries(DRIVERS)) {
-    describe(major, () => {
+  for (const major of [4, 5] as const) {
+    describe(`${major}`, () => {
+      const create = () =>
+        drivers
+          .redis(major)
+          .createClient(
+            server.url.includes(':') ? { url: server.url } : { socket: { path: server.url, tls: false } },
+          );
       const open = async () => {
         const prefix = fresh();
         const client = create() as RedisClient & { eval(script: string, options: object): Promise<unknown> };
@@ -90,11 +90,11 @@ describe.skipIf(isSkipped)('redis', () => {
 
 describe('pg 8.7', () => {
   let server: TestPostgres;
-  let shared: NewPool;
+  let shared: Pool;
   const pools: Pool[] = [];
   beforeAll(async () => {
     server = await startPostgres();
-    shared = new NewPool({ connectionString: server.url, max: 4 });
+    shared = new Pool({ connectionString: server.url, max: 4 });
   }, 180_000);
   afterAll(async () => {
     for (const pool of pools) await pool.end();
@@ -102,7 +102,7 @@ describe('pg 8.7', () => {
     await server?.stop();
   });
   const create = (max: number) => {
-    const pool = new Pool({ connectionString: server.url, max });
+    const pool = new drivers.pg.Pool({ connectionString: server.url, max });
     pools.push(pool);
     return pool as PgPool;
   };

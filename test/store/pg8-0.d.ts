@@ -1,3 +1,0 @@
-declare module 'pg8-0' {
-  export { Pool } from 'pg';
-}

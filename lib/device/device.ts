@@ -361,11 +361,9 @@ export class Device {
    * @source docs/protocol.md section 5
    */
   async decrypt(jwe: string, { password }: WithPassword = {}): Promise<Uint8Array> {
-    const key = await sharedKey(this.record.scheme);
-    if (!key?.decrypt)
+    if (this.record.scheme !== 'elgamal')
       throw new TypeError('only shared ElGamal keys decrypt here; unlock other keys and use the CryptoKey');
-    const { decrypt } = key;
-    return this.#withStretched(password, (stretched) => decrypt(stretched, jwe));
+    return this.#withShared(password, sharedKey('elgamal'), (stretched, key) => key.decrypt(stretched, jwe));
   }
 
   /**
@@ -421,9 +419,9 @@ export class Device {
         'refused',
         'too many tickets of earlier passwords are left: retire them first',
       );
-    const key = await sharedKey(this.record.scheme);
-    if (!key) return this.#remake(options);
-    const { change } = key;
+    const { scheme } = this.record;
+    if (scheme === 'retrieve') return this.#remake(options);
+    const { change } = await sharedKey(scheme);
     if (!change)
       throw new RoamingKeyError(
         'unsupported',
@@ -505,8 +503,7 @@ export class Device {
 
   #defaultAlg(): LoginAlg {
     const { kty } = this.jwk;
-    if (kty === 'DH' || this.record.scheme === 'elgamal')
-      throw new TypeError('this key decrypts and has no other use');
+    if (kty === 'DH' || this.record.scheme === 'elgamal') throw decryptsOnly();
     return DEFAULT_ALG[kty];
   }
 
@@ -521,20 +518,21 @@ export class Device {
     use: (signer: Signer) => Promise<T>,
   ): Promise<T> {
     this.#requirePurpose('login');
-    const { jwk } = this;
-    const key = await sharedKey(this.record.scheme);
-    const { sign, login } = key ?? {};
-    if (!sign || !login) return this.#withSigner(password, alg, use);
-    const chosen = alg ?? login.alg;
-    return this.#withStretched(password, (stretched) =>
-      use({ alg: chosen, jwk, isSeen: login.isSeen, sign: (data) => sign(stretched, data, chosen) }),
+    const { scheme, jwk } = this.record;
+    if (scheme === 'retrieve') return this.#withSigner(password, alg, use);
+    if (scheme === 'elgamal') throw decryptsOnly();
+    const chosen = alg ?? this.#defaultAlg();
+    return this.#withShared(password, sharedKey(scheme), (stretched, key) =>
+      use({ alg: chosen, jwk, isSeen: key.isSeen, sign: (data) => key.sign(stretched, data, chosen) }),
     );
   }
 
   async #sign(password: string | undefined, data: Signable, alg: SignatureAlg): Promise<Uint8Array> {
-    const { sign } = (await sharedKey(this.record.scheme)) ?? {};
-    if (sign) return this.#withStretched(password, (stretched) => sign(stretched, data, alg));
-    return this.#withSigner(password, alg, (signer) => signer.sign(data as Uint8Array<ArrayBuffer>));
+    const { scheme } = this.record;
+    if (scheme === 'retrieve')
+      return this.#withSigner(password, alg, (signer) => signer.sign(data as Uint8Array<ArrayBuffer>));
+    if (scheme === 'elgamal') throw decryptsOnly();
+    return this.#withShared(password, sharedKey(scheme), (stretched, key) => key.sign(stretched, data, alg));
   }
 
   async #withSigner<T>(
@@ -553,6 +551,17 @@ export class Device {
     if (alg === undefined ? !LOGIN_ALGS.includes(held) : held !== alg)
       throw notUnlocked(`the key was unlocked for ${held}`);
     return use(cryptoKeySigner(key, held as SignatureAlg, this.jwk));
+  }
+
+  /** As `#withStretched`, with the code for the key's scheme, which is loaded while the password is stretched. */
+  async #withShared<K, T>(
+    password: string | undefined,
+    loading: Promise<K>,
+    use: (stretched: Stretched, key: K) => Promise<T>,
+  ): Promise<T> {
+    // What fails here is thrown where it is awaited.
+    loading.catch(() => {});
+    return this.#withStretched(password, async (stretched) => use(stretched, await loading));
   }
 
   /** Runs `use` with a password stretched, which ends afterwards; without one, with what is held. */
@@ -600,6 +609,10 @@ function notRecoverable(): RoamingKeyError {
     'unsupported',
     'this key is shared with the assistant: it can be used, not recovered',
   );
+}
+
+function decryptsOnly(): TypeError {
+  return new TypeError('this key decrypts and has no other use');
 }
 
 function notUnlocked(why: string): RoamingKeyError {

@@ -15,7 +15,7 @@ import {
   readElgamalPublicJwk,
 } from '../protocol/schemes/elgamal-keys.ts';
 import type { Stretched } from './assisted-record.ts';
-import type { SharedKey } from './shared-key.ts';
+import type { SharedDecrypter } from './shared-key.ts';
 
 /** Z = the Diffie-Hellman secret of w and the record's key, with the assistant's help; the caller wipes it. */
 async function sharedSecret(
@@ -41,7 +41,7 @@ function publicKeyOf({ jwk }: DeviceRecord): ElgamalPublicKey {
 }
 
 /** Keys of scheme `elgamal`. */
-export const sharedElgamalKey: SharedKey = {
+export const sharedElgamalKey: SharedDecrypter = {
   /**
    * Decrypts with the assistant's help. The assistant learns the JWE's ephemeral key and nothing of its content.
    *

@@ -11,7 +11,7 @@ import {
   wipeEd25519Commitment,
 } from '../protocol/schemes/ed25519-signing.ts';
 import type { Stretched } from './assisted-record.ts';
-import type { SharedKey } from './shared-key.ts';
+import type { SharedSigner } from './shared-key.ts';
 
 const CHECK = utf8('roaming-key/1 check');
 
@@ -36,8 +36,8 @@ async function sign(stretched: Stretched, message: Uint8Array): Promise<Uint8Arr
 }
 
 /** Keys of scheme `ed25519`. The assistant sees the messages, since Ed25519 signs these and not their hashes. */
-export const sharedEd25519Key: SharedKey = {
-  login: { alg: 'Ed25519', isSeen: true },
+export const sharedEd25519Key: SharedSigner = {
+  isSeen: true,
   /**
    * Signs with the assistant's help.
    *

@@ -14,11 +14,11 @@ import { SHARE_MARGIN } from '../math/shares.ts';
 import { rsa } from '../protocol/schemes/rsa.ts';
 import { completeSigning, type RsaPrivateNumbers } from '../protocol/schemes/rsa-signing.ts';
 import type { LoginAlg, Signer } from './login-proof.ts';
-import type { SharedKey, Signable } from './shared-key.ts';
+import type { SharedSigner, Signable } from './shared-key.ts';
 
 /** Keys of scheme `rsa`. Their password cannot change: the order of the group is a secret that neither side knows. */
-export const sharedRsaKey: SharedKey = {
-  login: { alg: 'PS256', isSeen: false },
+export const sharedRsaKey: SharedSigner = {
+  isSeen: false,
   /**
    * Signs with the assistant's help.
    *

@@ -107,6 +107,27 @@ describe('a page under the strict policy', () => {
     }
   });
 
+  it('stretches the password while the code for the key’s scheme comes', async (test) => {
+    const world = await chromium.world(test);
+    const party = partyOf(world);
+    const { record } = await (await world.open()).evaluate((given) => rk.enroll(given), party);
+    const page = await world.open();
+    const stretching = page.waitForEvent('console', (message) => message.text() === 'stretching');
+    await page.route('**/shared-ed25519.js', async (route) => {
+      await stretching;
+      await route.continue();
+    });
+    const length = await page.evaluate(
+      async ({ record, assistant, password }) => {
+        const onProgress = ({ phase }: { phase: string }) => console.info(phase);
+        const device = new rk.Device(record, { assistant, purposes: ['sign'], onProgress });
+        return (await device.sign(new Uint8Array(5), { password })).length;
+      },
+      { ...party, record },
+    );
+    expect(length).toBe(64);
+  });
+
   it('loads what other kinds of key need when they are used, and fails in the same words there', async (test) => {
     const world = await chromium.world(test);
     const party = partyOf(world);

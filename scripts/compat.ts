@@ -5,7 +5,7 @@
  *
  *     tsx scripts/compat.ts [--quick] [further node programs to run with …]
  *
- * `--quick` takes the build at hand, and of the releases of TypeScript the newest.
+ * `--quick` takes the build at hand, and checks types with the newest release of TypeScript alone.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

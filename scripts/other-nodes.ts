@@ -4,7 +4,7 @@
  *
  *     tsx scripts/other-nodes.ts [--quick] [22 24 …]
  *
- * `--quick` runs those whose ground differs most: drivers, vectors, one dialogue; with the newest of these releases.
+ * `--quick` runs those whose ground differs most (drivers, vectors, one dialogue), with the newest release alone.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

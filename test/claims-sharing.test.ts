@@ -10,7 +10,6 @@ import {
   createPrivateKey,
   createPublicKey,
   diffieHellman,
-  generateKeyPairSync,
   type JsonWebKey,
   sign as nodeSign,
   verify,
@@ -63,6 +62,7 @@ import {
 } from './sharing/support.ts';
 import { isAbsent } from './support/binaries.ts';
 import { compiledModules } from './support/builds.ts';
+import { generateKeyPairSync } from './support/key-pair.ts';
 import { type AssistantProcess, outputOf, startAssistantProcess } from './support/processes.ts';
 import { type AssistantWorld, CHEAP_KDF, PASSWORD, startAssistant } from './support/world.ts';
 

@@ -61,7 +61,7 @@ const flood = await measureFlood({
   say,
 });
 const growth = await measureGrowth({ rounds, entries: quick ? 2000 : 1_000_000, all: !json, scale, say });
-// No ratio is of these.
+// No ratio needs these.
 const processes = json ? undefined : await measureProcesses({ rounds, scale, say });
 const clients = json ? undefined : await measureClients({ rounds: quick ? 1 : Math.min(rounds, 5), say });
 

@@ -23,6 +23,7 @@ import {
   retireTicket,
 } from './change-password.ts';
 import { Held, type HoldOptions } from './held.ts';
+import { loadShared } from './load-shared.ts';
 import {
   cryptoKeySigner,
   isProofInput,
@@ -36,7 +37,6 @@ import {
 import { type Records, replaceRecord } from './records.ts';
 import { type PickupOptions, pickUpRecord, RecordServiceClient, type RoamOptions } from './roam.ts';
 import type { Signable } from './shared-key.ts';
-import { sharedKey } from './shared-keys.ts';
 
 export interface DeviceOptions extends AssistedRecordOptions {
   /**
@@ -289,6 +289,7 @@ export class Device {
    *
    * @returns the app's answer
    * @throws RoamingKeyError also the app's `refused`, `disabled`, `busy`, `unavailable`
+   * @throws TypeError where the key's purposes do not include `login`, and for a key that decrypts
    * @source docs/protocol.md section 8
    */
   async login({ password, alg, ...party }: ProofOptions): Promise<LoginAnswer> {
@@ -320,7 +321,8 @@ export class Device {
    *
    * @returns the signature as JOSE has it: RSA as long as the modulus, ECDSA r ‖ s, Ed25519 64 bytes
    * @throws RoamingKeyError `refused` for data that would pass for a login
-   * @throws TypeError where the key's purposes do not include `sign`; for a digest with a key that also logs in
+   * @throws TypeError where the key's purposes do not include `sign`; for a key that decrypts; for a digest with a key that also
+   *   logs in
    * @source docs/protocol.md section 5
    */
   async sign(data: Signable, { password, alg = this.#defaultAlg() }: SignOptions = {}): Promise<Uint8Array> {
@@ -363,7 +365,7 @@ export class Device {
   async decrypt(jwe: string, { password }: WithPassword = {}): Promise<Uint8Array> {
     if (this.record.scheme !== 'elgamal')
       throw new TypeError('only shared ElGamal keys decrypt here; unlock other keys and use the CryptoKey');
-    return this.#withShared(password, sharedKey('elgamal'), (stretched, key) => key.decrypt(stretched, jwe));
+    return this.#withShared(password, loadShared.elgamal(), (stretched, key) => key.decrypt(stretched, jwe));
   }
 
   /**
@@ -421,7 +423,7 @@ export class Device {
       );
     const { scheme } = this.record;
     if (scheme === 'retrieve') return this.#remake(options);
-    const { change } = await sharedKey(scheme);
+    const { change } = await loadShared[scheme]();
     if (!change)
       throw new RoamingKeyError(
         'unsupported',
@@ -503,7 +505,7 @@ export class Device {
 
   #defaultAlg(): LoginAlg {
     const { kty } = this.jwk;
-    if (kty === 'DH' || this.record.scheme === 'elgamal') throw decryptsOnly();
+    if (kty === 'DH') throw decryptsOnly();
     return DEFAULT_ALG[kty];
   }
 
@@ -522,7 +524,7 @@ export class Device {
     if (scheme === 'retrieve') return this.#withSigner(password, alg, use);
     if (scheme === 'elgamal') throw decryptsOnly();
     const chosen = alg ?? this.#defaultAlg();
-    return this.#withShared(password, sharedKey(scheme), (stretched, key) =>
+    return this.#withShared(password, loadShared[scheme](), (stretched, key) =>
       use({ alg: chosen, jwk, isSeen: key.isSeen, sign: (data) => key.sign(stretched, data, chosen) }),
     );
   }
@@ -532,7 +534,9 @@ export class Device {
     if (scheme === 'retrieve')
       return this.#withSigner(password, alg, (signer) => signer.sign(data as Uint8Array<ArrayBuffer>));
     if (scheme === 'elgamal') throw decryptsOnly();
-    return this.#withShared(password, sharedKey(scheme), (stretched, key) => key.sign(stretched, data, alg));
+    return this.#withShared(password, loadShared[scheme](), (stretched, key) =>
+      key.sign(stretched, data, alg),
+    );
   }
 
   async #withSigner<T>(
@@ -553,13 +557,15 @@ export class Device {
     return use(cryptoKeySigner(key, held as SignatureAlg, this.jwk));
   }
 
-  /** As `#withStretched`, with the code for the key's scheme, which is loaded while the password is stretched. */
+  /** As `#withStretched`, with the code for the key's scheme, which comes while the password is stretched. */
   async #withShared<K, T>(
     password: string | undefined,
     loading: Promise<K>,
     use: (stretched: Stretched, key: K) => Promise<T>,
   ): Promise<T> {
-    // What fails here is thrown where it is awaited.
+    // Nothing is stretched without a password, and what is held must not wait where lock() cannot reach it.
+    if (password === undefined) await loading;
+    // It may fail before it is awaited, or never be: without this Node would end the process.
     loading.catch(() => {});
     return this.#withStretched(password, async (stretched) => use(stretched, await loading));
   }

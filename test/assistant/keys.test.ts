@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
+import type { JsonWebKey } from 'node:crypto';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -10,6 +10,7 @@ import type { AssistantJwk } from '../../lib/crypto/jwe/jwe.ts';
 import { localUnwrap, type Unwrap } from '../../lib/crypto/jwe/jwe-node.ts';
 import { assist, makeRequest, makeTicket, random } from '../attacks/support.ts';
 import { compiledModules } from '../support/builds.ts';
+import { generateKeyPairSync } from '../support/key-pair.ts';
 import { startAssistant } from '../support/world.ts';
 
 let folder: string;

@@ -1,5 +1,5 @@
 /** Looking up what a kit's code switches off: codes of disabled keys are public, and must not lead to accounts. */
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import express from 'express';
 import { Passport } from 'passport';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { disablingName } from '../../lib/protocol/disabling.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { disabledFeed } from '../../lib/strategy/disabled-feed.ts';
 import type { RelyingPartyOptions } from '../../lib/strategy/relying-party.ts';
+import { generateKeyPairSync } from '../support/key-pair.ts';
 import { type AssistantWorld, listen, startAssistant } from '../support/world.ts';
 
 const ON = { isKnown: true, isDisabled: false };

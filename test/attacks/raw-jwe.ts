@@ -8,13 +8,13 @@ import {
   createHash,
   createPublicKey,
   diffieHellman,
-  generateKeyPairSync,
   type JsonWebKey,
   type KeyObject,
   publicEncrypt,
   randomBytes,
 } from 'node:crypto';
 import type { AssistantJwk } from '../../lib/crypto/jwe/jwe.ts';
+import { generateKeyPairSync } from '../support/key-pair.ts';
 
 const b64 = (data: Uint8Array | string) => Buffer.from(data as string).toString('base64url');
 

@@ -113,7 +113,9 @@ describe('a page under the strict policy', () => {
     const { record } = await (await world.open()).evaluate((given) => rk.enroll(given), party);
     const page = await world.open();
     const stretching = page.waitForEvent('console', (message) => message.text() === 'stretching');
+    let isHeld = false;
     await page.route('**/shared-ed25519.js', async (route) => {
+      isHeld = true;
       await stretching;
       await route.continue();
     });
@@ -126,6 +128,33 @@ describe('a page under the strict policy', () => {
       { ...party, record },
     );
     expect(length).toBe(64);
+    expect(isHeld).toBe(true);
+  });
+
+  it('that cannot load that code says so, and asks nobody', async (test) => {
+    const world = await chromium.world(test);
+    const party = partyOf(world);
+    const { record } = await (await world.open()).evaluate((given) => rk.enroll(given), party);
+    const page = await world.open();
+    await page.route('**/shared-ed25519.js', (route) => route.abort());
+    const codes = await page.evaluate(
+      async ({ record, assistant, password }) => {
+        const device = new rk.Device(record, { assistant, purposes: ['sign'] });
+        const code = (given?: string) =>
+          device.sign(new Uint8Array(5), given === undefined ? {} : { password: given }).then(
+            () => 'signed',
+            (error) => error.code,
+          );
+        const failed = [await code(password), await code('')];
+        await device.unlockShared(password, { forSeconds: 60 });
+        failed.push(await code());
+        return failed;
+      },
+      { ...party, record },
+    );
+    expect(codes).toEqual(['network', 'bad_password', 'network']);
+    expect(page.asked.filter((request) => request.url().endsWith('/assist'))).toEqual([]);
+    expect(page.said.filter((text) => !text.includes('ERR_FAILED'))).toEqual([]);
   });
 
   it('loads what other kinds of key need when they are used, and fails in the same words there', async (test) => {

@@ -1,4 +1,4 @@
-import { constants, createHash, generateKeyPairSync, randomBytes, verify } from 'node:crypto';
+import { constants, createHash, randomBytes, verify } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import {
   encodeRsaDigest,
@@ -8,6 +8,7 @@ import {
 } from '../../lib/crypto/rsa-encoding.ts';
 import { i2osp, os2ip } from '../../lib/math/integer.ts';
 import { power } from '../../lib/math/modular.ts';
+import { generateKeyPairSync } from '../support/key-pair.ts';
 import { hex, toHex, vectors } from '../support/vectors.ts';
 
 const { derivations, rsa } = vectors;

@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Device } from '../../lib/device/device.ts';
 import { enroll } from '../../lib/device/enroll.ts';
@@ -6,6 +6,7 @@ import { disablingName } from '../../lib/protocol/disabling.ts';
 import type { Argon2id } from '../../lib/protocol/password.ts';
 import { parseRecord } from '../../lib/protocol/record.ts';
 import { b64, openAsAssistant } from '../attacks/support.ts';
+import { generateKeyPairSync } from '../support/key-pair.ts';
 import { CHEAP_KDF, PASSWORD, quickArgon2id, startAssistant } from '../support/world.ts';
 
 async function start() {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
+import { createPublicKey, verify } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,6 +13,7 @@ import { enroll } from '../../lib/device/enroll.ts';
 import { MAX_MESSAGE } from '../../lib/protocol/schemes/ed25519.ts';
 import { b64, hostileAssistant, random, unixNow } from '../attacks/support.ts';
 import { isAbsent } from '../support/binaries.ts';
+import { generateKeyPairSync } from '../support/key-pair.ts';
 import { PASSWORD, quickArgon2id, startAssistant, startRelyingParty } from '../support/world.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'shared-ed25519-'));

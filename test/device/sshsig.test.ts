@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { generateKeyPairSync, sign as nodeSign } from 'node:crypto';
+import { sign as nodeSign } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,6 +8,7 @@ import type { PublicJwk } from '../../lib/crypto/keys/public-jwk.ts';
 import { type SshAlg, sshPublicKey, sshSignatureBlob } from '../../lib/crypto/ssh/encoding.ts';
 import { sshSignature } from '../../lib/crypto/ssh/sshsig.ts';
 import { isAbsent } from '../support/binaries.ts';
+import { generateKeyPairSync } from '../support/key-pair.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'sshsig-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,12 +1,5 @@
 import { execFile } from 'node:child_process';
-import {
-  createECDH,
-  createPublicKey,
-  generateKeyPairSync,
-  generatePrimeSync,
-  randomBytes,
-  verify,
-} from 'node:crypto';
+import { createECDH, createPublicKey, generatePrimeSync, randomBytes, verify } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -37,6 +30,7 @@ import {
   splitRsaKey,
 } from '../../lib/protocol/schemes/rsa-signing.ts';
 import { compiledModules } from '../support/builds.ts';
+import { generateKeyPairSync } from '../support/key-pair.ts';
 
 const unavailable = expect.objectContaining({ code: 'unavailable' });
 const random = (length: number) => new Uint8Array(randomBytes(length));

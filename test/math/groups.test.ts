@@ -102,7 +102,7 @@ describe('RFC 7919', () => {
     const bits = BigInt(b);
     const p = (1n << bits) - (1n << (bits - 64n)) + ((floorOfE(b - 130) + x) << 64n) - 1n;
     expect(safePrimeOf({ name })).toBe(p);
-    // Since (p - 1) / 2 is prime, this and 3 not dividing p show that p is (Pocklington).
+    // Pocklington with base 2, whose q = (p - 1) / 2 is tested above: 2^(p-1) = 1 mod p and gcd(2^2 - 1, p) = 1, so p is prime.
     expect(power(2n, p - 1n, p)).toBe(1n);
     expect(p % 3n).not.toBe(0n);
   });

@@ -1,11 +1,4 @@
-import {
-  constants,
-  createHash,
-  createPublicKey,
-  generateKeyPairSync,
-  randomBytes,
-  verify,
-} from 'node:crypto';
+import { constants, createHash, createPublicKey, randomBytes, verify } from 'node:crypto';
 import { compactVerify, importJWK } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { fromBase64url } from '../../lib/base/bytes.ts';
@@ -27,6 +20,7 @@ import {
   readSignRequest,
   splitRsaKey,
 } from '../../lib/protocol/schemes/rsa-signing.ts';
+import { generateKeyPairSync } from '../support/key-pair.ts';
 import { hex, toHex, vectors, vectors2 } from '../support/vectors.ts';
 
 const ALGORITHMS = ['PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const;

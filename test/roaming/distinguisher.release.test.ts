@@ -1,42 +1,19 @@
+/** Whether records and decoys differ in anything that statistics show. */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { describe, expect, it } from 'vitest';
 import type { KeySet } from '../../lib/assistant/keys.ts';
-import { parseSealed, seal } from '../../lib/crypto/jwe/jwe.ts';
-import { openSealed } from '../../lib/crypto/jwe/jwe-node.ts';
+import { parseSealed } from '../../lib/crypto/jwe/jwe.ts';
 import { Device } from '../../lib/device/device.ts';
 import { enroll } from '../../lib/device/enroll.ts';
-import { RecordServiceClient } from '../../lib/device/roam.ts';
 import type { DeviceRecord } from '../../lib/protocol/record.ts';
-import { readTicket, stateId, ticketPayload } from '../../lib/protocol/ticket.ts';
-import { ServiceSecret } from '../../lib/roaming/service-secret.ts';
-import { eventually } from '../support/eventually.ts';
-import { type AssistantWorld, CHEAP_KDF, PASSWORD, quickArgon2id, startAssistant } from '../support/world.ts';
-import {
-  fetchRecord,
-  OPEN,
-  quickRecord,
-  type RecordsWorld,
-  recordOf,
-  SECRET,
-  startRecords,
-  startWorld,
-} from './support.ts';
+import { stateId } from '../../lib/protocol/ticket.ts';
+import { type AssistantWorld, CHEAP_KDF, PASSWORD, quickArgon2id } from '../support/world.ts';
+import { fingerprint, names, openTicket, renew, settle, startRotated } from './decoy-worlds.ts';
+import { fetchRecord, OPEN, quickRecord, recordOf, startRecords, startWorld } from './support.ts';
 
 const MANY = 150;
 /** Fewer of those that cost several requests each, within the budget of an address. */
 const CHANGED = 60;
-const names = (prefix: string, count = MANY) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
-
-/** Stores a record for each name, whose tickets are genuine. */
-async function settle(
-  assistant: AssistantWorld,
-  service: RecordsWorld,
-  accounts: readonly string[],
-  key?: 'P-256' | 'ed25519',
-  make = quickRecord,
-) {
-  for (const account of accounts) await service.records.put(account, { record: await make(assistant, key) });
-}
 
 /** A record after a change of password, whose ticket the assistant has made. */
 async function reissuedRecord({ enrolment, url, fetch }: AssistantWorld): Promise<DeviceRecord> {
@@ -45,54 +22,6 @@ async function reissuedRecord({ enrolment, url, fetch }: AssistantWorld): Promis
   await device.changePassword({ password: PASSWORD, newPassword: 'a newer password' });
   return device.record;
 }
-
-/** Headers without the time. */
-function fingerprint({ status, headers, text }: Awaited<ReturnType<typeof fetchRecord>>): string {
-  const fixed = [...headers].filter(([name]) => name !== 'date');
-  return JSON.stringify([status, fixed, text.length]);
-}
-
-describe('who has no code', () => {
-  it('gets one fixed decoy for a name, whatever happens to its account', async () => {
-    const assistant = await startAssistant();
-    const service = await startRecords(assistant.url, { disabled: assistant.store });
-    const look = async () => (await fetchRecord(service, { account: 'ada', code: 'AAAAAAAA' })).text;
-    const seen = [await look()];
-    const owner = new RecordServiceClient(service.as('ada'));
-    const record = await quickRecord(assistant);
-    await owner.store(record);
-    seen.push(await look());
-    await owner.store(await quickRecord(assistant), 'code');
-    seen.push(await look(), (await fetchRecord(service, { account: 'ada', code: '' })).text);
-    seen.push((await fetchRecord(service, { account: '\uff41da', code: 'a'.repeat(64) })).text);
-    await owner.remove();
-    seen.push(await look());
-    expect(new Set(seen).size).toBe(1);
-    expect(seen[0]).not.toContain(record.salt);
-  });
-
-  it('gets the same decoys from every process, and others from another service', async () => {
-    const assistant = await startAssistant();
-    const services = [
-      await startRecords(assistant.url),
-      await startRecords(assistant.url),
-      await startRecords(assistant.url, { secret: 'another service has another secret to itself' }),
-    ] as const;
-    const [one, two, three] = await Promise.all(services.map((service) => recordOf(service, 'ada')));
-    expect(two).toEqual(one);
-    expect(three?.salt).not.toBe(one?.salt);
-  });
-
-  it('cannot tell names that have a record from names that have none: status, headers, size', async () => {
-    const { assistant, service } = await startWorld();
-    await settle(assistant, service, names('user', 60));
-    const prints = new Set<string>();
-    for (const account of [...names('user', 60), ...names('nobody', 60)]) {
-      prints.add(fingerprint(await fetchRecord(service, { account, code: 'AAAAAAAA' })));
-    }
-    expect([...prints]).toHaveLength(1);
-  });
-});
 
 /** Every bit of every member that may differ from record to record. */
 function bitsOf(record: DeviceRecord): string {
@@ -152,7 +81,7 @@ describe('who may fetch any record', () => {
         return records;
       };
       const real = await gather(names('user', count));
-      const decoys = await gather(names('nobody'));
+      const decoys = await gather(names('nobody', MANY));
       expect([...prints]).toHaveLength(1);
 
       // All that is spelled and not random: one spelling for all.
@@ -188,84 +117,11 @@ describe('who may fetch any record', () => {
       random.map((bytes) => isInMainSubgroup(Uint8Array.from(bytes, (b, i) => (i === 31 ? b & 127 : b)))),
     ).toContain(false);
   });
-
-  it('hears the same from the assistant, whatever password he tries', async () => {
-    const { assistant, service } = await startWorld({ withoutPickupCode: OPEN });
-    await settle(assistant, service, ['user']);
-    const dialogue = async (account: string) => {
-      const record = JSON.parse((await fetchRecord(service, { account })).text).record as DeviceRecord;
-      const device = new Device(record, {
-        assistant: assistant.url,
-        fetch: assistant.fetch,
-        argon2id: async () => new Uint8Array(32),
-      });
-      const from = assistant.traffic.length;
-      const errors: unknown[] = [];
-      for (let i = 0; i < 7; i++) {
-        const { code, attemptsLeft, retryAt } = (await device
-          .unlock(`guess ${i}`)
-          .catch((e: unknown) => e)) as {
-          code: string;
-          attemptsLeft?: number;
-          retryAt?: number;
-        };
-        errors.push([code, attemptsLeft, retryAt && retryAt > assistant.clock.now() + 20]);
-      }
-      const lengths = assistant.traffic
-        .slice(from)
-        .map(({ status, request, response }) => [status, request.length, response.length]);
-      return { errors, lengths };
-    };
-    const real = await dialogue('user');
-    expect(await dialogue('nobody')).toEqual(real);
-    expect(real.errors.at(-1)).toEqual(['locked', 0, true]);
-    expect(real.errors[0]).toEqual(['wrong_password', 4, false]);
-  });
-
-  it('hears the same of retiring and of other operations', async () => {
-    const { assistant, service } = await startWorld({
-      profile: { scheme: 'elgamal', kdf: CHEAP_KDF },
-    });
-    const { record } = await enroll({ ...assistant.enrolment, scheme: 'elgamal' });
-    for (const each of [record, await recordOf(service, 'nobody')]) {
-      const device = new Device(each, { assistant: assistant.url, argon2id: async () => new Uint8Array(32) });
-      await expect(device.retire('x')).rejects.toMatchObject({ code: 'wrong_password', attemptsLeft: 4 });
-      const { encryptTo } = await import('../../lib/device/encrypt-to.ts');
-      const jwe = await encryptTo(each.jwk, new Uint8Array(4));
-      await expect(device.decrypt(jwe, { password: 'x' })).rejects.toMatchObject({
-        code: 'wrong_password',
-        attemptsLeft: 3,
-      });
-    }
-  });
 });
 
 describe('after the assistant has changed its key', () => {
   const nobody = names('nobody', 200);
   const WEEK = 7 * 86_400;
-
-  async function startRotated() {
-    const { assistant, service } = await startWorld({ withoutPickupCode: OPEN });
-    const first = assistant.keys.active.jwk.kid;
-    const read = async (accounts: readonly string[]) => {
-      const records = new Map<string, DeviceRecord>();
-      for (const account of accounts)
-        records.set(account, JSON.parse(await service.records.fetch({ account })).record);
-      return records;
-    };
-    const rotate = async () => {
-      await assistant.keys.rotate();
-      service.clock.offset += 301;
-      const { kid } = assistant.keys.active.jwk;
-      await eventually(async () => {
-        await service.records.fetch({ account: 'x' });
-        expect(await service.store.find(new ServiceSecret(SECRET).owner(`\0kid ${kid}`))).toBeDefined();
-      });
-      return kid;
-    };
-    return { assistant, service, first, read, rotate };
-  }
-
   const shareOf = (records: ReadonlyMap<string, DeviceRecord>, kid: string) =>
     [...records.values()].filter((record) => record.assistant.jwk.kid === kid).length / records.size;
 
@@ -318,18 +174,6 @@ describe('after the assistant has changed its key', () => {
     expect(shareOf(await read(nobody), first)).toBeGreaterThan(0.98);
   });
 
-  it('a renewal replaces no record of another password, though that has the same u', async () => {
-    const { assistant, service, rotate } = await startRotated();
-    const record = await quickRecord(assistant);
-    await service.records.put('ada', { record });
-    await rotate();
-    const renewed = await renew(assistant, record);
-    const put = (body: DeviceRecord) => service.records.put('ada', { record: body, onlyRenewal: true });
-    for (const member of ['u', 'a', 'salt'] as const)
-      await expect(put({ ...renewed, [member]: 'A'.repeat(43) })).rejects.toMatchObject({ code: 'refused' });
-    expect(await put(renewed)).toEqual({ code: null });
-  });
-
   it('every process moves a decoy at the same time, whenever it was started', async () => {
     const { assistant, service, first, read, rotate } = await startRotated();
     await rotate();
@@ -346,28 +190,8 @@ describe('after the assistant has changed its key', () => {
   });
 });
 
-/** What the assistant answers a success with: the same payload, sealed to its new key. */
-async function renew({ keys }: AssistantWorld, record: DeviceRecord): Promise<DeviceRecord> {
-  const ticket = await open(keys, record);
-  const { jwk } = keys.active;
-  return {
-    ...record,
-    ticket: await seal(ticketPayload(ticket, ticket), 'rk-ticket+jwe', jwk),
-    assistant: { ...record.assistant, jwk },
-  };
-}
-
-async function open(keys: KeySet, record: DeviceRecord) {
-  const sealed = parseSealed(record.ticket, 'rk-ticket+jwe');
-  const key = keys.find(sealed?.kid ?? '')?.key;
-  const payload = sealed && key && (await openSealed(sealed, key.unwrap));
-  const ticket = payload && readTicket(payload);
-  if (!ticket) throw new Error('no ticket');
-  return ticket;
-}
-
 async function idOf(keys: KeySet, record: DeviceRecord): Promise<string> {
-  return stateId(await open(keys, record));
+  return stateId(await openTicket(keys, record));
 }
 
 /** Whether a coordinate on Curve25519 is on the curve, not its twist, and in the subgroup that its base point makes. */

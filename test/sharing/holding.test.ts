@@ -264,6 +264,7 @@ describe('what nobody can do with a shared key', () => {
     const { world, device } = await start();
     const reader = deviceOf(world, (await enrolElgamal(world)).record);
     await expect(reader.sign(data, { password: PASSWORD })).rejects.toThrow(TypeError);
+    await expect(reader.sign(data, { password: PASSWORD, alg: 'ES256' })).rejects.toThrow(TypeError);
     await expect(reader.signJws('x', { password: PASSWORD })).rejects.toThrow(TypeError);
     const jwe = await encryptTo(reader.jwk, data);
     await expect(device.decrypt(jwe, { password: PASSWORD })).rejects.toThrow(TypeError);

@@ -5,7 +5,6 @@ import {
   createHash,
   createPrivateKey,
   createPublicKey,
-  generateKeyPairSync,
   type JsonWebKey,
   sign as nodeSign,
   verify,
@@ -22,6 +21,7 @@ import type { ExistingKey } from '../../lib/device/enroll.ts';
 import { i2osp } from '../../lib/math/integer.ts';
 import { b64 } from '../attacks/support.ts';
 import { isAbsent } from '../support/binaries.ts';
+import { generateKeyPairSync } from '../support/key-pair.ts';
 import { PASSWORD, startAssistant } from '../support/world.ts';
 import { deviceOf, enrolElgamal, enrolRsa, rsaKey, type WholeRsaKey } from './support.ts';
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,7 +7,6 @@ import type { Pool } from 'pg';
 import type { RedisClient } from '../../lib/databases/redis.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const DRIVERS = { redis4: 'redis@4.7.1', redis5: 'redis@5.12.1', pg8: 'pg@8.7.3' };
 const TYPES = `
 import { createClient as createClient4 } from 'redis4';
 import { createClient as createClient5 } from 'redis5';
@@ -19,15 +18,25 @@ interface RedisDriver {
   createClient(options: object): RedisClient;
 }
 
-/** Drivers that an app may have in place of the newest, from npm's registry: nothing else needs them. */
+/** Drivers that an app may have in place of the newest. A release's tests alone need them: `npm ci` leaves them out. */
 export class OlderDrivers {
   readonly #folder = mkdtempSync(path.join(tmpdir(), 'roaming-key-drivers-'));
   readonly #load = createRequire(path.join(this.#folder, 'load.cjs'));
 
-  constructor() {
-    writeFileSync(path.join(this.#folder, 'package.json'), '{ "private": true }\n');
-    const packages = Object.entries(DRIVERS).map(([name, version]) => `${name}@npm:${version}`);
-    this.#run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', ...packages]);
+  private constructor() {}
+
+  /** Fetches them from npm's registry. */
+  static install(): OlderDrivers {
+    const drivers = new OlderDrivers();
+    try {
+      for (const file of ['package.json', 'package-lock.json'])
+        copyFileSync(path.join(import.meta.dirname, 'older-drivers', file), path.join(drivers.#folder, file));
+      drivers.#run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+      return drivers;
+    } catch (error) {
+      drivers.remove();
+      throw error;
+    }
   }
 
   redis(major: 4 | 5): RedisDriver {
@@ -38,8 +47,8 @@ export class OlderDrivers {
     return this.#load('pg8');
   }
 
-  /** @throws Error where the drivers' types do not fit those of the stores */
-  checkTypes(): void {
+  /** @throws Error where a client's type is no `RedisClient` */
+  checkRedisTypes(): void {
     const file = path.join(this.#folder, 'types.ts');
     writeFileSync(file, TYPES);
     const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
@@ -54,7 +63,12 @@ export class OlderDrivers {
   }
 
   #run(command: string, args: readonly string[]): void {
-    const { status, stdout, stderr } = spawnSync(command, args, { cwd: this.#folder, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(command, args, {
+      cwd: this.#folder,
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: process.env['TEST_CA_CERTS'] },
+      encoding: 'utf8',
+      timeout: 110_000,
+    });
     if (status !== 0)
       throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${stdout}${stderr}`);
   }

@@ -1,4 +1,4 @@
-import { constants, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { constants, type KeyObject, randomBytes, sign } from 'node:crypto';
 import express, { type Express } from 'express';
 import expressSession from 'express-session';
 import { calculateJwkThumbprint } from 'jose';
@@ -11,6 +11,7 @@ import { type LoginOptions, login } from '../../lib/strategy/login.ts';
 import type { RegisteredKey } from '../../lib/strategy/registered-key.ts';
 import type { RelyingPartyOptions } from '../../lib/strategy/relying-party.ts';
 import { RoamingKeyStrategy } from '../../lib/strategy/strategy.ts';
+import { generateKeyPairSync } from '../support/key-pair.ts';
 
 export const AUDIENCE = 'https://app.example';
 export const SECRET = 'a secret of the relying party, long enough';

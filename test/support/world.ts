@@ -73,7 +73,7 @@ export interface AssistantWorld {
 /** Listens on the loopback until the test is over. */
 export async function listen(app: Express): Promise<string> {
   const server: Server = createServer(app);
-  // As many as attacks open at once may wait to be accepted: where the system's queue is full, it resets connections.
+  // Attacks open a thousand connections at once. A system resets those for which its queue has no room.
   await new Promise<void>((ready) => server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, ready));
   onTestFinished(
     () =>

@@ -1,5 +1,5 @@
 /** What a device, an app and a record service read of servers that may be hostile. */
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { toBase64url } from '../../../lib/base/bytes.ts';
 import { type ErrorCode, isWireErrorCode } from '../../../lib/base/errors.ts';
 import { type AssistantJwk, parseSealed } from '../../../lib/crypto/jwe/jwe.ts';
@@ -20,6 +20,7 @@ import { PublishedKeys } from '../../../lib/roaming/assistant-keys.ts';
 import { RecordService } from '../../../lib/roaming/record-service.ts';
 import { MemoryRecordStore } from '../../../lib/roaming/stores/memory.ts';
 import { disabledFeed } from '../../../lib/strategy/disabled-feed.ts';
+import { generateKeyPairSync } from '../../support/key-pair.ts';
 import { asJson, asText, type FuzzTarget, must, once, saysTheSame, unless } from '../target.ts';
 import { assistantJwk, bentRecord, chosen, enrolment } from './keys.ts';
 import { sealBytes } from './messages.ts';

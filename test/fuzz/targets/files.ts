@@ -1,5 +1,5 @@
 /** What the command line reads: files, and an agent's socket. */
-import { generateKeyPairSync, type JsonWebKey, sign } from 'node:crypto';
+import { type JsonWebKey, sign } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,7 @@ import { readJsonFile } from '../../../lib/device/private-file.ts';
 import { disablingName } from '../../../lib/protocol/disabling.ts';
 import { parseRecord } from '../../../lib/protocol/record.ts';
 import { batches } from '../../../lib/store/marks.ts';
+import { generateKeyPairSync } from '../../support/key-pair.ts';
 import { asJson, asText, type FuzzTarget, must, once, saysTheSame, unless, unlessThrown } from '../target.ts';
 import { enrolment } from './keys.ts';
 

@@ -1,5 +1,5 @@
 /** Keys and records as JSON, as files of other programs, and as an assistant gives them back. */
-import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
 import { concat, fromBase64url, toBase64url, utf8 } from '../../../lib/base/bytes.ts';
 import { isRoamingKeyError } from '../../../lib/base/errors.ts';
 import { readAssistantJwk } from '../../../lib/crypto/jwe/jwe.ts';
@@ -21,6 +21,7 @@ import {
   readElgamalPublicJwk,
 } from '../../../lib/protocol/schemes/elgamal-keys.ts';
 import { joined } from '../../../lib/strategy/registered-key.ts';
+import { generateKeyPairSync } from '../../support/key-pair.ts';
 import { asJson, asText, type FuzzTarget, must, once, saysTheSame, unless } from '../target.ts';
 
 /** An assistant's public key, of which nobody has the private half. */

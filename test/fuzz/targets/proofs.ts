@@ -1,5 +1,5 @@
 /** What an app reads of a login. */
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { sign } from 'node:crypto';
 import { fromBase64url, toBase64url, utf8 } from '../../../lib/base/bytes.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
 import { makeChallenge, verifyChallenge } from '../../../lib/strategy/challenge.ts';
@@ -7,6 +7,7 @@ import { parseLogin, parseRegistration } from '../../../lib/strategy/compact-jws
 import { readRegistration, verifyLogin, verifyRegistration } from '../../../lib/strategy/proof.ts';
 import { readSentJwk } from '../../../lib/strategy/public-key.ts';
 import { relyingParty } from '../../../lib/strategy/relying-party.ts';
+import { generateKeyPairSync } from '../../support/key-pair.ts';
 import { asText, type FuzzTarget, must, once, unless } from '../target.ts';
 
 const NOW = 1_800_000_000;

@@ -3,10 +3,11 @@
  *
  *     npx tsx bench/exponentiation-cost.ts
  */
-import { createDiffieHellman, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createDiffieHellman, randomBytes } from 'node:crypto';
 import { ExponentiationPool } from '../lib/exponentiation/pool.ts';
 import { importPower, ModulusCache, objectPower, work } from '../lib/exponentiation/worker.js';
 import { i2osp, os2ip } from '../lib/math/integer.ts';
+import { generateKeyPairSync } from '../test/support/key-pair.ts';
 
 const BYTES = 256;
 

@@ -1,5 +1,5 @@
 /** Exponentiations with an assistant's share, and its nonces: whether a sparse one is told from random ones. */
-import { createDiffieHellman, createECDH, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createDiffieHellman, createECDH, randomBytes } from 'node:crypto';
 import { pow } from '@noble/curves/abstract/modular.js';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { sodiumEd25519 } from '../../lib/exponentiation/sodium.ts';
@@ -8,6 +8,7 @@ import { nonceGenerate } from '../../lib/math/frost.ts';
 import { i2osp, os2ip } from '../../lib/math/integer.ts';
 import { ffdhe2048 } from '../../lib/math/modp.ts';
 import { answerEd25519 } from '../../lib/protocol/schemes/ed25519-signing.ts';
+import { generateKeyPairSync } from '../../test/support/key-pair.ts';
 import type { TimingCase, TimingGroup } from './measure.ts';
 
 const BYTES = 256;

@@ -1,5 +1,5 @@
 /** Logins that are refused: whether unknown account, unknown key and bad signature are told from one another. */
-import { constants, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { constants, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { toBase64url, utf8 } from '../../lib/base/bytes.ts';
 import { isRoamingKeyError } from '../../lib/base/errors.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
@@ -9,6 +9,7 @@ import { verifyLogin } from '../../lib/strategy/proof.ts';
 import { type ProofAlgorithm, readSentJwk, verifySignature } from '../../lib/strategy/public-key.ts';
 import { findKey, type RegisteredKey } from '../../lib/strategy/registered-key.ts';
 import { relyingParty } from '../../lib/strategy/relying-party.ts';
+import { generateKeyPairSync } from '../../test/support/key-pair.ts';
 import type { TimingCase, TimingGroup } from './measure.ts';
 
 const AUDIENCE = 'https://app.example';

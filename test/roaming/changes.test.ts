@@ -10,7 +10,7 @@ import { PASSWORD, startWorld } from './support.ts';
 it('a device that is behind does not bring back what another has replaced', async () => {
   const life = await begin();
   const { assistant, service } = life.world;
-  const stale = deviceOf(life, new Process(1e9, 'after'));
+  const stale = deviceOf(life, new Process());
   const options = { assistant: assistant.url, argon2id, roam: service.as('ada') };
   const changer = new Device(life.local, options);
   await changer.changePassword({ password: PASSWORD, newPassword: NEW, saveKit: async () => {} });
@@ -87,7 +87,7 @@ it('a service that does not say what it keeps judges renewals by itself', async 
 
 it('a service that is down stops a change of password and leaves everything as it was', async () => {
   const life = await begin();
-  const process = new Process(1e9, 'after');
+  const process = new Process();
   const device = deviceOf(life, process);
   const changed = new Device(device.record, {
     assistant: life.world.assistant.url,
@@ -112,7 +112,7 @@ it('a service that is down stops a change of password and leaves everything as i
 it('who stores a record anew gets a new code, and the old one leads to a decoy', async () => {
   const life = await begin();
   const { roam } = life.world;
-  const device = deviceOf(life, new Process(1e9, 'after'));
+  const device = deviceOf(life, new Process());
   const code = (await device.storeRecord()) as string;
   expect(code).not.toBe(life.code);
   expect((await roam('ada', code, { argon2id })).record).toEqual(device.record);
@@ -164,7 +164,7 @@ it.each(['ed25519', 'retrieve'] as const)(
   'a change of password of scheme %s calls beforeRetire when the service has the new record, before the old ticket goes',
   async (scheme) => {
     const life = await begin(scheme);
-    const process = new Process(1e9, 'after');
+    const process = new Process();
     await deviceOf(life, process).changePassword({
       password: PASSWORD,
       newPassword: NEW,

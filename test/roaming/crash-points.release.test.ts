@@ -46,7 +46,7 @@ it('a change of password that ends anywhere leaves a working record, here and at
       if (!process.isDead) expect([home, away]).toEqual([NEW, NEW]);
       // Whoever has died goes on where he was: with the password that works here.
       if (home === PASSWORD)
-        await deviceOf(life, new Process(1e9, 'after')).changePassword({
+        await deviceOf(life, new Process()).changePassword({
           password: PASSWORD,
           newPassword: NEW,
           saveKit: async () => {},
@@ -73,7 +73,7 @@ it('a change of password of a shared key that ends anywhere leaves a working rec
     async (process, where) => {
       const [home, away] = await expectBothWork(life, where);
       if (!process.isDead) expect([home, away]).toEqual([NEW, NEW]);
-      expect(await change(new Process(1e9, 'after'), home)).toEqual({ isOldRetired: true });
+      expect(await change(new Process(), home)).toEqual({ isOldRetired: true });
       expect(await expectBothWork(life, where)).toEqual([NEW, NEW]);
     },
     async () => {
@@ -107,7 +107,7 @@ it('a renewal that ends anywhere leaves a working record, and comes to its end t
     logIn,
     async (_process, where) => {
       await expectBothWork(life, where);
-      await logIn(new Process(1e9, 'after'));
+      await logIn(new Process());
       const { kid } = life.world.assistant.keys.active.jwk;
       expect(await kids(), where).toEqual([kid, kid]);
       await expectBothWork(life, where);

@@ -9,16 +9,14 @@ import { PASSWORD, type RoamingWorld, startWorld } from './support.ts';
 
 export const NEW = 'a newer password';
 
-/**
- * A process that dies: at its effect number `at`, before it or after it. From then on nothing leaves it.
- */
+/** A process that dies at its effect number `at`, before it or after it, or lives on. Nothing leaves one that is dead. */
 export class Process {
   readonly log: string[] = [];
   readonly #at: number;
   readonly #when: 'before' | 'after';
   #isDead = false;
 
-  constructor(at: number, when: 'before' | 'after') {
+  constructor(at = Number.POSITIVE_INFINITY, when: 'before' | 'after' = 'after') {
     this.#at = at;
     this.#when = when;
   }

@@ -1,6 +1,7 @@
-import { createDiffieHellman, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createDiffieHellman, randomBytes } from 'node:crypto';
 import express from 'express';
 import { objectPower } from '../../../lib/exponentiation/worker.js';
+import { generateKeyPairSync } from '../../../test/support/key-pair.ts';
 
 /** The floor of a shared RSA-2048 signature: OpenSSL's constant-time exponentiation, its modulus prepared. */
 export function floorApp() {

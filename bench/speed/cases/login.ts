@@ -1,5 +1,6 @@
-import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { randomUUID, sign } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
+import { generateKeyPairSync } from '../../../test/support/key-pair.ts';
 import { AUDIENCE } from '../apps/login.ts';
 import { MeasuredServer } from '../measured-server.ts';
 import { newSqlite } from './assistant.ts';

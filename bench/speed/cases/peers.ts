@@ -1,6 +1,7 @@
-import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { createHash, randomBytes, sign } from 'node:crypto';
 import * as opaque from '@serenity-kit/opaque';
 import { SRPClientSession, SRPParameters, SRPRoutines } from 'tssrp6a';
+import { generateKeyPairSync } from '../../../test/support/key-pair.ts';
 import { MeasuredServer } from '../measured-server.ts';
 import { type Case, many, prepared } from './case.ts';
 

@@ -1,5 +1,5 @@
 /** What a device, an app and a record service read of servers that may be hostile. */
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { toBase64url } from '../../../lib/base/bytes.ts';
 import { type ErrorCode, isWireErrorCode } from '../../../lib/base/errors.ts';
 import { type AssistantJwk, parseSealed } from '../../../lib/crypto/jwe/jwe.ts';
@@ -121,9 +121,8 @@ async function genuine(input: Uint8Array): Promise<typeof globalThis.fetch> {
 }
 
 const rsa = once(() => {
-  const { n, e } = createPrivateKey(
-    generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'pem', type: 'pkcs8' }),
-  ).export({ format: 'jwk' }) as { n: string; e: string };
+  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const { n, e } = publicKey.export({ format: 'jwk' }) as { n: string; e: string };
   const number = (text: string) => BigInt(`0x${Buffer.from(text, 'base64url').toString('hex')}`);
   return { n: number(n), e: number(e) };
 });
